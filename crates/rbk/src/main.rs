@@ -1,0 +1,3 @@
+//! The `rbk` command.
+#![allow(missing_docs)]
+fn main() {}
