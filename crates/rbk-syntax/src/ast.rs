@@ -1,0 +1,425 @@
+//! The tree of a runbook as it is written: names are not resolved, nothing has a type yet.
+
+use crate::span::{Span, Spanned};
+
+/// A name as written: of a parameter, an entity, a function.
+pub type Name = Spanned<String>;
+
+/// A whole file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Runbook {
+    /// `runbook "Quick recovery"`.
+    pub title: Spanned<String>,
+    /// The `##` lines that follow the title, without their marks.
+    pub doc: Option<Doc>,
+    /// In the order they are written.
+    pub items: Vec<Item>,
+    /// The whole text.
+    pub span: Span,
+}
+
+/// Documentation: consecutive `##` lines, joined by newlines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Doc {
+    /// The text without the marks.
+    pub text: String,
+    /// All its lines.
+    pub span: Span,
+}
+
+/// What stands at the top level of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// `param source: database = original`
+    Param(Param),
+    /// `let snap = latest snapshot of source`
+    Let(Let),
+    /// `require app uses source else "…"`
+    Require(Require),
+    /// `step "Restore" { … }`
+    Step(Step),
+    /// `on failure { … }`
+    OnFailure(OnFailure),
+    /// Something that could not be read; its diagnostic was given. Later passes stay silent about it.
+    Error(Span),
+}
+
+/// A value given from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Param {
+    /// The `##` lines above it.
+    pub doc: Option<Doc>,
+    /// Its name.
+    pub name: Name,
+    /// Its type's name.
+    pub ty: Name,
+    /// What it is when nothing is given.
+    pub default: Option<Expr>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// A named value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Let {
+    /// The name.
+    pub name: Name,
+    /// The value.
+    pub value: Expr,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// A precondition, proven before the first effect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Require {
+    /// What must hold.
+    pub condition: Expr,
+    /// What is said when it doesn't.
+    pub otherwise: Option<Text>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// A named group of statements; the name is its identity in plan and journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The `##` lines above it.
+    pub doc: Option<Doc>,
+    /// The name.
+    pub title: Spanned<String>,
+    /// What it does, in order.
+    pub body: Vec<Statement>,
+    /// The whole block.
+    pub span: Span,
+}
+
+/// What is done when a step fails.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnFailure {
+    /// What it does, in order.
+    pub body: Vec<Statement>,
+    /// The words `on failure`.
+    pub keyword: Span,
+    /// The whole block.
+    pub span: Span,
+}
+
+/// One statement of a step, and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// What it says.
+    pub kind: StatementKind,
+    /// All of it, continuation lines included.
+    pub span: Span,
+}
+
+/// The statements of the language.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StatementKind {
+    /// `restore target from snap`
+    Restore {
+        /// The database that comes into being.
+        database: Path,
+        /// The snapshot.
+        from: Expr,
+    },
+    /// `set credentials of target`
+    SetCredentials {
+        /// Whose.
+        database: Path,
+    },
+    /// `switch secret of app to target accepting loss`
+    SwitchSecret {
+        /// The application.
+        application: Path,
+        /// The database that becomes its active one.
+        database: Path,
+        /// The words `accepting loss`, where they stand.
+        accepting_loss: Option<Span>,
+    },
+    /// `freeze writes on source if reachable`
+    FreezeWrites {
+        /// Where.
+        database: Path,
+        /// The words `if reachable`, where they stand.
+        if_reachable: Option<Span>,
+    },
+    /// `thaw writes on source if reachable`
+    ThawWrites {
+        /// Where.
+        database: Path,
+        /// The words `if reachable`, where they stand.
+        if_reachable: Option<Span>,
+    },
+    /// `keep target because "…"`
+    Keep {
+        /// What was created and stays.
+        database: Path,
+        /// Why.
+        because: Text,
+    },
+    /// `await target is available within 60m every 15s`
+    Await {
+        /// What is waited for.
+        condition: Expr,
+        /// The deadline, a duration.
+        within: Expr,
+        /// The steady interval, a duration.
+        every: Option<Expr>,
+    },
+    /// `assert checks of target pass else "…"`
+    Assert {
+        /// What must hold.
+        condition: Expr,
+        /// What is said when it doesn't.
+        otherwise: Option<Text>,
+    },
+    /// `approve "Point {app} at {target}?"`
+    Approve {
+        /// What a person is asked.
+        prompt: Text,
+    },
+    /// `note "…"`
+    Note {
+        /// An instruction for a person.
+        text: Text,
+    },
+    /// `let n = count(target.public.documents)`
+    Let {
+        /// The name.
+        name: Name,
+        /// The value, observed on arrival.
+        value: Expr,
+    },
+    /// Something that could not be read; its diagnostic was given.
+    Error,
+}
+
+/// Text with `{expr}` in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Text {
+    /// Its parts, in order; neighbours are never both literal.
+    pub parts: Vec<TextPart>,
+    /// With its quotes.
+    pub span: Span,
+}
+
+/// A piece of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TextPart {
+    /// Characters, escapes resolved.
+    Literal(String),
+    /// `{expr}`
+    Expr(Expr),
+}
+
+impl Text {
+    /// The text, if nothing is interpolated.
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [TextPart::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// `original.public.embeddings`: one or more names with dots between them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Path {
+    /// At least one.
+    pub names: Vec<Name>,
+    /// From the first to the last.
+    pub span: Span,
+}
+
+impl Path {
+    /// The first name. (There always is one; the fallback keeps this total.)
+    pub fn first(&self) -> &str {
+        self.names.first().map_or("", |name| name.value.as_str())
+    }
+
+    /// The name, if there is just one.
+    pub fn single(&self) -> Option<&Name> {
+        match self.names.as_slice() {
+            [name] => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Path {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, name) in self.names.iter().enumerate() {
+            if index > 0 {
+                f.write_str(".")?;
+            }
+            f.write_str(&name.value)?;
+        }
+        Ok(())
+    }
+}
+
+/// An expression or condition, and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr {
+    /// What it says.
+    pub kind: ExprKind,
+    /// All of it.
+    pub span: Span,
+}
+
+/// The expressions of the language.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExprKind {
+    /// `42`, `1_000`
+    Integer(i64),
+    /// `true`, `false`
+    Boolean(bool),
+    /// `"text with {expr}"`
+    Text(Text),
+    /// `90s`, `5m`, `2h`, `7d`, in seconds.
+    Duration(u64),
+    /// `512kb`, `1gb`, in bytes; units are powers of 1024.
+    Size(u64),
+    /// `2026-11-22T09:15:00Z`
+    Time(jiff::Timestamp),
+    /// A name or a dotted path.
+    Path(Path),
+    /// `age(snap)`, `count(original.public.documents)`
+    Call {
+        /// The function.
+        function: Name,
+        /// What it is given.
+        arguments: Vec<Expr>,
+    },
+    /// `now`
+    Now,
+    /// `latest snapshot of source`
+    LatestSnapshot {
+        /// Of which database.
+        database: Path,
+    },
+    /// `snapshot "id" of source`
+    Snapshot {
+        /// The snapshot's identifier.
+        id: Text,
+        /// Of which database.
+        database: Path,
+    },
+    /// `query(target, "select max(id) from documents") as integer`
+    Query {
+        /// Where it runs.
+        database: Path,
+        /// One read-only statement that gives one value.
+        sql: Text,
+        /// The type of the value.
+        ty: Name,
+    },
+    /// `not x`
+    Not(Box<Expr>),
+    /// `-x`
+    Negate(Box<Expr>),
+    /// `a <= b`, `a and b`, `a + b`
+    Binary {
+        /// The operator.
+        operator: Operator,
+        /// Where the operator stands.
+        operator_span: Span,
+        /// The left side.
+        left: Box<Expr>,
+        /// The right side.
+        right: Box<Expr>,
+    },
+    /// `target is available`, `target exists`, `app is healthy`, `target accepts connections`
+    Is {
+        /// Of what.
+        subject: Path,
+        /// What is said of it.
+        quality: Quality,
+    },
+    /// `app uses source`
+    Uses {
+        /// The application.
+        application: Path,
+        /// The database.
+        database: Path,
+    },
+    /// `app has left source`
+    HasLeft {
+        /// The application.
+        application: Path,
+        /// The database.
+        database: Path,
+    },
+    /// `checks of target pass`
+    ChecksPass {
+        /// The database.
+        database: Path,
+    },
+    /// Something that could not be read; its diagnostic was given.
+    Error,
+}
+
+/// What can be said of one entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quality {
+    /// `exists`
+    Exists,
+    /// `is available`
+    Available,
+    /// `accepts connections`
+    AcceptsConnections,
+    /// `is healthy`
+    Healthy,
+}
+
+/// Operators between two expressions, loosest first: `or`, `and`, comparisons, `+ -`, `* /`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// `or`
+    Or,
+    /// `and`
+    And,
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+}
+
+impl Operator {
+    /// As it is written.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Operator::Or => "or",
+            Operator::And => "and",
+            Operator::Equal => "==",
+            Operator::NotEqual => "!=",
+            Operator::Less => "<",
+            Operator::LessOrEqual => "<=",
+            Operator::Greater => ">",
+            Operator::GreaterOrEqual => ">=",
+            Operator::Add => "+",
+            Operator::Subtract => "-",
+            Operator::Multiply => "*",
+            Operator::Divide => "/",
+        }
+    }
+}
