@@ -1,1 +1,10 @@
-//! 
+//! Meaning and execution of rbk runbooks.
+//!
+//! The data goes one way: an [`rbk_syntax::ast::Runbook`] is checked against an [`environment::Environment`], lowered to a
+//! [`plan::Plan`], performed against a [`ports::World`] and recorded in a journal, of which every report is a fold.
+
+pub mod environment;
+pub mod ids;
+pub mod plan;
+pub mod ports;
+pub mod value;

@@ -1,0 +1,255 @@
+//! What a runbook's names stand for: accounts, databases, applications and how to reach them.
+//!
+//! [`Environment`] is the resolved form: `like` is applied, defaults are filled in, every reference holds.
+//! It is stored in each plan, so it holds no secret and no path of one machine that a resume would need elsewhere.
+
+use crate::ids::{ApplicationName, DatabaseName, InstanceId, RoleName, SecretName};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A resolved environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// The file's stem, for instance `prod`.
+    pub name: String,
+    /// `eu-central-1`.
+    pub region: String,
+    /// Twelve digits; proven through STS before anything else.
+    pub account: String,
+    /// How this machine reaches the databases.
+    pub access: Access,
+    /// By name.
+    pub databases: BTreeMap<DatabaseName, Database>,
+    /// By name.
+    pub applications: BTreeMap<ApplicationName, Application>,
+    /// What runbooks' parameters are here unless `--set` says otherwise, as it would be written in a runbook:
+    /// a team's own names for `source`, `target` and `app`.
+    pub parameters: BTreeMap<String, String>,
+    /// Who must say yes.
+    pub approvals: Approvals,
+    /// Where journals are kept.
+    pub journal: Journal,
+    /// What a drill puts into the sandbox; absent where the environment can't be drilled.
+    pub drill: Option<Drill>,
+}
+
+impl Environment {
+    /// The database of that name.
+    pub fn database(&self, name: &DatabaseName) -> Option<&Database> {
+        self.databases.get(name)
+    }
+
+    /// The application of that name.
+    pub fn application(&self, name: &ApplicationName) -> Option<&Application> {
+        self.applications.get(name)
+    }
+}
+
+/// How this machine reaches the databases.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Access {
+    /// A command that forwards a local port, with `{host}`, `{port}` and `{local_port}` in it; absent: directly.
+    pub tunnel: Option<Vec<String>>,
+    /// PEM file of the certificate authorities to trust; absent: the system's.
+    pub ca: Option<PathBuf>,
+    /// How long one connection attempt may take, in seconds.
+    pub connect_timeout: u64,
+}
+
+/// A database: an instance that exists or that a restore would create.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Database {
+    /// The RDS instance.
+    pub instance: InstanceId,
+    /// The database in it.
+    pub database: String,
+    /// `db.r6g.large`.
+    pub class: String,
+    /// A DB subnet group.
+    pub subnet_group: String,
+    /// At least one.
+    pub security_groups: Vec<String>,
+    /// A custom or default DB parameter group.
+    pub parameter_group: String,
+    /// Whether it has a standby in another zone.
+    pub multi_az: bool,
+    /// Whether it has a public address.
+    pub publicly_accessible: bool,
+    /// `gp3`, `io1`, …; absent: as the source had it.
+    pub storage_type: Option<String>,
+    /// Whether IAM logins are on.
+    pub iam_authentication: bool,
+    /// How long automated backups are kept, in days; at least 1.
+    pub retention_days: u32,
+    /// Refused by destructive statements; sets RDS's deletion protection.
+    pub protect: bool,
+    /// What `destroy … by its removal policy` does.
+    pub removal_policy: RemovalPolicy,
+    /// Credentials of the master user; absent where the application logs in as the master user.
+    pub admin_secret: Option<SecretName>,
+    /// Credentials that the application uses.
+    pub secret: SecretName,
+    /// What must hold for its data to be believed.
+    pub checks: Checks,
+    /// Tags that a created instance gets besides rbk's own.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Database {
+    /// The secret that rbk administrates with.
+    pub fn administration(&self) -> &SecretName {
+        self.admin_secret.as_ref().unwrap_or(&self.secret)
+    }
+}
+
+/// What becomes of a database that is destroyed by its removal policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RemovalPolicy {
+    /// A final snapshot, then deletion.
+    Snapshot,
+    /// Deletion.
+    Destroy,
+    /// It stays.
+    Retain,
+}
+
+/// What must hold for a database's data to be believed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Checks {
+    /// Tables that must hold at least one row.
+    pub not_empty: Vec<TableName>,
+    /// A column of times whose newest must not be older.
+    pub fresh: Option<Fresh>,
+}
+
+impl Checks {
+    /// Whether nothing is declared.
+    pub fn is_empty(&self) -> bool {
+        self.not_empty.is_empty() && self.fresh.is_none()
+    }
+}
+
+/// A table by schema and name.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub struct TableName {
+    /// `public`.
+    pub schema: String,
+    /// `documents`.
+    pub table: String,
+}
+
+impl std::fmt::Display for TableName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+/// A column of times and how old its newest may be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fresh {
+    /// Its table.
+    pub table: TableName,
+    /// Its name.
+    pub column: String,
+    /// Seconds.
+    pub within: u64,
+}
+
+/// An application: who uses the databases, and where its active one is named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Application {
+    /// The databases that it may use.
+    pub databases: Vec<DatabaseName>,
+    /// The role that it logs in with, if it has one of its own.
+    pub role: Option<RoleName>,
+    /// Where its active database is named.
+    pub active: Active,
+    /// How to ask it whether it is well.
+    pub health: Option<Health>,
+}
+
+/// Where an application's active database is named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Active {
+    /// A secret whose value is the name of the active database's secret.
+    Pointer {
+        /// That secret.
+        secret: SecretName,
+        /// The key that holds the name where the value is a JSON object; absent: the value is the name.
+        field: Option<String>,
+    },
+    /// A secret that holds a copy of the active database's credentials.
+    Copy {
+        /// That secret.
+        secret: SecretName,
+    },
+}
+
+impl Active {
+    /// The secret that a switch changes.
+    pub fn secret(&self) -> &SecretName {
+        match self {
+            Active::Pointer { secret, .. } | Active::Copy { secret } => secret,
+        }
+    }
+}
+
+/// An HTTP question whose answer says whether an application is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Health {
+    /// An `http:` or `https:` address.
+    pub http: String,
+    /// The status that means yes.
+    pub expect: u16,
+}
+
+/// Who must say yes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Approvals {
+    /// Whether a run without a terminal may take every approval as given. Fit for stages, not for production.
+    pub unattended: bool,
+}
+
+/// Where journals are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Journal {
+    /// A local directory; absent: the user's state directory, by account and region.
+    pub directory: Option<PathBuf>,
+}
+
+/// What a drill puts into the sandbox: SQL files, never code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Drill {
+    /// The database that is created with data; it must exist before the disaster.
+    pub database: DatabaseName,
+    /// The application that uses it, if there is one.
+    pub application: Option<ApplicationName>,
+    /// Extensions that the instance offers, for instance `vector`.
+    pub extensions: Vec<String>,
+    /// SQL files that make the schema, run once by the master user, in order.
+    pub schema: Vec<PathBuf>,
+    /// A SQL file that writes rows, with `:from` and `:to` in it: the first and the last number of a batch.
+    pub rows: PathBuf,
+    /// How many rows are written before the snapshot unless `--rows` says otherwise.
+    pub default_rows: u64,
+    /// What happens to the database.
+    pub disaster: Disaster,
+}
+
+/// A staged disaster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Disaster {
+    /// A table is dropped, with all that depends on it.
+    DropTable(TableName),
+    /// All rows of a table are deleted.
+    DeleteRows(TableName),
+    /// The instance fails for good.
+    LoseInstance,
+}

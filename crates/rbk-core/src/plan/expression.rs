@@ -1,0 +1,141 @@
+//! Expressions as a plan holds them: names resolved, types checked, constants folded.
+
+use crate::environment::TableName;
+use crate::ids::{ApplicationName, DatabaseName};
+use crate::value::{Type, Value};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An expression. What isn't `Value` is evaluated against the world, at the time its action says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Expr {
+    /// Known when the plan was made.
+    Value(Value),
+    /// A `let` that was observed before: at preflight or earlier in the run.
+    Binding {
+        /// Its name.
+        name: String,
+        /// Its type.
+        ty: Type,
+    },
+    /// The instant of evaluation.
+    Now,
+    /// How long ago: of a time, or of a snapshot's data.
+    Age(Box<Expr>),
+    /// Rows of a table, counted exactly.
+    Count {
+        /// Where.
+        database: DatabaseName,
+        /// Which table.
+        table: TableName,
+    },
+    /// One value out of one read-only statement.
+    Query {
+        /// Where.
+        database: DatabaseName,
+        /// The statement.
+        sql: String,
+        /// The type of the value.
+        ty: Type,
+    },
+    /// The available snapshot of a database's instance with the newest creation time, of all pages.
+    LatestSnapshot {
+        /// The database.
+        database: DatabaseName,
+    },
+    /// The snapshot of that identifier.
+    Snapshot {
+        /// Its identifier.
+        id: Template,
+        /// The database that it must be of.
+        database: DatabaseName,
+    },
+    /// The instance exists.
+    Exists {
+        /// The database.
+        database: DatabaseName,
+    },
+    /// The instance is available and settled.
+    Available {
+        /// The database.
+        database: DatabaseName,
+    },
+    /// A login works and a query answers.
+    AcceptsConnections {
+        /// The database.
+        database: DatabaseName,
+    },
+    /// The environment's checks of the database hold.
+    ChecksPass {
+        /// The database.
+        database: DatabaseName,
+    },
+    /// The health check gives the expected answer.
+    Healthy {
+        /// The application.
+        application: ApplicationName,
+    },
+    /// The application's active database is this one.
+    Uses {
+        /// The application.
+        application: ApplicationName,
+        /// The database.
+        database: DatabaseName,
+    },
+    /// No session of the application is left on the database; also true where the instance is gone.
+    HasLeft {
+        /// The application.
+        application: ApplicationName,
+        /// The database.
+        database: DatabaseName,
+    },
+    /// Negation of a condition.
+    Not(Box<Expr>),
+    /// Negation of a number.
+    Negate(Box<Expr>),
+    /// Two sides.
+    Binary {
+        /// The operator; `and` and `or` evaluate their right side only if needed.
+        operator: Operator,
+        /// The left side.
+        left: Box<Expr>,
+        /// The right side.
+        right: Box<Expr>,
+    },
+}
+
+/// Operators between two expressions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "their names say it")]
+pub enum Operator {
+    Or,
+    And,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+}
+
+/// Text whose `{…}` parts are evaluated when it is shown.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Template(pub Vec<TemplatePart>);
+
+/// A piece of a template.
+#[allow(clippy::large_enum_variant, reason = "templates are few and short")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplatePart {
+    /// As it is.
+    Text(String),
+    /// Evaluated, then written as the language writes values.
+    Expr(Expr),
+}

@@ -1,0 +1,373 @@
+//! The plan: every action in order with its exact parameters, as plain data.
+//!
+//! `plan` prints it, `run` performs it, the journal records it. There is no second interpretation.
+
+mod expression;
+
+pub use expression::{Expr, Operator, Template, TemplatePart};
+
+use crate::environment::Environment;
+use crate::ids::{
+    ActionId, ApplicationName, DatabaseName, InstanceId, RoleName, SecretName, StepPath,
+};
+use crate::value::{Type, Value};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of the plan format that this build writes; newer ones are refused.
+pub const PLAN_VERSION: u32 = 1;
+
+/// A lowered runbook, bound to one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// The format's version.
+    pub version: u32,
+    /// The version of rbk that wrote it.
+    pub rbk: String,
+    /// Where it came from.
+    pub runbook: RunbookFacts,
+    /// What its names stand for.
+    pub environment: Environment,
+    /// Its parameters, in order, with their values.
+    pub parameters: Vec<Parameter>,
+    /// What is read and proven before the first effect, in order.
+    pub preflight: Vec<Preflight>,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+    /// What is done when a step fails.
+    pub on_failure: Vec<PlannedAction>,
+}
+
+impl Plan {
+    /// All actions, those of `on failure` last.
+    pub fn actions(&self) -> impl Iterator<Item = &PlannedAction> {
+        self.steps
+            .iter()
+            .flat_map(|step| &step.actions)
+            .chain(&self.on_failure)
+    }
+}
+
+/// Where a plan came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunbookFacts {
+    /// `Quick recovery`.
+    pub title: String,
+    /// Its documentation.
+    pub doc: Option<String>,
+    /// The file, as it was given.
+    pub file: String,
+    /// SHA-256 of its text, in hex.
+    pub sha256: String,
+}
+
+/// A parameter and its value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its documentation.
+    pub doc: Option<String>,
+    /// Its type.
+    pub ty: Type,
+    /// What it is in this plan.
+    pub value: Value,
+    /// Who gave it.
+    pub origin: Origin,
+}
+
+/// Who gave a parameter's value; the first that did wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// `--set` on the command line.
+    Given,
+    /// `[parameters]` of the environment.
+    Environment,
+    /// The runbook's default.
+    Default,
+}
+
+/// Something read or proven before the first effect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "preflight", rename_all = "snake_case")]
+pub enum Preflight {
+    /// STS must answer with this account; the client's region must be this one.
+    Identity {
+        /// Twelve digits.
+        account: String,
+        /// `eu-central-1`.
+        region: String,
+    },
+    /// No instance of this name may exist, since the plan creates it.
+    Absent {
+        /// The database.
+        database: DatabaseName,
+        /// Its instance.
+        instance: InstanceId,
+    },
+    /// The secret must exist, be writable by us and not be rotating; its current version is kept, to be compared when it is changed.
+    SecretVersion {
+        /// The secret.
+        secret: SecretName,
+    },
+    /// Reads the application's active database, so that `on failure` can bring it back.
+    ActiveDatabase {
+        /// The application.
+        application: ApplicationName,
+    },
+    /// Observes a `let`.
+    Observe {
+        /// Its name.
+        name: String,
+        /// What is read.
+        expr: Expr,
+        /// Its type.
+        ty: Type,
+        /// As the runbook says it.
+        statement: String,
+    },
+    /// A precondition.
+    Require {
+        /// What must hold.
+        condition: Expr,
+        /// What is said when it doesn't.
+        otherwise: Option<Template>,
+        /// As the runbook says it.
+        statement: String,
+    },
+}
+
+/// A step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    /// Its identity.
+    pub path: StepPath,
+    /// Its documentation.
+    pub doc: Option<String>,
+    /// Its actions, in order.
+    pub actions: Vec<PlannedAction>,
+}
+
+/// An action and what is told about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedAction {
+    /// Its identity.
+    pub id: ActionId,
+    /// The statement that it came from, as the runbook says it.
+    pub statement: String,
+    /// One line for people: what this action does.
+    pub summary: String,
+    /// What it does to the world.
+    pub risk: Risk,
+    /// How long it may take at most, in seconds; absent where nobody can say (a person's answer).
+    pub upper_bound: Option<u64>,
+    /// What is performed.
+    pub action: Action,
+}
+
+/// What an action does to the world, mildest first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Risk {
+    /// Nothing.
+    Reads,
+    /// Something new comes to be.
+    Creates,
+    /// Something is changed, and can be changed back.
+    Changes,
+    /// Something is gone.
+    Destroys,
+}
+
+/// The primitive actions. Each is probed, journaled, performed and probed again by `run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// `RestoreDBInstanceFromDBSnapshot`, with everything the environment says of the database.
+    RestoreFromSnapshot {
+        /// The database that comes into being.
+        database: DatabaseName,
+        /// An expression of type snapshot.
+        snapshot: Expr,
+        /// What the instance is created with.
+        settings: InstanceSettings,
+    },
+    /// Puts a new version into a secret under the run's own label; nobody reads it yet.
+    StageSecret {
+        /// The secret.
+        secret: SecretName,
+        /// What the new version says.
+        content: SecretContent,
+    },
+    /// `ModifyDBInstance` with the password of the version staged in `secret`; waits until it is settled.
+    SetMasterPassword {
+        /// The database.
+        database: DatabaseName,
+        /// Its instance.
+        instance: InstanceId,
+        /// The secret whose staged version holds the password.
+        secret: SecretName,
+    },
+    /// `ALTER ROLE` with a SCRAM verifier of the password in the version staged in `secret`.
+    SetRolePassword {
+        /// The database.
+        database: DatabaseName,
+        /// The application's role.
+        role: RoleName,
+        /// The secret whose staged version holds the password.
+        secret: SecretName,
+        /// The secret to log in with to do it: its current version.
+        administration: SecretName,
+    },
+    /// Logs in with what a staged version says, in application mode through what it points to.
+    ProveLogin {
+        /// The database that must be reached.
+        database: DatabaseName,
+        /// The secret whose staged version is tried.
+        secret: SecretName,
+        /// Where the staged version only points to another secret: that one, its current version.
+        through: Option<SecretName>,
+    },
+    /// Moves `AWSCURRENT` to the staged version, as a compare-and-swap against the version seen at preflight.
+    PromoteSecret {
+        /// The secret.
+        secret: SecretName,
+    },
+    /// No application can write: NOLOGIN for its roles and their sessions ended, or read-only for the database.
+    FreezeWrites {
+        /// The database.
+        database: DatabaseName,
+        /// How.
+        freeze: Freeze,
+        /// Whether an unreachable database is skipped (and reported so) instead of failing.
+        if_reachable: bool,
+    },
+    /// The reverse of `FreezeWrites`.
+    ThawWrites {
+        /// The database.
+        database: DatabaseName,
+        /// How it is frozen, if it is.
+        freeze: Freeze,
+        /// Whether an unreachable database is skipped (and reported so) instead of failing.
+        if_reachable: bool,
+    },
+    /// Records that what was created stays.
+    Keep {
+        /// The database.
+        database: DatabaseName,
+        /// Why.
+        because: Template,
+    },
+    /// Observes until a condition holds.
+    Await {
+        /// The condition.
+        condition: Expr,
+        /// The deadline in seconds of attended time.
+        within: u64,
+        /// The steady interval in seconds.
+        every: u64,
+    },
+    /// Observes once; fails unless the condition holds.
+    Assert {
+        /// The condition.
+        condition: Expr,
+        /// What is said when it doesn't hold.
+        otherwise: Option<Template>,
+    },
+    /// A person says yes.
+    Approve {
+        /// The question.
+        prompt: Template,
+        /// The entity whose name must be typed, where what follows destroys it.
+        typed: Option<String>,
+    },
+    /// An instruction for a person, shown and recorded.
+    Note {
+        /// The text.
+        text: Template,
+    },
+    /// Observes a `let` on arrival.
+    Observe {
+        /// Its name.
+        name: String,
+        /// What is read.
+        expr: Expr,
+        /// Its type.
+        ty: Type,
+    },
+}
+
+/// How writes are stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "freeze", rename_all = "snake_case")]
+pub enum Freeze {
+    /// The applications' own roles can't log in; their sessions are ended.
+    NoLogin {
+        /// The roles.
+        roles: Vec<RoleName>,
+    },
+    /// `default_transaction_read_only` on the database; other sessions are ended. Weaker: a session can override it.
+    ReadOnly,
+}
+
+/// What a new version of a secret says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "content", rename_all = "snake_case")]
+pub enum SecretContent {
+    /// The current content with a newly made password, and with the address and database name that the database has now.
+    NewPassword {
+        /// The database whose address it gets.
+        database: DatabaseName,
+        /// The user name it must hold: the application's own role; absent: the instance's master user.
+        username: Option<RoleName>,
+    },
+    /// The name of a database's secret.
+    Pointer {
+        /// The database.
+        database: DatabaseName,
+        /// The secret that is named.
+        to: SecretName,
+        /// The JSON key that holds the name; absent: the value is the name.
+        field: Option<String>,
+    },
+    /// A copy of the current version of a database's secret.
+    CopyOf {
+        /// The database.
+        database: DatabaseName,
+        /// The secret that is copied.
+        from: SecretName,
+    },
+}
+
+/// What an instance is created with: everything that a restore would otherwise take from RDS's defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InstanceSettings {
+    /// Its identifier.
+    pub instance: InstanceId,
+    /// `db.r6g.large`.
+    pub class: String,
+    /// The DB subnet group.
+    pub subnet_group: String,
+    /// At least one.
+    pub security_groups: Vec<String>,
+    /// The DB parameter group.
+    pub parameter_group: String,
+    /// Standby in another zone.
+    pub multi_az: bool,
+    /// Public address.
+    pub publicly_accessible: bool,
+    /// Absent: as the source had it.
+    pub storage_type: Option<String>,
+    /// IAM logins.
+    pub iam_authentication: bool,
+    /// Days.
+    pub retention_days: u32,
+    /// RDS's own protection.
+    pub deletion_protection: bool,
+    /// The environment's; rbk adds `rbk:run`, `rbk:action`, `rbk:plan` and `rbk:source-snapshot` when it runs.
+    pub tags: BTreeMap<String, String>,
+}

@@ -1,0 +1,400 @@
+//! What rbk needs of the world, as traits: AWS, Postgres, applications, people and time.
+//!
+//! Adapters stand in `rbk-aws`, `rbk-postgres` and `rbk`; unit tests use fakes. Reads retry inside their adapter
+//! (throttling, 5xx, cut connections); a mutation is sent exactly once, and its error says whether it
+//! may have been applied.
+
+mod error;
+
+pub use error::{PortError, PortErrorKind, Sent};
+
+use crate::environment::{Checks, TableName};
+use crate::ids::{InstanceId, ResourceId, RoleName, SecretName, SnapshotId, StageLabel, VersionId};
+use crate::plan::{Freeze, InstanceSettings};
+use crate::value::{Snapshot, Type, Value};
+use async_trait::async_trait;
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that a run touches.
+#[derive(Clone)]
+pub struct World {
+    /// Who we are.
+    pub identity: Arc<dyn Identity>,
+    /// Instances and snapshots.
+    pub rds: Arc<dyn Rds>,
+    /// Secrets Manager.
+    pub secrets: Arc<dyn Secrets>,
+    /// Logins.
+    pub postgres: Arc<dyn Postgres>,
+    /// Applications' health.
+    pub health: Arc<dyn Health>,
+    /// The person in front of the screen, or what stands in for one.
+    pub person: Arc<dyn Person>,
+    /// Time and randomness.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// STS.
+#[async_trait]
+pub trait Identity: Send + Sync {
+    /// Who signs the calls, and for which region. Source: `GetCallerIdentity`.
+    async fn caller(&self) -> Result<Caller, PortError>;
+}
+
+/// Who signs the calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Twelve digits.
+    pub account: String,
+    /// The principal.
+    pub arn: String,
+    /// The region that the clients are set to.
+    pub region: String,
+}
+
+/// RDS.
+#[async_trait]
+pub trait Rds: Send + Sync {
+    /// The instance, or `None` where there is none of that name. Source: `DescribeDBInstances`.
+    async fn instance(&self, id: &InstanceId) -> Result<Option<Instance>, PortError>;
+
+    /// All automated and manual snapshots of an instance, of all pages, in no order. Source: `DescribeDBSnapshots`.
+    async fn snapshots(&self, of: &InstanceId) -> Result<Vec<Snapshot>, PortError>;
+
+    /// Creates an instance from a snapshot; returns when RDS has accepted it. Source: `RestoreDBInstanceFromDBSnapshot`.
+    async fn restore_from_snapshot(&self, request: &RestoreRequest) -> Result<Instance, PortError>;
+
+    /// Sets the master user's password; takes effect later (`PendingModifiedValues`). Source: `ModifyDBInstance`.
+    async fn set_master_password(
+        &self,
+        id: &InstanceId,
+        password: &SecretString,
+    ) -> Result<Instance, PortError>;
+}
+
+/// What an instance is restored with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreRequest {
+    /// From what.
+    pub snapshot: SnapshotId,
+    /// The environment's settings.
+    pub settings: InstanceSettings,
+    /// All tags, rbk's own included.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An instance as RDS describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Its name.
+    pub id: InstanceId,
+    /// Its immutable identity.
+    pub resource: ResourceId,
+    /// `available`, `creating`, …: a free string in the API.
+    pub status: String,
+    /// Host and port; absent while it is being created.
+    pub endpoint: Option<Endpoint>,
+    /// `postgres`.
+    pub engine: String,
+    /// `16.4`.
+    pub engine_version: String,
+    /// The master user.
+    pub master_username: String,
+    /// When it was created.
+    pub created_at: Option<jiff::Timestamp>,
+    /// What it was created with, as far as RDS tells.
+    pub settings: InstanceSettings,
+    /// Names of values that are still pending (`PendingModifiedValues`), for instance `MasterUserPassword`.
+    pub pending: Vec<String>,
+    /// What keeps it from being settled besides status and pending values: `parameter group default.postgres16 is applying`.
+    pub unsettled: Vec<String>,
+    /// How far back a point in time can go at the latest.
+    pub latest_restorable_time: Option<jiff::Timestamp>,
+    /// Whether RDS manages the master password itself, in a secret of its own.
+    pub managed_master_secret: bool,
+    /// All of them.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Instance {
+    /// Available, nothing pending, groups in sync: the state that may be built upon. Source: the predicate that
+    /// CloudFormation's own RDS provider waits for.
+    pub fn is_settled(&self) -> bool {
+        self.status == "available" && self.pending.is_empty() && self.unsettled.is_empty()
+    }
+
+    /// A status that no waiting mends, after a restore. Source: RDS's list of instance statuses.
+    pub fn terminal_status(&self) -> Option<&str> {
+        const TERMINAL: &[&str] = &[
+            "failed",
+            "restore-error",
+            "incompatible-restore",
+            "incompatible-network",
+            "incompatible-parameters",
+            "incompatible-option-group",
+            "incompatible-create",
+            "incompatible-credentials",
+            "insufficient-capacity",
+            "inaccessible-encryption-credentials",
+            "inaccessible-encryption-credentials-recoverable",
+            "storage-full",
+            "deleting",
+        ];
+        TERMINAL
+            .contains(&self.status.as_str())
+            .then_some(self.status.as_str())
+    }
+}
+
+/// Host and port of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// A DNS name (or an address, in the sandbox).
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Secrets Manager.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// Which versions there are and what they are labelled; never their values. `None`: no such secret. Source: `DescribeSecret`.
+    async fn describe(&self, name: &SecretName) -> Result<Option<SecretFacts>, PortError>;
+
+    /// A version's value. Source: `GetSecretValue`.
+    async fn value(&self, name: &SecretName, which: &Which) -> Result<SecretValue, PortError>;
+
+    /// Puts a version under a label; the token becomes the version's id. The same token with the same value is no error;
+    /// with another value it is `Conflict`. Source: `PutSecretValue`.
+    async fn put(
+        &self,
+        name: &SecretName,
+        token: &VersionId,
+        value: &SecretString,
+        label: &StageLabel,
+    ) -> Result<(), PortError>;
+
+    /// Moves a label from one version to another, as a compare-and-swap: `Conflict` where `from` no longer has it. Source: `UpdateSecretVersionStage`.
+    async fn move_label(
+        &self,
+        name: &SecretName,
+        label: &StageLabel,
+        from: Option<&VersionId>,
+        to: &VersionId,
+    ) -> Result<(), PortError>;
+}
+
+/// Which version of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// The one labelled so.
+    Label(StageLabel),
+    /// The one of that id.
+    Version(VersionId),
+}
+
+impl Which {
+    /// The version labelled `AWSCURRENT`.
+    pub fn current() -> Self {
+        Which::Label(StageLabel::from("AWSCURRENT"))
+    }
+}
+
+/// A secret's versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecretFacts {
+    /// Labels by version.
+    pub versions: BTreeMap<VersionId, Vec<StageLabel>>,
+    /// Whether Secrets Manager rotates it.
+    pub rotation_enabled: bool,
+    /// The service that owns it, for instance `rds`; then nobody else may write it.
+    pub owning_service: Option<String>,
+    /// Whether it is scheduled for deletion.
+    pub deleted: bool,
+}
+
+impl SecretFacts {
+    /// The version that carries a label.
+    pub fn version_with(&self, label: &StageLabel) -> Option<&VersionId> {
+        self.versions
+            .iter()
+            .find(|(_, labels)| labels.contains(label))
+            .map(|(version, _)| version)
+    }
+
+    /// The version labelled `AWSCURRENT`.
+    pub fn current(&self) -> Option<&VersionId> {
+        self.version_with(&StageLabel::from("AWSCURRENT"))
+    }
+}
+
+/// A version's id and value.
+#[derive(Clone)]
+pub struct SecretValue {
+    /// The version.
+    pub version: VersionId,
+    /// Its value.
+    pub value: SecretString,
+}
+
+/// Logins to databases.
+#[async_trait]
+pub trait Postgres: Send + Sync {
+    /// Logs in. TLS is verify-full against the real host name, through the declared tunnel if there is one.
+    async fn connect(&self, to: &Login) -> Result<Box<dyn Session>, PortError>;
+}
+
+/// Where to log in and as whom.
+#[derive(Clone)]
+pub struct Login {
+    /// The real host name.
+    pub host: String,
+    /// The real port.
+    pub port: u16,
+    /// The database.
+    pub database: String,
+    /// The role.
+    pub username: String,
+    /// Its password.
+    pub password: SecretString,
+}
+
+/// A session of rbk's own on a database. Ended when dropped.
+#[async_trait]
+pub trait Session: Send + Sync {
+    /// Server version and role, from a query that really ran.
+    async fn whoami(&self) -> Result<SessionFacts, PortError>;
+
+    /// Rows of a table, counted exactly.
+    async fn count(&self, table: &TableName) -> Result<u64, PortError>;
+
+    /// One value out of one statement in a read-only transaction.
+    async fn query(&self, sql: &str, ty: Type) -> Result<Value, PortError>;
+
+    /// Evaluates the environment's checks, all of them, one finding each.
+    async fn checks(&self, checks: &Checks) -> Result<Vec<CheckFinding>, PortError>;
+
+    /// How many sessions other than rbk's there are: of the given role, or of any role if `None`.
+    async fn sessions(&self, role: Option<&RoleName>) -> Result<u64, PortError>;
+
+    /// Sets a role's password; only a SCRAM verifier is sent. Also gives the role LOGIN.
+    async fn set_role_password(
+        &self,
+        role: &RoleName,
+        password: &SecretString,
+    ) -> Result<(), PortError>;
+
+    /// Whether writes are frozen that way, and still.
+    async fn freeze_state(&self, freeze: &Freeze) -> Result<FreezeState, PortError>;
+
+    /// Freezes, ends the other sessions, and watches the write counters until they stand still.
+    async fn freeze(&self, freeze: &Freeze) -> Result<(), PortError>;
+
+    /// Thaws.
+    async fn thaw(&self, freeze: &Freeze) -> Result<(), PortError>;
+}
+
+/// What a session found out about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// `16.4`.
+    pub server_version: String,
+    /// The role that we are.
+    pub role: String,
+    /// Whether the server is still replaying.
+    pub in_recovery: bool,
+}
+
+/// Whether writes are frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FreezeState {
+    /// All of it is in force and no other session is left.
+    Frozen,
+    /// None of it.
+    Open,
+    /// Some of it: for instance one of two roles, or sessions that are still there.
+    Partly,
+}
+
+/// What one check of an environment found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckFinding {
+    /// `public.documents is not empty`.
+    pub check: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// What was seen: `2000 rows`, `newest is 2026-11-22T03:00:00Z, 6h old`.
+    pub seen: String,
+}
+
+/// Applications' health.
+#[async_trait]
+pub trait Health: Send + Sync {
+    /// Asks once. A refused or cut connection is an answer, not an error.
+    async fn ask(&self, health: &crate::environment::Health) -> Result<HealthAnswer, PortError>;
+}
+
+/// What an application answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthAnswer {
+    /// Whether it was the expected answer.
+    pub healthy: bool,
+    /// What was seen: `200`, `503`, `connection refused`.
+    pub seen: String,
+}
+
+/// The person in front of the screen, or what stands in for one.
+#[async_trait]
+pub trait Person: Send + Sync {
+    /// Asks for a yes. Never assumes one.
+    async fn approve(&self, question: &Question) -> Result<Approval, PortError>;
+}
+
+/// What a person is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The step that it stands in, for `--approve STEP`.
+    pub step: String,
+    /// The question.
+    pub prompt: String,
+    /// What happens after a yes, up to the next approval, a line each.
+    pub consequences: Vec<String>,
+    /// The name that must be typed, where something is destroyed.
+    pub typed: Option<String>,
+}
+
+/// What a person said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Approval {
+    /// Yes.
+    Given {
+        /// Who: the operating system's user, or `--approve`, or the environment's policy.
+        by: String,
+    },
+    /// No.
+    Refused {
+        /// Who.
+        by: String,
+    },
+    /// Nobody can be asked here: no terminal, and neither option nor policy covers the step.
+    Unanswerable,
+}
+
+/// Time and randomness; both are journaled, so that a resumed run decides as the first one did.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// The instant.
+    fn now(&self) -> jiff::Timestamp;
+
+    /// A reading that never goes back, for deadlines.
+    fn monotonic(&self) -> Duration;
+
+    /// Waits. May be dropped at any time.
+    async fn sleep(&self, duration: Duration);
+
+    /// Random bytes from the operating system.
+    fn random(&self, bytes: &mut [u8]);
+}
