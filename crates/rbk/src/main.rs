@@ -1,3 +1,13 @@
 //! The `rbk` command.
-#![allow(missing_docs)]
-fn main() {}
+mod adapters;
+mod cli;
+mod drill;
+mod exit;
+mod render;
+
+fn main() -> std::process::ExitCode {
+    use clap::Parser;
+    let cli = cli::Cli::parse();
+    println!("{cli:?}");
+    exit::Exit::Done.into()
+}
