@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// Names one text among the [`Sources`] of a check: the runbook, its environment file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 pub struct SourceId(pub u16);
 
 /// A half-open range of bytes in one source.
@@ -21,12 +23,19 @@ impl Span {
     /// A range of `source`. Offsets past 4 GiB can't occur: longer texts are refused before parsing.
     pub fn new(source: SourceId, start: usize, end: usize) -> Self {
         let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        Self { source, start: clamp(start), end: clamp(end) }
+        Self {
+            source,
+            start: clamp(start),
+            end: clamp(end),
+        }
     }
 
     /// The range from the start of `self` to the end of `last`.
     pub fn to(self, last: Span) -> Span {
-        Span { end: last.end.max(self.end), ..self }
+        Span {
+            end: last.end.max(self.end),
+            ..self
+        }
     }
 
     /// The length in bytes.
@@ -66,7 +75,10 @@ impl Sources {
     /// Adds a text and returns how spans name it.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
         let id = SourceId(u16::try_from(self.0.len()).unwrap_or(u16::MAX));
-        self.0.push(Source { name: name.into(), text: text.into() });
+        self.0.push(Source {
+            name: name.into(),
+            text: text.into(),
+        });
         id
     }
 
