@@ -1,13 +1,17 @@
-//! The `rbk` command.
+//! The `rbk` command: typed runbooks for database recovery. See `cli` for what can be typed, `commands` for what it does.
+
 mod adapters;
 mod cli;
+mod commands;
 mod drill;
 mod exit;
+mod load;
+mod overlay;
+mod panic;
 mod render;
+mod wiring;
 
 fn main() -> std::process::ExitCode {
-    use clap::Parser;
-    let cli = cli::Cli::parse();
-    println!("{cli:?}");
-    exit::Exit::Done.into()
+    panic::install();
+    commands::main().into()
 }

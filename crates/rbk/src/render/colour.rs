@@ -53,6 +53,12 @@ impl Screen {
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 
+    /// How many columns stderr has; 100 where nobody can say.
+    pub fn width(&self) -> usize {
+        let terminal = indicatif::ProgressDrawTarget::stderr().width().filter(|_| self.live);
+        terminal.map_or(100, |width| usize::from(width).clamp(40, 160))
+    }
+
     /// A warning.
     pub fn warn(&self, line: impl Display) {
         self.say(format_args!("{} {line}", self.err.yellow("warning:")));

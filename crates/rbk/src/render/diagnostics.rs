@@ -1,6 +1,6 @@
 //! Diagnostics for people (through miette) and for programs (one JSON document).
 
-use super::colour::{Paint, printable};
+use super::colour::{Paint, Screen, printable};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceSpan};
 use rbk_syntax::{Diagnostic, Fix, Label, Severity, Source, Sources, Span};
 use serde::Serialize;
@@ -61,6 +61,14 @@ impl std::fmt::Display for Counts {
         .map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
         .collect();
         f.write_str(&parts.join(", "))
+    }
+}
+
+/// Draws diagnostics on stderr, if there are any.
+pub fn tell(screen: Screen, findings: &[Finding<'_>]) {
+    let text = human(findings, screen.err, screen.live, screen.width());
+    if !text.is_empty() {
+        screen.say(text.trim_end());
     }
 }
 
