@@ -182,6 +182,9 @@ pub struct AbortArgs {
     /// The run, or the beginning or end of its name
     #[arg(value_name = "RUN")]
     pub run: String,
+    /// Why; goes into the journal
+    #[arg(long, value_name = "TEXT")]
+    pub because: Option<String>,
     #[command(flatten)]
     pub environment: EnvironmentArg,
     #[command(flatten)]
@@ -197,8 +200,10 @@ pub struct AbortArgs {
 pub enum Found {
     /// The effect is there
     Done,
-    /// The effect is not there
+    /// The effect is not there; it is sent again
     NotDone,
+    /// The action failed for good; `on failure` follows
+    Failed,
 }
 
 /// `rbk resolve`

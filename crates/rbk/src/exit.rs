@@ -33,6 +33,23 @@ impl Exit {
     pub fn code(self) -> u8 {
         self as u8
     }
+
+    /// The ending that a run's own exit code stands for; a number that isn't among them would be a bug.
+    pub fn from_code(code: u8) -> Self {
+        const ALL: [Exit; 10] = [
+            Exit::Done,
+            Exit::Wrong,
+            Exit::HoldsActions,
+            Exit::Failed,
+            Exit::Outside,
+            Exit::Suspended,
+            Exit::Held,
+            Exit::Undecided,
+            Exit::Usage,
+            Exit::Bug,
+        ];
+        ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Bug)
+    }
 }
 
 impl From<Exit> for std::process::ExitCode {
@@ -120,6 +137,7 @@ mod tests {
         ];
         for (exit, code) in codes {
             assert_eq!(exit.code(), code);
+            assert_eq!(Exit::from_code(code), exit);
         }
     }
 }
