@@ -1,6 +1,9 @@
 //! The ports over the wire: the real SDK clients against a loopback server that plays a script.
 
 mod identity;
+mod logging;
+mod rds;
+mod secrets;
 
 mod server;
 
