@@ -9,7 +9,7 @@ mod parameters;
 mod scope;
 
 pub(crate) use error::CheckError;
-pub(crate) use expressions::{Need, Read, Typed};
+pub(crate) use expressions::{Need, Typed};
 
 use crate::environment::{Application, Database, Environment, Places};
 use crate::ids::{ApplicationName, DatabaseName, StepPath};

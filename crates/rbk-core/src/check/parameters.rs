@@ -96,12 +96,14 @@ impl Checker<'_> {
         if ty == Type::Text {
             return Some((Value::Text(text.to_owned()), span));
         }
-        let (expr, diagnostics) = rbk_syntax::parse_expression(source, text);
-        if !diagnostics.is_empty() {
-            self.diagnostics.extend(diagnostics);
-            return None;
-        }
-        let typed = self.expression_of(&expr?, ty)?;
+        let expr = match rbk_syntax::parse_expression(source, text) {
+            Ok(expr) => expr,
+            Err(diagnostics) => {
+                self.diagnostics.extend(diagnostics);
+                return None;
+            }
+        };
+        let typed = self.expression_of(&expr, ty)?;
         self.constant(typed).map(|value| (value, span))
     }
 

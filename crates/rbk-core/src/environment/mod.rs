@@ -3,6 +3,10 @@
 //! [`Environment`] is the resolved form: `like` is applied, defaults are filled in, every reference holds.
 //! It is stored in each plan, so it holds no secret and no path of one machine that a resume would need elsewhere.
 
+mod places;
+
+pub use places::Places;
+
 use crate::ids::{ApplicationName, DatabaseName, InstanceId, RoleName, SecretName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

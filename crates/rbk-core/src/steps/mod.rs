@@ -77,7 +77,7 @@ impl Statement {
             }
             K::Keep { database, because } => Keep::check(database, because, checker).map(Statement::Keep),
             K::Await { condition, within, every } => {
-                Await::check(condition, within, every.as_deref(), checker).map(Statement::Await)
+                Await::check(condition, within, every.as_ref(), checker).map(Statement::Await)
             }
             K::Assert { condition, otherwise } => Assert::check(condition, otherwise.as_ref(), checker).map(Statement::Assert),
             K::Approve { prompt } => Some(Statement::Approve(Approve::check(prompt, checker))),
