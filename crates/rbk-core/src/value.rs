@@ -55,7 +55,10 @@ impl std::fmt::Display for Type {
 }
 
 /// A computed value. There is no secret among them, on purpose: values are printed and journaled.
-#[allow(clippy::large_enum_variant, reason = "snapshots are few; boxing them would show in every use")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "snapshots are few; boxing them would show in every use"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", content = "value", rename_all = "lowercase")]
 pub enum Value {

@@ -23,19 +23,37 @@ pub(super) const TYPES: [Type; 10] = [
 pub const CODES: &[(Code, &str)] = &[
     (Code("RBK1001"), "a name that means nothing here"),
     (Code("RBK1002"), "a name given twice"),
-    (Code("RBK1003"), "two steps of one name"),
-    (Code("RBK1004"), "a type that doesn't exist or doesn't fit here"),
+    (
+        Code("RBK1003"),
+        "two steps of one name, or a name that means something else",
+    ),
+    (
+        Code("RBK1004"),
+        "a type that doesn't exist or doesn't fit here",
+    ),
     (Code("RBK1005"), "a value of another type"),
-    (Code("RBK1006"), "an operator between types that don't go together"),
+    (
+        Code("RBK1006"),
+        "an operator between types that don't go together",
+    ),
     (Code("RBK1007"), "an unknown function or wrong arguments"),
-    (Code("RBK1008"), "a parameter without a value, or a value for no parameter"),
+    (
+        Code("RBK1008"),
+        "a parameter without a value, or a value for no parameter",
+    ),
     (Code("RBK1009"), "two parameters that name the same entity"),
     (Code("RBK1010"), "a value that must be known when planning"),
     (Code("RBK1011"), "a calculation that leaves its range"),
-    (Code("RBK1012"), "an application that may not use the database"),
+    (
+        Code("RBK1012"),
+        "an application that may not use the database",
+    ),
     (Code("RBK1013"), "something the environment doesn't declare"),
     (Code("RBK1014"), "a table written wrongly"),
-    (Code("RBK1015"), "a deadline or interval that makes no sense"),
+    (
+        Code("RBK1015"),
+        "a deadline or interval that makes no sense",
+    ),
     (Code("RBK1016"), "an empty title, block or reason"),
     (Code("RBK1017"), "a second `on failure`"),
     (Code("RBK1018"), "a name that is never used"),
@@ -46,11 +64,24 @@ pub const CODES: &[(Code, &str)] = &[
 #[allow(missing_docs, reason = "each message says what its variant is")]
 pub(crate) enum CheckError {
     #[error("nothing here is called `{name}`")]
-    UnknownName { span: Span, name: String, candidates: Vec<String>, environment: String },
+    UnknownName {
+        span: Span,
+        name: String,
+        candidates: Vec<String>,
+        environment: String,
+    },
     #[error("`{name}` is defined twice")]
-    Twice { span: Span, name: String, first: Span },
+    Twice {
+        span: Span,
+        name: String,
+        first: Span,
+    },
     #[error("two steps are called `{title}`")]
-    SameStep { span: Span, title: String, first: Span },
+    SameStep {
+        span: Span,
+        title: String,
+        first: Span,
+    },
     #[error("there is no type `{name}`")]
     UnknownType { span: Span, name: String },
     #[error("a parameter can't be of type `{ty}`")]
@@ -58,7 +89,12 @@ pub(crate) enum CheckError {
     #[error("a query can't give a value of type `{ty}`")]
     NoQueryType { span: Span, ty: String },
     #[error("expected a value of type {expected}, found one of type {found}")]
-    Mismatch { span: Span, expected: Type, found: Type, value: Option<String> },
+    Mismatch {
+        span: Span,
+        expected: Type,
+        found: Type,
+        value: Option<String>,
+    },
     #[error("`{operator}` can't stand between {left} and {right}")]
     Operands {
         span: Span,
@@ -70,15 +106,33 @@ pub(crate) enum CheckError {
         bare: Option<(Span, String, Type)>,
     },
     #[error("there is no function `{name}`")]
-    UnknownFunction { span: Span, name: String, candidates: Vec<String> },
+    UnknownFunction {
+        span: Span,
+        name: String,
+        candidates: Vec<String>,
+    },
     #[error("`{function}` takes one argument, found {found}")]
-    Arguments { span: Span, function: String, found: usize },
+    Arguments {
+        span: Span,
+        function: String,
+        found: usize,
+    },
     #[error("parameter `{name}` has no value")]
     NoValue { span: Span, name: String, ty: Type },
     #[error("the runbook has no parameter `{name}`")]
-    UnknownParameter { span: Span, name: String, candidates: Vec<String> },
+    UnknownParameter {
+        span: Span,
+        name: String,
+        candidates: Vec<String>,
+    },
     #[error("`{name}` and `{other}` are the same entity, `{value}`")]
-    SameEntity { span: Span, name: String, value: String, other: String, other_span: Span },
+    SameEntity {
+        span: Span,
+        name: String,
+        value: String,
+        other: String,
+        other_span: Span,
+    },
     #[error("this must be known when the plan is made")]
     NotConstant { span: Span },
     #[error("text that is computed while the runbook runs can't stand here")]
@@ -94,11 +148,23 @@ pub(crate) enum CheckError {
         declared: Option<Span>,
     },
     #[error("no checks are declared for `{database}`")]
-    NoChecks { span: Span, database: DatabaseName, declared: Option<Span> },
+    NoChecks {
+        span: Span,
+        database: DatabaseName,
+        declared: Option<Span>,
+    },
     #[error("no health check is declared for `{application}`")]
-    NoHealth { span: Span, application: ApplicationName, declared: Option<Span> },
+    NoHealth {
+        span: Span,
+        application: ApplicationName,
+        declared: Option<Span>,
+    },
     #[error("no application of `{database}` has a role of its own")]
-    NoRole { span: Span, database: DatabaseName, declared: Option<Span> },
+    NoRole {
+        span: Span,
+        database: DatabaseName,
+        declared: Option<Span>,
+    },
     #[error("`{path}` is a table; a table can't stand here")]
     TableHere { span: Span, path: String },
     #[error("this isn't a table")]
@@ -106,11 +172,18 @@ pub(crate) enum CheckError {
     #[error("the deadline is zero")]
     ZeroDeadline { span: Span },
     #[error("the interval is longer than the deadline")]
-    IntervalPastDeadline { span: Span, every: u64, within: u64, within_span: Span },
+    IntervalPastDeadline {
+        span: Span,
+        every: u64,
+        within: u64,
+        within_span: Span,
+    },
     #[error("the interval is zero")]
     ZeroInterval { span: Span },
     #[error("a step needs a name")]
     EmptyTitle { span: Span },
+    #[error("a step can't be called `on failure`")]
+    ReservedTitle { span: Span },
     #[error("nothing is done here")]
     EmptyBlock { span: Span },
     #[error("the reason is empty")]
@@ -118,14 +191,20 @@ pub(crate) enum CheckError {
     #[error("a runbook has one `on failure`")]
     SecondOnFailure { span: Span, first: Span },
     #[error("{word} `{name}` is never used")]
-    Unused { span: Span, name: String, word: &'static str },
+    Unused {
+        span: Span,
+        name: String,
+        word: &'static str,
+    },
 }
 
 impl From<CheckError> for Diagnostic {
     fn from(error: CheckError) -> Self {
         use CheckError as E;
         let message = error.to_string();
-        let make = |code: &'static str, span: Span, label: String| Diagnostic::error(Code(code), message.clone(), span, label);
+        let make = |code: &'static str, span: Span, label: String| {
+            Diagnostic::error(Code(code), message.clone(), span, label)
+        };
         match error {
             E::UnknownName { span, name, candidates, environment } => {
                 let diagnostic = make("RBK1001", span, "not known".to_owned());
@@ -204,6 +283,8 @@ impl From<CheckError> for Diagnostic {
                 .relate(within_span, format!("but only {} in all", crate::value::duration_text(within)))
                 .help("observe more often, or wait longer"),
             E::EmptyTitle { span } => make("RBK1016", span, "empty".to_owned()).help("a step's name is its identity in plan, journal and report"),
+            E::ReservedTitle { span } => make("RBK1003", span, "is how plan and journal call the block of that name".to_owned())
+                .help("give the step another name"),
             E::EmptyBlock { span } => {
                 let mut diagnostic = make("RBK1016", span, "empty".to_owned()).help("leave it out, or say what it does");
                 diagnostic.severity = Severity::Warning;
@@ -220,26 +301,50 @@ impl From<CheckError> for Diagnostic {
     }
 }
 
-fn mismatch(diagnostic: Diagnostic, span: Span, expected: Type, found: Type, value: Option<String>) -> Diagnostic {
+fn mismatch(
+    diagnostic: Diagnostic,
+    span: Span,
+    expected: Type,
+    found: Type,
+    value: Option<String>,
+) -> Diagnostic {
     match (expected, found, value) {
-        (Type::Duration, Type::Integer, Some(number)) => {
-            diagnostic.help(format!("give the number its unit: `{number}s`, `{number}m`, `{number}h` or `{number}d`")).fix(span, format!("{number}m"))
+        (Type::Duration, Type::Integer, Some(number)) => diagnostic
+            .help(format!(
+                "give the number its unit: `{number}s`, `{number}m`, `{number}h` or `{number}d`"
+            ))
+            .fix(span, format!("{number}m")),
+        (Type::Size, Type::Integer, Some(number)) => diagnostic.help(format!(
+            "give the number its unit: `{number}kb`, `{number}mb` or `{number}gb`"
+        )),
+        (Type::Snapshot, Type::Database, Some(name)) => diagnostic
+            .help(format!(
+                "name one of its snapshots: `latest snapshot of {name}`"
+            ))
+            .fix(span, format!("latest snapshot of {name}")),
+        (Type::Boolean, Type::Database, Some(name)) => diagnostic.help(format!(
+            "say what must hold of it: `{name} is available`, `{name} accepts connections`"
+        )),
+        (Type::Boolean, Type::Application, Some(name)) => {
+            diagnostic.help(format!("say what must hold of it: `{name} is healthy`"))
         }
-        (Type::Size, Type::Integer, Some(number)) => diagnostic.help(format!("give the number its unit: `{number}kb`, `{number}mb` or `{number}gb`")),
-        (Type::Snapshot, Type::Database, Some(name)) => {
-            diagnostic.help(format!("name one of its snapshots: `latest snapshot of {name}`")).fix(span, format!("latest snapshot of {name}"))
-        }
-        (Type::Boolean, Type::Database, Some(name)) => diagnostic.help(format!("say what must hold of it: `{name} is available`, `{name} accepts connections`")),
-        (Type::Boolean, Type::Application, Some(name)) => diagnostic.help(format!("say what must hold of it: `{name} is healthy`")),
         (Type::Boolean, ..) => diagnostic.help("a condition compares: `age(snap) <= 24h`"),
         (Type::Time, ..) => diagnostic.help("`age` takes a snapshot or a time"),
         _ => diagnostic,
     }
 }
 
-fn suggest(diagnostic: Diagnostic, span: Span, name: &str, candidates: &[String], otherwise: impl FnOnce() -> String) -> Diagnostic {
+fn suggest(
+    diagnostic: Diagnostic,
+    span: Span,
+    name: &str,
+    candidates: &[String],
+    otherwise: impl FnOnce() -> String,
+) -> Diagnostic {
     match nearest(name, candidates) {
-        Some(candidate) => diagnostic.help(format!("did you mean `{candidate}`?")).fix(span, candidate),
+        Some(candidate) => diagnostic
+            .help(format!("did you mean `{candidate}`?"))
+            .fix(span, candidate),
         None => diagnostic.help(otherwise()),
     }
 }

@@ -57,24 +57,50 @@ impl Checker<'_> {
             K::Text(text) => self.text(text),
             K::Path(path) => self.path(path),
             K::Now => Some(observed(Expr::Now, Type::Time, span)),
-            K::Call { function, arguments } => self.call(function, arguments, span),
+            K::Call {
+                function,
+                arguments,
+            } => self.call(function, arguments, span),
             K::LatestSnapshot { database } => {
                 let database = self.database(database)?;
-                let typed = observed(Expr::LatestSnapshot { database: database.clone() }, Type::Snapshot, span);
-                Some(Typed { origin: Some(database), ..typed })
+                let typed = observed(
+                    Expr::LatestSnapshot {
+                        database: database.clone(),
+                    },
+                    Type::Snapshot,
+                    span,
+                );
+                Some(Typed {
+                    origin: Some(database),
+                    ..typed
+                })
             }
             K::Snapshot { id, database } => {
                 let id = self.template(id);
                 let database = self.database(database)?;
-                let typed = observed(Expr::Snapshot { id, database: database.clone() }, Type::Snapshot, span);
-                Some(Typed { origin: Some(database), ..typed })
+                let typed = observed(
+                    Expr::Snapshot {
+                        id,
+                        database: database.clone(),
+                    },
+                    Type::Snapshot,
+                    span,
+                );
+                Some(Typed {
+                    origin: Some(database),
+                    ..typed
+                })
             }
             K::Query { database, sql, ty } => self.query(database, sql, ty, span),
             K::Not(inner) => {
                 let inner = self.expression_of(inner, Type::Boolean)?;
                 Some(match inner.expr {
                     Expr::Value(Value::Boolean(value)) => constant(Value::Boolean(!value), span),
-                    expr => Typed { expr: Expr::Not(Box::new(expr)), span, ..inner },
+                    expr => Typed {
+                        expr: Expr::Not(Box::new(expr)),
+                        span,
+                        ..inner
+                    },
                 })
             }
             K::Negate(inner) => {
@@ -83,38 +109,93 @@ impl Checker<'_> {
                     Expr::Value(Value::Integer(value)) => match value.checked_neg() {
                         Some(value) => constant(Value::Integer(value), span),
                         None => {
-                            self.report(CheckError::Calculation { span, message: format!("`-` of {value} leaves the range of integer") });
+                            self.report(CheckError::Calculation {
+                                span,
+                                message: format!("`-` of {value} leaves the range of integer"),
+                            });
                             return None;
                         }
                     },
-                    expr => Typed { expr: Expr::Negate(Box::new(expr)), span, ..inner },
+                    expr => Typed {
+                        expr: Expr::Negate(Box::new(expr)),
+                        span,
+                        ..inner
+                    },
                 })
             }
-            K::Binary { operator, operator_span, left, right } => self.binary(*operator, *operator_span, left, right, span),
+            K::Binary {
+                operator,
+                operator_span,
+                left,
+                right,
+            } => self.binary(*operator, *operator_span, left, right, span),
             K::Is { subject, quality } => self.quality(subject, *quality, span),
-            K::Uses { application, database } => {
-                let (application, database) = (self.application(application)?, self.database(database)?);
+            K::Uses {
+                application,
+                database,
+            } => {
+                let (application, database) =
+                    (self.application(application)?, self.database(database)?);
                 self.may_use(&application, &database, span)?;
-                Some(observed(Expr::Uses { application, database }, Type::Boolean, span))
+                Some(observed(
+                    Expr::Uses {
+                        application,
+                        database,
+                    },
+                    Type::Boolean,
+                    span,
+                ))
             }
-            K::HasLeft { application, database } => {
-                let (application, database) = (self.application(application)?, self.database(database)?);
+            K::HasLeft {
+                application,
+                database,
+            } => {
+                let (application, database) =
+                    (self.application(application)?, self.database(database)?);
                 self.may_use(&application, &database, span)?;
-                let read = Read { database: database.clone(), need: Need::Description, span };
-                let typed = observed(Expr::HasLeft { application, database }, Type::Boolean, span);
-                Some(Typed { reads: vec![read], ..typed })
+                let read = Read {
+                    database: database.clone(),
+                    need: Need::Description,
+                    span,
+                };
+                let typed = observed(
+                    Expr::HasLeft {
+                        application,
+                        database,
+                    },
+                    Type::Boolean,
+                    span,
+                );
+                Some(Typed {
+                    reads: vec![read],
+                    ..typed
+                })
             }
             K::ChecksPass { database } => {
                 let name = self.database(database)?;
                 if self.database_facts(&name)?.checks.is_empty() {
                     let declared = self.places.database(&name);
-                    self.report(CheckError::NoChecks { span, database: name, declared });
+                    self.report(CheckError::NoChecks {
+                        span,
+                        database: name,
+                        declared,
+                    });
                     return None;
                 }
-                let read = Read { database: name.clone(), need: Need::Login, span };
-                Some(Typed { reads: vec![read], ..observed(Expr::ChecksPass { database: name }, Type::Boolean, span) })
+                let read = Read {
+                    database: name.clone(),
+                    need: Need::Login,
+                    span,
+                };
+                Some(Typed {
+                    reads: vec![read],
+                    ..observed(Expr::ChecksPass { database: name }, Type::Boolean, span)
+                })
             }
-            K::Error => None,
+            K::Error => {
+                self.unreadable();
+                None
+            }
         }
     }
 
@@ -124,7 +205,12 @@ impl Checker<'_> {
         if typed.ty == ty {
             return Some(typed);
         }
-        self.report(CheckError::Mismatch { span: typed.span, expected: ty, found: typed.ty, value: written(&typed.expr) });
+        self.report(CheckError::Mismatch {
+            span: typed.span,
+            expected: ty,
+            found: typed.ty,
+            value: written(&typed.expr),
+        });
         None
     }
 
@@ -145,7 +231,10 @@ impl Checker<'_> {
             match part {
                 ast::TextPart::Literal(literal) => push_text(&mut parts, literal),
                 ast::TextPart::Expr(expr) => match self.expression(expr) {
-                    Some(Typed { expr: Expr::Value(value), .. }) => push_text(&mut parts, &value.to_string()),
+                    Some(Typed {
+                        expr: Expr::Value(value),
+                        ..
+                    }) => push_text(&mut parts, &value.to_string()),
                     Some(typed) => {
                         reads.extend(typed.reads);
                         parts.push(TemplatePart::Expr(typed.expr));
@@ -176,7 +265,12 @@ impl Checker<'_> {
             Expr::Value(value) if typed.ty == ty => Some(value),
             expr => {
                 let value = written(&expr);
-                self.report(CheckError::Mismatch { span: path.span, expected: ty, found: typed.ty, value });
+                self.report(CheckError::Mismatch {
+                    span: path.span,
+                    expected: ty,
+                    found: typed.ty,
+                    value,
+                });
                 None
             }
         }
@@ -188,7 +282,9 @@ impl Checker<'_> {
         }
         let (template, _) = self.template_with_reads(text);
         match template.0.as_slice() {
-            [TemplatePart::Text(literal)] => Some(constant(Value::Text(literal.clone()), text.span)),
+            [TemplatePart::Text(literal)] => {
+                Some(constant(Value::Text(literal.clone()), text.span))
+            }
             _ => {
                 self.report(CheckError::TextNotConstant { span: text.span });
                 None
@@ -198,14 +294,24 @@ impl Checker<'_> {
 
     fn path(&mut self, path: &ast::Path) -> Option<Typed> {
         let Some(name) = path.single() else {
-            self.report(CheckError::TableHere { span: path.span, path: path.to_string() });
+            self.report(CheckError::TableHere {
+                span: path.span,
+                path: path.to_string(),
+            });
             return None;
         };
         let span = path.span;
         match self.scope.look_up(&name.value) {
             Some(Meaning::Known(value)) => return Some(constant(value, span)),
             Some(Meaning::Observed { ty, origin }) => {
-                let typed = observed(Expr::Binding { name: name.value.clone(), ty }, ty, span);
+                let typed = observed(
+                    Expr::Binding {
+                        name: name.value.clone(),
+                        ty,
+                    },
+                    ty,
+                    span,
+                );
                 return Some(Typed { origin, ..typed });
             }
             Some(Meaning::Broken) => return None,
@@ -228,11 +334,21 @@ impl Checker<'_> {
             .scope
             .names()
             .chain(self.environment.databases.keys().map(DatabaseName::as_str))
-            .chain(self.environment.applications.keys().map(|name| name.as_str()))
+            .chain(
+                self.environment
+                    .applications
+                    .keys()
+                    .map(|name| name.as_str()),
+            )
             .map(str::to_owned)
             .collect();
         let environment = self.environment.name.clone();
-        self.report(CheckError::UnknownName { span, name: name.to_owned(), candidates, environment });
+        self.report(CheckError::UnknownName {
+            span,
+            name: name.to_owned(),
+            candidates,
+            environment,
+        });
     }
 
     fn call(&mut self, function: &ast::Name, arguments: &[ast::Expr], span: Span) -> Option<Typed> {
@@ -249,20 +365,41 @@ impl Checker<'_> {
                     self.report(error);
                     return None;
                 }
-                Some(Typed { expr: Expr::Age(Box::new(argument.expr)), ty: Type::Duration, span, origin: None, ..argument })
+                Some(Typed {
+                    expr: Expr::Age(Box::new(argument.expr)),
+                    ty: Type::Duration,
+                    span,
+                    origin: None,
+                    ..argument
+                })
             }
             ("count", [argument]) => {
                 let (database, table) = self.table(argument)?;
-                let read = Read { database: database.clone(), need: Need::Login, span };
-                Some(Typed { reads: vec![read], ..observed(Expr::Count { database, table }, Type::Integer, span) })
+                let read = Read {
+                    database: database.clone(),
+                    need: Need::Login,
+                    span,
+                };
+                Some(Typed {
+                    reads: vec![read],
+                    ..observed(Expr::Count { database, table }, Type::Integer, span)
+                })
             }
             (name @ ("age" | "count"), _) => {
-                self.report(CheckError::Arguments { span, function: name.to_owned(), found: arguments.len() });
+                self.report(CheckError::Arguments {
+                    span,
+                    function: name.to_owned(),
+                    found: arguments.len(),
+                });
                 None
             }
             (name, _) => {
                 let candidates = FUNCTIONS.iter().map(|&name| name.to_owned()).collect();
-                self.report(CheckError::UnknownFunction { span: function.span, name: name.to_owned(), candidates });
+                self.report(CheckError::UnknownFunction {
+                    span: function.span,
+                    name: name.to_owned(),
+                    candidates,
+                });
                 None
             }
         }
@@ -278,11 +415,26 @@ impl Checker<'_> {
             self.report(CheckError::NotATable { span: expr.span });
             return None;
         };
-        let database = self.database(&ast::Path { names: vec![database.clone()], span: database.span })?;
-        Some((database, TableName { schema: schema.value.clone(), table: table.value.clone() }))
+        let database = self.database(&ast::Path {
+            names: vec![database.clone()],
+            span: database.span,
+        })?;
+        Some((
+            database,
+            TableName {
+                schema: schema.value.clone(),
+                table: table.value.clone(),
+            },
+        ))
     }
 
-    fn query(&mut self, database: &ast::Path, sql: &ast::Text, ty: &ast::Name, span: Span) -> Option<Typed> {
+    fn query(
+        &mut self,
+        database: &ast::Path,
+        sql: &ast::Text,
+        ty: &ast::Name,
+        span: Span,
+    ) -> Option<Typed> {
         let database = self.database(database);
         let sql_text = match self.text(sql).map(|typed| typed.expr) {
             Some(Expr::Value(Value::Text(text))) => Some(text),
@@ -290,16 +442,29 @@ impl Checker<'_> {
         };
         let result = named_type(&ty.value);
         match result {
-            None => self.report(CheckError::UnknownType { span: ty.span, name: ty.value.clone() }),
+            None => self.report(CheckError::UnknownType {
+                span: ty.span,
+                name: ty.value.clone(),
+            }),
             Some(Type::Database | Type::Application | Type::Snapshot | Type::Table) => {
-                self.report(CheckError::NoQueryType { span: ty.span, ty: ty.value.clone() });
+                self.report(CheckError::NoQueryType {
+                    span: ty.span,
+                    ty: ty.value.clone(),
+                });
                 return None;
             }
             Some(_) => {}
         }
         let (database, sql, ty) = (database?, sql_text?, result?);
-        let read = Read { database: database.clone(), need: Need::Login, span };
-        Some(Typed { reads: vec![read], ..observed(Expr::Query { database, sql, ty }, ty, span) })
+        let read = Read {
+            database: database.clone(),
+            need: Need::Login,
+            span,
+        };
+        Some(Typed {
+            reads: vec![read],
+            ..observed(Expr::Query { database, sql, ty }, ty, span)
+        })
     }
 
     fn quality(&mut self, subject: &ast::Path, quality: ast::Quality, span: Span) -> Option<Typed> {
@@ -307,21 +472,54 @@ impl Checker<'_> {
             let application = self.application(subject)?;
             if self.application_facts(&application)?.health.is_none() {
                 let declared = self.places.application(&application);
-                self.report(CheckError::NoHealth { span, application, declared });
+                self.report(CheckError::NoHealth {
+                    span,
+                    application,
+                    declared,
+                });
                 return None;
             }
             return Some(observed(Expr::Healthy { application }, Type::Boolean, span));
         }
         let database = self.database(subject)?;
         let (need, expr) = match quality {
-            ast::Quality::Exists => (Need::Description, Expr::Exists { database: database.clone() }),
-            ast::Quality::AcceptsConnections => (Need::LoginTried, Expr::AcceptsConnections { database: database.clone() }),
-            ast::Quality::Available | ast::Quality::Healthy => (Need::Description, Expr::Available { database: database.clone() }),
+            ast::Quality::Exists => (
+                Need::Description,
+                Expr::Exists {
+                    database: database.clone(),
+                },
+            ),
+            ast::Quality::AcceptsConnections => (
+                Need::LoginTried,
+                Expr::AcceptsConnections {
+                    database: database.clone(),
+                },
+            ),
+            ast::Quality::Available | ast::Quality::Healthy => (
+                Need::Description,
+                Expr::Available {
+                    database: database.clone(),
+                },
+            ),
         };
-        Some(Typed { reads: vec![Read { database, need, span }], ..observed(expr, Type::Boolean, span) })
+        Some(Typed {
+            reads: vec![Read {
+                database,
+                need,
+                span,
+            }],
+            ..observed(expr, Type::Boolean, span)
+        })
     }
 
-    fn binary(&mut self, operator: ast::Operator, operator_span: Span, left: &ast::Expr, right: &ast::Expr, span: Span) -> Option<Typed> {
+    fn binary(
+        &mut self,
+        operator: ast::Operator,
+        operator_span: Span,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        span: Span,
+    ) -> Option<Typed> {
         let (left, right) = (self.expression(left), self.expression(right));
         let (left, right) = (left?, right?);
         let symbol = operator.symbol();
@@ -343,24 +541,46 @@ impl Checker<'_> {
             return match combine(operator, a, b) {
                 Ok(value) => Some(constant(value, span)),
                 Err(error) => {
-                    self.report(CheckError::Calculation { span, message: error.to_string() });
+                    self.report(CheckError::Calculation {
+                        span,
+                        message: error.to_string(),
+                    });
                     None
                 }
             };
         }
         let mut reads = left.reads;
         reads.extend(right.reads);
-        let expr = Expr::Binary { operator, left: Box::new(left.expr), right: Box::new(right.expr) };
-        Some(Typed { reads, ..observed(expr, ty, span) })
+        let expr = Expr::Binary {
+            operator,
+            left: Box::new(left.expr),
+            right: Box::new(right.expr),
+        };
+        Some(Typed {
+            reads,
+            ..observed(expr, ty, span)
+        })
     }
 }
 
 fn constant(value: Value, span: Span) -> Typed {
-    Typed { ty: value.ty(), expr: Expr::Value(value), span, reads: Vec::new(), origin: None }
+    Typed {
+        ty: value.ty(),
+        expr: Expr::Value(value),
+        span,
+        reads: Vec::new(),
+        origin: None,
+    }
 }
 
 fn observed(expr: Expr, ty: Type, span: Span) -> Typed {
-    Typed { expr, ty, span, reads: Vec::new(), origin: None }
+    Typed {
+        expr,
+        ty,
+        span,
+        reads: Vec::new(),
+        origin: None,
+    }
 }
 
 fn push_text(parts: &mut Vec<TemplatePart>, text: &str) {
@@ -381,7 +601,9 @@ fn written(expr: &Expr) -> Option<String> {
 /// The number without a unit, where the other side has one.
 fn bare_number(left: &Typed, right: &Typed) -> Option<(Span, String, Type)> {
     let bare = |number: &Typed, other: &Typed| match (&number.expr, other.ty) {
-        (Expr::Value(Value::Integer(value)), Type::Duration | Type::Size) => Some((number.span, value.to_string(), other.ty)),
+        (Expr::Value(Value::Integer(value)), Type::Duration | Type::Size) => {
+            Some((number.span, value.to_string(), other.ty))
+        }
         _ => None,
     };
     bare(left, right).or_else(|| bare(right, left))
@@ -392,10 +614,12 @@ fn result_type(operator: Operator, left: Type, right: Type) -> Option<Type> {
     use Type as T;
     match operator {
         O::Or | O::And => (left == T::Boolean && right == T::Boolean).then_some(T::Boolean),
-        O::Equal | O::NotEqual => (left == right && left != T::Snapshot && left != T::Table).then_some(T::Boolean),
-        O::Less | O::LessOrEqual | O::Greater | O::GreaterOrEqual => {
-            (left == right && matches!(left, T::Integer | T::Duration | T::Size | T::Time)).then_some(T::Boolean)
+        O::Equal | O::NotEqual => {
+            (left == right && left != T::Snapshot && left != T::Table).then_some(T::Boolean)
         }
+        O::Less | O::LessOrEqual | O::Greater | O::GreaterOrEqual => (left == right
+            && matches!(left, T::Integer | T::Duration | T::Size | T::Time))
+        .then_some(T::Boolean),
         O::Add => match (left, right) {
             (T::Integer | T::Duration | T::Size, _) if left == right => Some(left),
             (T::Time, T::Duration) => Some(T::Time),

@@ -58,8 +58,16 @@ pub struct Program {
 /// A `let` or `require` at the top of a runbook.
 #[derive(Debug, Clone)]
 pub(crate) enum Precondition {
-    Let { name: String, value: Typed, text: String },
-    Require { condition: Typed, otherwise: Option<Template>, text: String },
+    Let {
+        name: String,
+        value: Typed,
+        text: String,
+    },
+    Require {
+        condition: Typed,
+        otherwise: Option<Template>,
+        text: String,
+    },
 }
 
 /// A step whose statements are checked.
@@ -94,20 +102,18 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
         places: input.places,
         scope: Scope::default(),
         diagnostics: Vec::new(),
-        in_preflight: true,
+        broken: false,
     };
     let parameters = checker.parameters(input, sources);
     let mut preflight = Vec::new();
     let mut steps = Vec::new();
     let mut titles: HashMap<&str, Span> = HashMap::new();
     let mut on_failure: Option<Block> = None;
-    let mut broken = false;
 
     for item in &input.runbook.items {
         match item {
             ast::Item::Param(_) => {}
             ast::Item::Let(item) => {
-                checker.in_preflight = true;
                 if let Some(value) = checker.define(&item.name, &item.value) {
                     preflight.push(Precondition::Let {
                         name: item.name.value.clone(),
@@ -117,7 +123,6 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
                 }
             }
             ast::Item::Require(item) => {
-                checker.in_preflight = true;
                 let condition = checker.condition(&item.condition);
                 let otherwise = item.otherwise.as_ref().map(|text| checker.template(text));
                 if let Some(condition) = condition {
@@ -129,7 +134,6 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
                 }
             }
             ast::Item::Step(item) => {
-                checker.in_preflight = false;
                 checker.title(&item.title, &mut titles);
                 steps.push(Step {
                     path: StepPath::new(item.title.value.clone()),
@@ -138,18 +142,20 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
                 });
             }
             ast::Item::OnFailure(item) => {
-                checker.in_preflight = false;
                 let block = checker.block(&item.body, item.span, item.keyword, sources);
                 match &on_failure {
-                    Some(first) => checker.report(CheckError::SecondOnFailure { span: item.keyword, first: first.span }),
+                    Some(first) => checker.report(CheckError::SecondOnFailure {
+                        span: item.keyword,
+                        first: first.span,
+                    }),
                     None => on_failure = Some(block),
                 }
             }
-            ast::Item::Error(_) => broken = true,
+            ast::Item::Error(_) => checker.unreadable(),
         }
     }
     checker.scope.report_unused(&mut checker.diagnostics);
-    let mut diagnostics = checker.diagnostics;
+    let (mut diagnostics, broken) = (checker.diagnostics, checker.broken);
     let program = Program {
         title: input.runbook.title.value.clone(),
         doc: input.runbook.doc.as_ref().map(|doc| doc.text.clone()),
@@ -163,10 +169,21 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
     if !broken && !has_errors(&diagnostics) {
         diagnostics.extend(state::analyse(&program, input.runbook));
     }
-    diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span.source, diagnostic.primary.span.start));
+    diagnostics.sort_by_key(|diagnostic| {
+        (
+            diagnostic.primary.span.source,
+            diagnostic.primary.span.start,
+        )
+    });
     let program = (!broken && !has_errors(&diagnostics)).then_some(program);
-    Checked { program, diagnostics }
+    Checked {
+        program,
+        diagnostics,
+    }
 }
+
+/// How plan and journal call the block of that name.
+pub(crate) const ON_FAILURE: &str = "on failure";
 
 /// Names and types: what statements and expressions are checked with.
 pub(crate) struct Checker<'a> {
@@ -174,12 +191,17 @@ pub(crate) struct Checker<'a> {
     pub(crate) places: &'a Places,
     scope: Scope,
     diagnostics: Vec<Diagnostic>,
-    in_preflight: bool,
+    /// Whether something could not be read; its diagnostic was given, and states behind it are guesses.
+    broken: bool,
 }
 
 impl Checker<'_> {
     pub(crate) fn report(&mut self, error: CheckError) {
         self.diagnostics.push(error.into());
+    }
+
+    pub(crate) fn unreadable(&mut self) {
+        self.broken = true;
     }
 
     /// The database that a path names, directly or through a parameter.
@@ -209,7 +231,12 @@ impl Checker<'_> {
     }
 
     /// Reports a database that the application has no right to use.
-    pub(crate) fn may_use(&mut self, application: &ApplicationName, database: &DatabaseName, span: Span) -> Option<()> {
+    pub(crate) fn may_use(
+        &mut self,
+        application: &ApplicationName,
+        database: &DatabaseName,
+        span: Span,
+    ) -> Option<()> {
         let databases = &self.application_facts(application)?.databases;
         if databases.contains(database) {
             return Some(());
@@ -229,33 +256,60 @@ impl Checker<'_> {
     pub(crate) fn define(&mut self, name: &ast::Name, value: &ast::Expr) -> Option<Typed> {
         let value = self.expression(value);
         if let Some(first) = self.scope.span_of(&name.value) {
-            self.report(CheckError::Twice { span: name.span, name: name.value.clone(), first });
+            self.report(CheckError::Twice {
+                span: name.span,
+                name: name.value.clone(),
+                first,
+            });
             return None;
         }
         self.scope.define_binding(name, value.as_ref());
         value
     }
 
-    fn title<'t>(&mut self, title: &'t rbk_syntax::Spanned<String>, titles: &mut HashMap<&'t str, Span>) {
+    fn title<'t>(
+        &mut self,
+        title: &'t rbk_syntax::Spanned<String>,
+        titles: &mut HashMap<&'t str, Span>,
+    ) {
         if title.value.trim().is_empty() {
             self.report(CheckError::EmptyTitle { span: title.span });
+        } else if title.value == ON_FAILURE {
+            self.report(CheckError::ReservedTitle { span: title.span });
         } else if let Some(first) = titles.insert(&title.value, title.span) {
-            self.report(CheckError::SameStep { span: title.span, title: title.value.clone(), first });
+            self.report(CheckError::SameStep {
+                span: title.span,
+                title: title.value.clone(),
+                first,
+            });
         }
     }
 
-    fn block(&mut self, body: &[ast::Statement], span: Span, words: Span, sources: &Sources) -> Block {
+    fn block(
+        &mut self,
+        body: &[ast::Statement],
+        span: Span,
+        words: Span,
+        sources: &Sources,
+    ) -> Block {
         let mut statements = Vec::with_capacity(body.len());
         for statement in body {
             if let Some(checked) = Statement::check(statement, self) {
                 let text = one_line(sources.text(statement.span));
-                statements.push(Located { statement: checked, span: statement.span, text });
+                statements.push(Located {
+                    statement: checked,
+                    span: statement.span,
+                    text,
+                });
             }
         }
         if body.is_empty() {
             self.report(CheckError::EmptyBlock { span });
         }
-        Block { statements, span: words }
+        Block {
+            statements,
+            span: words,
+        }
     }
 }
 

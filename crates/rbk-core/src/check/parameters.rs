@@ -9,18 +9,31 @@ use rbk_syntax::{SourceId, Sources, Span, ast};
 use std::collections::HashMap;
 
 impl Checker<'_> {
-    pub(super) fn parameters(&mut self, input: &Input<'_>, sources: &mut Sources) -> Vec<Parameter> {
+    pub(super) fn parameters(
+        &mut self,
+        input: &Input<'_>,
+        sources: &mut Sources,
+    ) -> Vec<Parameter> {
         let mut parameters = Vec::new();
         let mut entities: HashMap<Value, (String, Span)> = HashMap::new();
         for item in &input.runbook.items {
-            let ast::Item::Param(param) = item else { continue };
+            let ast::Item::Param(param) = item else {
+                continue;
+            };
             if let Some(first) = self.scope.span_of(&param.name.value) {
-                self.report(CheckError::Twice { span: param.name.span, name: param.name.value.clone(), first });
+                self.report(CheckError::Twice {
+                    span: param.name.span,
+                    name: param.name.value.clone(),
+                    first,
+                });
                 continue;
             }
             let value = self.parameter_value(param, input, sources);
-            self.scope.define_parameter(&param.name, value.as_ref().map(|(value, ..)| value.clone()));
-            let Some((value, origin, span)) = value else { continue };
+            self.scope
+                .define_parameter(&param.name, value.as_ref().map(|(value, ..)| value.clone()));
+            let Some((value, origin, span)) = value else {
+                continue;
+            };
             if matches!(value, Value::Database(_) | Value::Application(_)) {
                 let name = param.name.value.clone();
                 match entities.get(&value) {
@@ -61,30 +74,51 @@ impl Checker<'_> {
         let name = param.name.value.as_str();
         if let Some(text) = input.given.get(name) {
             let source = sources.add(format!("--set {name}"), text.as_str());
-            return self.value_of_text(text, source, ty).map(|(value, span)| (value, Origin::Given, span));
+            return self
+                .value_of_text(text, source, ty)
+                .map(|(value, span)| (value, Origin::Given, span));
         }
         if let Some(text) = input.environment.parameters.get(name) {
-            let source = sources.add(format!("[parameters] {name} of environment `{}`", input.environment.name), text.as_str());
-            return self.value_of_text(text, source, ty).map(|(value, span)| (value, Origin::Environment, span));
+            let source = sources.add(
+                format!(
+                    "[parameters] {name} of environment `{}`",
+                    input.environment.name
+                ),
+                text.as_str(),
+            );
+            return self
+                .value_of_text(text, source, ty)
+                .map(|(value, span)| (value, Origin::Environment, span));
         }
         let Some(default) = &param.default else {
-            self.report(CheckError::NoValue { span: param.name.span, name: name.to_owned(), ty });
+            self.report(CheckError::NoValue {
+                span: param.name.span,
+                name: name.to_owned(),
+                ty,
+            });
             return None;
         };
         let typed = self.expression_of(default, ty)?;
-        self.constant(typed).map(|value| (value, Origin::Default, default.span))
+        self.constant(typed)
+            .map(|value| (value, Origin::Default, default.span))
     }
 
     fn parameter_type(&mut self, name: &ast::Name) -> Option<Type> {
         let ty = named_type(&name.value);
         match ty {
             Some(Type::Snapshot | Type::Table) => {
-                self.report(CheckError::NoParameterType { span: name.span, ty: name.value.clone() });
+                self.report(CheckError::NoParameterType {
+                    span: name.span,
+                    ty: name.value.clone(),
+                });
                 None
             }
             Some(ty) => Some(ty),
             None => {
-                self.report(CheckError::UnknownType { span: name.span, name: name.value.clone() });
+                self.report(CheckError::UnknownType {
+                    span: name.span,
+                    name: name.value.clone(),
+                });
                 None
             }
         }
@@ -135,5 +169,8 @@ impl Checker<'_> {
 
 /// The type of that name.
 pub(super) fn named_type(name: &str) -> Option<Type> {
-    super::error::TYPES.iter().copied().find(|ty| ty.name() == name)
+    super::error::TYPES
+        .iter()
+        .copied()
+        .find(|ty| ty.name() == name)
 }

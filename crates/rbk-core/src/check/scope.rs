@@ -25,7 +25,10 @@ pub(super) enum Meaning {
     /// A parameter's value.
     Known(Value),
     /// A `let`, read when the runbook runs; of a snapshot it is known whose it is.
-    Observed { ty: Type, origin: Option<DatabaseName> },
+    Observed {
+        ty: Type,
+        origin: Option<DatabaseName>,
+    },
     /// Its definition was wrong and has been reported.
     Broken,
 }
@@ -38,14 +41,25 @@ impl Scope {
 
     pub(super) fn define_binding(&mut self, name: &ast::Name, value: Option<&Typed>) {
         let meaning = match value {
-            Some(value) => Meaning::Observed { ty: value.ty, origin: value.origin.clone() },
+            Some(value) => Meaning::Observed {
+                ty: value.ty,
+                origin: value.origin.clone(),
+            },
             None => Meaning::Broken,
         };
         self.insert(name, meaning, "value");
     }
 
     fn insert(&mut self, name: &ast::Name, meaning: Meaning, word: &'static str) {
-        self.symbols.insert(name.value.clone(), Symbol { meaning, span: name.span, used: false, word });
+        self.symbols.insert(
+            name.value.clone(),
+            Symbol {
+                meaning,
+                span: name.span,
+                used: false,
+                word,
+            },
+        );
     }
 
     pub(super) fn look_up(&mut self, name: &str) -> Option<Meaning> {
@@ -65,7 +79,11 @@ impl Scope {
     pub(super) fn report_unused(&self, diagnostics: &mut Vec<Diagnostic>) {
         for (name, symbol) in &self.symbols {
             if !symbol.used && !matches!(symbol.meaning, Meaning::Broken) {
-                let error = CheckError::Unused { span: symbol.span, name: name.clone(), word: symbol.word };
+                let error = CheckError::Unused {
+                    span: symbol.span,
+                    name: name.clone(),
+                    word: symbol.word,
+                };
                 diagnostics.push(error.into());
             }
         }

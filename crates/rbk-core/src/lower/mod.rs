@@ -4,10 +4,13 @@
 
 mod describe;
 
-use crate::check::{Block, Precondition, Program};
+use crate::check::{Block, ON_FAILURE, Precondition, Program};
 use crate::environment::{Database, Environment};
 use crate::ids::{ActionId, ApplicationName, DatabaseName, SecretName, StepPath};
-use crate::plan::{Action, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan, PlannedAction, Preflight, Risk, RunbookFacts, SecretContent, Step, Template};
+use crate::plan::{
+    Action, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan, PlannedAction, Preflight, Risk,
+    RunbookFacts, SecretContent, Step, Template,
+};
 use crate::state;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -36,11 +39,15 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
     let mut steps = Vec::with_capacity(program.steps.len());
     for step in &program.steps {
         let actions = lowering.block(step.path.clone(), &step.block);
-        steps.push(Step { path: step.path.clone(), doc: step.doc.clone(), actions });
+        steps.push(Step {
+            path: step.path.clone(),
+            doc: step.doc.clone(),
+            actions,
+        });
     }
     lowering.in_failure = true;
     let on_failure = match &program.on_failure {
-        Some(block) => lowering.block(StepPath::new("on failure"), block),
+        Some(block) => lowering.block(StepPath::new(ON_FAILURE), block),
         None => Vec::new(),
     };
     let preflight = preflight(program, lowering.preflight);
@@ -64,16 +71,28 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
 /// Who we are comes first, then what the actions need, then what the runbook itself reads and requires.
 fn preflight(program: &Program, mut needed: Vec<Preflight>) -> Vec<Preflight> {
     let environment = &program.environment;
-    let mut all = vec![Preflight::Identity { account: environment.account.clone(), region: environment.region.clone() }];
+    let mut all = vec![Preflight::Identity {
+        account: environment.account.clone(),
+        region: environment.region.clone(),
+    }];
     all.append(&mut needed);
     for precondition in &program.preflight {
         all.push(match precondition {
-            Precondition::Let { name, value, text } => {
-                Preflight::Observe { name: name.clone(), expr: value.expr.clone(), ty: value.ty, statement: text.clone() }
-            }
-            Precondition::Require { condition, otherwise, text } => {
-                Preflight::Require { condition: condition.expr.clone(), otherwise: otherwise.clone(), statement: text.clone() }
-            }
+            Precondition::Let { name, value, text } => Preflight::Observe {
+                name: name.clone(),
+                expr: value.expr.clone(),
+                ty: value.ty,
+                statement: text.clone(),
+            },
+            Precondition::Require {
+                condition,
+                otherwise,
+                text,
+            } => Preflight::Require {
+                condition: condition.expr.clone(),
+                otherwise: otherwise.clone(),
+                statement: text.clone(),
+            },
         });
     }
     all
@@ -108,44 +127,88 @@ impl Lowering<'_> {
         if let Action::Observe { name, expr, .. } = &action {
             self.bindings.insert(name.clone(), expr.clone());
         }
-        self.actions.push(PlannedAction { id, statement: self.statement.clone(), summary, risk, upper_bound, action });
+        self.actions.push(PlannedAction {
+            id,
+            statement: self.statement.clone(),
+            summary,
+            risk,
+            upper_bound,
+            action,
+        });
     }
 
     /// Puts a new version into a secret, under the run's label.
     pub(crate) fn stage(&mut self, secret: SecretName, content: SecretContent, summary: String) {
         self.uses_secret(&secret);
-        self.action(Risk::Changes, 2 * MINUTE, summary, Action::StageSecret { secret, content });
+        self.action(
+            Risk::Changes,
+            2 * MINUTE,
+            summary,
+            Action::StageSecret { secret, content },
+        );
     }
 
     /// Makes the staged version current.
     pub(crate) fn promote(&mut self, secret: SecretName) {
-        let summary = format!("make it the current version of `{secret}`, unless somebody else has changed it meanwhile");
-        self.action(Risk::Changes, 2 * MINUTE, summary, Action::PromoteSecret { secret });
+        let summary = format!(
+            "make it the current version of `{secret}`, unless somebody else has changed it meanwhile"
+        );
+        self.action(
+            Risk::Changes,
+            2 * MINUTE,
+            summary,
+            Action::PromoteSecret { secret },
+        );
     }
 
     /// Logs in with what a staged version says.
-    pub(crate) fn prove_login(&mut self, database: &DatabaseName, secret: SecretName, through: Option<SecretName>) {
+    pub(crate) fn prove_login(
+        &mut self,
+        database: &DatabaseName,
+        secret: SecretName,
+        through: Option<SecretName>,
+    ) {
         let summary = match &through {
-            Some(through) => format!("log in to `{database}` with what the new version of `{secret}` points to (`{through}`)"),
+            Some(through) => format!(
+                "log in to `{database}` with what the new version of `{secret}` points to (`{through}`)"
+            ),
             None => format!("log in to `{database}` with the new version of `{secret}`"),
         };
-        self.action(Risk::Reads, 5 * MINUTE, summary, Action::ProveLogin { database: database.clone(), secret, through });
+        self.action(
+            Risk::Reads,
+            5 * MINUTE,
+            summary,
+            Action::ProveLogin {
+                database: database.clone(),
+                secret,
+                through,
+            },
+        );
     }
 
     /// The instance is created by the plan, so preflight proves that there is none of its name.
     pub(crate) fn must_be_absent(&mut self, database: &DatabaseName) {
-        let Some(facts) = self.environment.database(database) else { return };
-        self.prove(Preflight::Absent { database: database.clone(), instance: facts.instance.clone() });
+        let Some(facts) = self.environment.database(database) else {
+            return;
+        };
+        self.prove(Preflight::Absent {
+            database: database.clone(),
+            instance: facts.instance.clone(),
+        });
     }
 
     /// The secret is changed by the plan, so preflight keeps its version.
     pub(crate) fn uses_secret(&mut self, secret: &SecretName) {
-        self.prove(Preflight::SecretVersion { secret: secret.clone() });
+        self.prove(Preflight::SecretVersion {
+            secret: secret.clone(),
+        });
     }
 
     /// The application is switched by the plan, so preflight keeps what it uses.
     pub(crate) fn reads_active(&mut self, application: &ApplicationName) {
-        self.prove(Preflight::ActiveDatabase { application: application.clone() });
+        self.prove(Preflight::ActiveDatabase {
+            application: application.clone(),
+        });
     }
 
     fn prove(&mut self, preflight: Preflight) {
@@ -155,14 +218,25 @@ impl Lowering<'_> {
     }
 
     /// What the application uses before the run, where a `require` says so.
-    pub(crate) fn active_at_preflight(&self, application: &ApplicationName) -> Option<&DatabaseName> {
+    pub(crate) fn active_at_preflight(
+        &self,
+        application: &ApplicationName,
+    ) -> Option<&DatabaseName> {
         self.active.get(application)
     }
 
     /// How writes on a database are stopped: by its applications' own roles where all of them have one.
     pub(crate) fn freeze(&self, database: &DatabaseName) -> Freeze {
-        let users: Vec<_> = self.environment.applications.values().filter(|application| application.databases.contains(database)).collect();
-        let mut roles: Vec<_> = users.iter().filter_map(|application| application.role.clone()).collect();
+        let users: Vec<_> = self
+            .environment
+            .applications
+            .values()
+            .filter(|application| application.databases.contains(database))
+            .collect();
+        let mut roles: Vec<_> = users
+            .iter()
+            .filter_map(|application| application.role.clone())
+            .collect();
         if roles.is_empty() || roles.len() < users.len() {
             return Freeze::ReadOnly;
         }

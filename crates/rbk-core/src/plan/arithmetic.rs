@@ -66,9 +66,11 @@ pub fn combine(operator: Operator, left: &Value, right: &Value) -> Result<Value,
     use Operator as O;
     match operator {
         O::Or | O::And => match (left, right) {
-            (Value::Boolean(a), Value::Boolean(b)) => {
-                Ok(Value::Boolean(if operator == O::Or { *a || *b } else { *a && *b }))
-            }
+            (Value::Boolean(a), Value::Boolean(b)) => Ok(Value::Boolean(if operator == O::Or {
+                *a || *b
+            } else {
+                *a && *b
+            })),
             _ => Err(types(operator, left, right)),
         },
         O::Equal | O::NotEqual if left.ty() == right.ty() => {
@@ -90,7 +92,9 @@ pub fn combine(operator: Operator, left: &Value, right: &Value) -> Result<Value,
 fn order(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
         (Value::Integer(a), Value::Integer(b)) => Some(a.cmp(b)),
-        (Value::Duration(a), Value::Duration(b)) | (Value::Size(a), Value::Size(b)) => Some(a.cmp(b)),
+        (Value::Duration(a), Value::Duration(b)) | (Value::Size(a), Value::Size(b)) => {
+            Some(a.cmp(b))
+        }
         (Value::Time(a), Value::Time(b)) => Some(a.cmp(b)),
         _ => None,
     }
@@ -99,29 +103,54 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
 fn calculate(operator: Operator, left: &Value, right: &Value) -> Result<Value, ArithmeticError> {
     use Operator as O;
     if operator == O::Divide && matches!(right, Value::Integer(0)) {
-        return Err(ArithmeticError::DivisionByZero { left: left.to_string() });
+        return Err(ArithmeticError::DivisionByZero {
+            left: left.to_string(),
+        });
     }
     let result = match (operator, left, right) {
         (O::Add, Value::Integer(a), Value::Integer(b)) => a.checked_add(*b).map(Value::Integer),
-        (O::Subtract, Value::Integer(a), Value::Integer(b)) => a.checked_sub(*b).map(Value::Integer),
-        (O::Multiply, Value::Integer(a), Value::Integer(b)) => a.checked_mul(*b).map(Value::Integer),
+        (O::Subtract, Value::Integer(a), Value::Integer(b)) => {
+            a.checked_sub(*b).map(Value::Integer)
+        }
+        (O::Multiply, Value::Integer(a), Value::Integer(b)) => {
+            a.checked_mul(*b).map(Value::Integer)
+        }
         (O::Divide, Value::Integer(a), Value::Integer(b)) => a.checked_div(*b).map(Value::Integer),
         (_, Value::Duration(a), Value::Duration(b)) => sum(operator, *a, *b)?.map(Value::Duration),
         (_, Value::Size(a), Value::Size(b)) => sum(operator, *a, *b)?.map(Value::Size),
-        (O::Multiply | O::Divide, Value::Duration(a), Value::Integer(b)) => scale(operator, *a, *b).map(Value::Duration),
-        (O::Multiply | O::Divide, Value::Size(a), Value::Integer(b)) => scale(operator, *a, *b).map(Value::Size),
-        (O::Add | O::Subtract, Value::Time(time), Value::Duration(seconds)) => i64::try_from(*seconds).ok().and_then(|s| {
-            let length = jiff::SignedDuration::from_secs(s);
-            if operator == O::Add { time.checked_add(length).ok() } else { time.checked_sub(length).ok() }.map(Value::Time)
-        }),
-        (O::Subtract, Value::Time(a), Value::Time(b)) => u64::try_from(a.duration_since(*b).as_secs()).ok().map(Value::Duration),
+        (O::Multiply | O::Divide, Value::Duration(a), Value::Integer(b)) => {
+            scale(operator, *a, *b).map(Value::Duration)
+        }
+        (O::Multiply | O::Divide, Value::Size(a), Value::Integer(b)) => {
+            scale(operator, *a, *b).map(Value::Size)
+        }
+        (O::Add | O::Subtract, Value::Time(time), Value::Duration(seconds)) => {
+            i64::try_from(*seconds).ok().and_then(|s| {
+                let length = jiff::SignedDuration::from_secs(s);
+                if operator == O::Add {
+                    time.checked_add(length).ok()
+                } else {
+                    time.checked_sub(length).ok()
+                }
+                .map(Value::Time)
+            })
+        }
+        (O::Subtract, Value::Time(a), Value::Time(b)) => {
+            u64::try_from(a.duration_since(*b).as_secs())
+                .ok()
+                .map(Value::Duration)
+        }
         _ => return Err(types(operator, left, right)),
     };
     result.ok_or_else(|| ArithmeticError::Overflow {
         operator,
         left: left.to_string(),
         right: right.to_string(),
-        ty: if matches!((left, right), (Value::Time(_), Value::Time(_))) { "duration" } else { left.ty().name() },
+        ty: if matches!((left, right), (Value::Time(_), Value::Time(_))) {
+            "duration"
+        } else {
+            left.ty().name()
+        },
     })
 }
 
@@ -129,17 +158,29 @@ fn sum(operator: Operator, a: u64, b: u64) -> Result<Option<u64>, ArithmeticErro
     match operator {
         Operator::Add => Ok(a.checked_add(b)),
         Operator::Subtract => Ok(a.checked_sub(b)),
-        _ => Err(ArithmeticError::Types { operator, left: "an amount", right: "an amount" }),
+        _ => Err(ArithmeticError::Types {
+            operator,
+            left: "an amount",
+            right: "an amount",
+        }),
     }
 }
 
 fn scale(operator: Operator, amount: u64, by: i64) -> Option<u64> {
     let by = u64::try_from(by).ok()?;
-    if operator == Operator::Multiply { amount.checked_mul(by) } else { amount.checked_div(by) }
+    if operator == Operator::Multiply {
+        amount.checked_mul(by)
+    } else {
+        amount.checked_div(by)
+    }
 }
 
 fn types(operator: Operator, left: &Value, right: &Value) -> ArithmeticError {
-    ArithmeticError::Types { operator, left: left.ty().name(), right: right.ty().name() }
+    ArithmeticError::Types {
+        operator,
+        left: left.ty().name(),
+        right: right.ty().name(),
+    }
 }
 
 #[cfg(test)]
@@ -157,19 +198,69 @@ mod tests {
 
     #[test]
     fn amounts_are_added_and_scaled_within_their_range() {
-        check(Operator::Add, Value::Duration(60), Value::Duration(30), "1m30s");
-        check(Operator::Multiply, Value::Size(512), Value::Integer(4), "2kb");
-        check(Operator::Subtract, Value::Duration(1), Value::Duration(2), "`-` of 1s and 2s leaves the range of duration");
-        check(Operator::Multiply, Value::Duration(1), Value::Integer(-2), "`*` of 1s and -2 leaves the range of duration");
-        check(Operator::Divide, Value::Integer(1), Value::Integer(0), "1 can't be divided by zero");
-        check(Operator::Add, Value::Integer(i64::MAX), Value::Integer(1), "`+` of 9223372036854775807 and 1 leaves the range of integer");
+        check(
+            Operator::Add,
+            Value::Duration(60),
+            Value::Duration(30),
+            "1m30s",
+        );
+        check(
+            Operator::Multiply,
+            Value::Size(512),
+            Value::Integer(4),
+            "2kb",
+        );
+        check(
+            Operator::Subtract,
+            Value::Duration(1),
+            Value::Duration(2),
+            "`-` of 1s and 2s leaves the range of duration",
+        );
+        check(
+            Operator::Multiply,
+            Value::Duration(1),
+            Value::Integer(-2),
+            "`*` of 1s and -2 leaves the range of duration",
+        );
+        check(
+            Operator::Divide,
+            Value::Integer(1),
+            Value::Integer(0),
+            "1 can't be divided by zero",
+        );
+        check(
+            Operator::Add,
+            Value::Integer(i64::MAX),
+            Value::Integer(1),
+            "`+` of 9223372036854775807 and 1 leaves the range of integer",
+        );
     }
 
     #[test]
     fn comparisons_need_values_of_one_type() {
-        check(Operator::LessOrEqual, Value::Duration(60), Value::Duration(60), "true");
-        check(Operator::Greater, Value::Integer(2), Value::Integer(3), "false");
-        check(Operator::Less, Value::Duration(60), Value::Integer(60), "`<` can't combine duration and integer");
-        check(Operator::Equal, Value::Text("a".into()), Value::Text("a".into()), "true");
+        check(
+            Operator::LessOrEqual,
+            Value::Duration(60),
+            Value::Duration(60),
+            "true",
+        );
+        check(
+            Operator::Greater,
+            Value::Integer(2),
+            Value::Integer(3),
+            "false",
+        );
+        check(
+            Operator::Less,
+            Value::Duration(60),
+            Value::Integer(60),
+            "`<` can't combine duration and integer",
+        );
+        check(
+            Operator::Equal,
+            Value::Text("a".into()),
+            Value::Text("a".into()),
+            "true",
+        );
     }
 }

@@ -6,23 +6,62 @@ use thiserror::Error;
 
 /// The diagnostics of this pass.
 pub const CODES: &[(Code, &str)] = &[
-    (Code("RBK2001"), "a database is used whose state isn't known"),
+    (
+        Code("RBK2001"),
+        "a database is used whose state isn't known",
+    ),
     (Code("RBK2002"), "a restore onto a database that is there"),
-    (Code("RBK2003"), "a database is used while it is still being created"),
-    (Code("RBK2004"), "a switch to a database that wasn't awaited and logged into"),
-    (Code("RBK2005"), "a switch that gives up data without saying so"),
-    (Code("RBK2006"), "something created is neither kept nor destroyed"),
+    (
+        Code("RBK2003"),
+        "a database is used while it is still being created",
+    ),
+    (
+        Code("RBK2004"),
+        "a switch to a database that wasn't awaited and logged into",
+    ),
+    (
+        Code("RBK2005"),
+        "a switch that gives up data without saying so",
+    ),
+    (
+        Code("RBK2006"),
+        "something created is neither kept nor destroyed",
+    ),
     (Code("RBK2007"), "something is kept that wasn't created"),
-    (Code("RBK2008"), "a restored database still has its snapshot's password"),
-    (Code("RBK2009"), "a switch away from a database that can still be written to"),
-    (Code("RBK2010"), "an application is left on a frozen database"),
+    (
+        Code("RBK2008"),
+        "a restored database still has its snapshot's password",
+    ),
+    (
+        Code("RBK2009"),
+        "a switch away from a database that can still be written to",
+    ),
+    (
+        Code("RBK2010"),
+        "an application is left on a frozen database",
+    ),
     (Code("RBK2011"), "a thaw of what was never frozen"),
-    (Code("RBK2012"), "a switch while nobody knows which database is active"),
-    (Code("RBK2013"), "a switch to the database that is active already"),
-    (Code("RBK2014"), "a restored database serves and nothing looked at its data"),
+    (
+        Code("RBK2012"),
+        "a switch while nobody knows which database is active",
+    ),
+    (
+        Code("RBK2013"),
+        "a switch to the database that is active already",
+    ),
+    (
+        Code("RBK2014"),
+        "a restored database serves and nothing looked at its data",
+    ),
     (Code("RBK2015"), "a switch whose effect is never awaited"),
-    (Code("RBK2016"), "new credentials for the database that an application is using"),
-    (Code("RBK2017"), "a wait for an instance that nothing creates"),
+    (
+        Code("RBK2016"),
+        "new credentials for the database that an application is using",
+    ),
+    (
+        Code("RBK2017"),
+        "a wait for an instance that nothing creates",
+    ),
     (Code("RBK2018"), "a runbook without a step"),
 ];
 
@@ -31,13 +70,31 @@ pub const CODES: &[(Code, &str)] = &[
 #[allow(missing_docs, reason = "each message says what its variant is")]
 pub(crate) enum StateError {
     #[error("the state of `{database}` isn't known here")]
-    NotKnown { span: Span, database: DatabaseName },
+    NotKnown {
+        span: Span,
+        database: DatabaseName,
+        in_failure: bool,
+    },
     #[error("`{database}` is there already")]
-    Exists { span: Span, database: DatabaseName, since: Option<Span> },
+    Exists {
+        span: Span,
+        database: DatabaseName,
+        since: Option<Span>,
+    },
     #[error("`{database}` is what `{application}` uses")]
-    RestoreOntoActive { span: Span, database: DatabaseName, application: ApplicationName, since: Option<Span> },
+    RestoreOntoActive {
+        span: Span,
+        database: DatabaseName,
+        application: ApplicationName,
+        since: Option<Span>,
+    },
     #[error("`{database}` may still be being created")]
-    StillCreating { span: Span, database: DatabaseName, since: Option<Span> },
+    StillCreating {
+        span: Span,
+        database: DatabaseName,
+        since: Option<Span>,
+        in_failure: bool,
+    },
     #[error("`{application}` would be switched to `{database}` before {missing}")]
     SwitchTooEarly {
         span: Span,
@@ -47,34 +104,81 @@ pub(crate) enum StateError {
         lines: Vec<String>,
         since: Option<Span>,
     },
-    #[error("what was written to `{from}` since its snapshot would be given up without anybody saying so")]
-    LossNotSaid { span: Span, from: DatabaseName, since: Option<Span> },
+    #[error(
+        "what was written to `{from}` since its snapshot would be given up without anybody saying so"
+    )]
+    LossNotSaid {
+        span: Span,
+        from: DatabaseName,
+        since: Option<Span>,
+    },
     #[error("`{database}` is created, and neither kept nor destroyed")]
     NotKept { span: Span, database: DatabaseName },
     #[error("`{database}` wasn't created by this runbook")]
     KeptNotCreated { span: Span, database: DatabaseName },
     #[error("`{database}` still has the password of its snapshot")]
-    StaleCredentials { span: Span, database: DatabaseName, since: Option<Span> },
-    #[error("instances of `{application}` that haven't noticed the switch could go on writing to `{from}`")]
-    NotFrozen { span: Span, application: ApplicationName, from: DatabaseName, since: Option<Span> },
+    StaleCredentials {
+        span: Span,
+        database: DatabaseName,
+        since: Option<Span>,
+    },
+    #[error(
+        "instances of `{application}` that haven't noticed the switch could go on writing to `{from}`"
+    )]
+    NotFrozen {
+        span: Span,
+        application: ApplicationName,
+        from: DatabaseName,
+        since: Option<Span>,
+    },
     #[error("`{application}` couldn't write to `{database}`: its writes are frozen")]
-    SwitchToFrozen { span: Span, application: ApplicationName, database: DatabaseName, since: Option<Span> },
+    SwitchToFrozen {
+        span: Span,
+        application: ApplicationName,
+        database: DatabaseName,
+        since: Option<Span>,
+    },
     #[error("`{application}` is left unable to write: `{database}` stays frozen")]
-    LeftFrozen { span: Span, database: DatabaseName, application: ApplicationName },
+    LeftFrozen {
+        span: Span,
+        database: DatabaseName,
+        application: ApplicationName,
+    },
     #[error("nothing froze the writes of `{database}`")]
     NeverFrozen { span: Span, database: DatabaseName },
     #[error("it isn't known which database `{application}` uses")]
-    ActiveNotKnown { span: Span, application: ApplicationName, candidate: Option<DatabaseName> },
+    ActiveNotKnown {
+        span: Span,
+        application: ApplicationName,
+        candidate: Option<DatabaseName>,
+    },
     #[error("`{application}` uses `{database}` already")]
-    SwitchToSame { span: Span, application: ApplicationName, database: DatabaseName, since: Option<Span> },
+    SwitchToSame {
+        span: Span,
+        application: ApplicationName,
+        database: DatabaseName,
+        since: Option<Span>,
+    },
     #[error("`{database}` serves, and nothing looked at its data")]
     NeverLookedAt { span: Span, database: DatabaseName },
     #[error("whether `{application}` is well after the switch is never awaited")]
-    HealthNotAwaited { span: Span, application: ApplicationName },
+    HealthNotAwaited {
+        span: Span,
+        application: ApplicationName,
+    },
     #[error("`{application}` is using `{database}`, and would be locked out")]
-    CredentialsInUse { span: Span, database: DatabaseName, application: ApplicationName, since: Option<Span> },
+    CredentialsInUse {
+        span: Span,
+        database: DatabaseName,
+        application: ApplicationName,
+        since: Option<Span>,
+    },
     #[error("nothing creates `{database}`")]
-    NothingCreates { span: Span, database: DatabaseName, since: Option<Span> },
+    NothingCreates {
+        span: Span,
+        database: DatabaseName,
+        since: Option<Span>,
+    },
     #[error("the runbook has no step")]
     NoSteps { span: Span },
 }
@@ -83,9 +187,19 @@ impl From<StateError> for Diagnostic {
     fn from(error: StateError) -> Self {
         use StateError as E;
         let message = error.to_string();
-        let make = |code: &'static str, span: Span, label: String| Diagnostic::error(Code(code), message.clone(), span, label);
+        let make = |code: &'static str, span: Span, label: String| {
+            Diagnostic::error(Code(code), message.clone(), span, label)
+        };
         match error {
-            E::NotKnown { span, database } => make("RBK2001", span, format!("needs `{database}` to be available"))
+            E::NotKnown { span, in_failure: true, .. } | E::StillCreating { span, in_failure: true, since: None, .. } => {
+                make("RBK2001", span, "a step may fail while it isn't available".to_owned()).help(FROM_ANYWHERE)
+            }
+            E::StillCreating { span, in_failure: true, since: Some(since), .. } => {
+                make("RBK2003", span, "a step may fail before it is available".to_owned())
+                    .relate(since, "its creation begins here")
+                    .help(FROM_ANYWHERE)
+            }
+            E::NotKnown { span, database, .. } => make("RBK2001", span, format!("needs `{database}` to be available"))
                 .help(format!("prove it before anything happens: `require {database} is available` at the top, or say `if reachable` where the statement can")),
             E::Exists { span, database, since } => relate(make("RBK2002", span, "can't be created again".to_owned()), since, "is there since here")
                 .help(format!("a restore makes a new instance: restore into another database of the environment, or destroy `{database}` first")),
@@ -93,7 +207,7 @@ impl From<StateError> for Diagnostic {
                 relate(make("RBK2002", span, "an instance that is there can't be restored onto".to_owned()), since, format!("`{application}` uses it since here"))
                     .help(format!("restore into another database than `{database}` and switch the application to that one"))
             }
-            E::StillCreating { span, database, since } => {
+            E::StillCreating { span, database, since, .. } => {
                 relate(make("RBK2003", span, "needs it to be available".to_owned()), since, "its creation begins here")
                     .help(format!("wait for it first: `await {database} is available within 60m every 15s`"))
             }
@@ -167,6 +281,9 @@ impl From<StateError> for Diagnostic {
         }
     }
 }
+
+const FROM_ANYWHERE: &str = "`on failure` begins wherever a step has failed: only what is legal in every such state can stand here, \
+                             or what says `if reachable`";
 
 fn relate(diagnostic: Diagnostic, place: Option<Span>, text: impl Into<String>) -> Diagnostic {
     match place {

@@ -66,7 +66,11 @@ impl<T: Bit> Facet<T> {
 
 impl<T: Bit> Default for Facet<T> {
     fn default() -> Self {
-        Self { possible: T::UNKNOWN, since: None, of: PhantomData }
+        Self {
+            possible: T::UNKNOWN,
+            since: None,
+            of: PhantomData,
+        }
     }
 }
 

@@ -41,7 +41,9 @@ pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnost
     }
     flow.at_the_end();
     if program.steps.is_empty() {
-        flow.error(StateError::NoSteps { span: runbook.title.span });
+        flow.error(StateError::NoSteps {
+            span: runbook.title.span,
+        });
     }
 
     if let Some(block) = &program.on_failure {
@@ -101,7 +103,9 @@ impl Flow<'_> {
         self.state
             .applications
             .iter()
-            .find(|(_, application)| application.since.is_some() && application.active() == Some(database))
+            .find(|(_, application)| {
+                application.since.is_some() && application.active() == Some(database)
+            })
             .map(|(name, application)| (name.clone(), application.since))
     }
 
@@ -112,11 +116,25 @@ impl Flow<'_> {
             return true;
         }
         self.error(if existence.may_be(Existence::Creating) {
-            StateError::StillCreating { span, database: database.clone(), since: existence.since() }
+            self.still_creating(database, span)
         } else {
-            StateError::NotKnown { span, database: database.clone() }
+            StateError::NotKnown {
+                span,
+                database: database.clone(),
+                in_failure: self.in_failure,
+            }
         });
         false
+    }
+
+    fn still_creating(&self, database: &DatabaseName, span: Span) -> StateError {
+        let since = self.database(database).restored;
+        StateError::StillCreating {
+            span,
+            database: database.clone(),
+            since,
+            in_failure: self.in_failure,
+        }
     }
 
     /// Demands what evaluating an expression needs.
@@ -128,11 +146,7 @@ impl Flow<'_> {
                 Need::Description => {}
                 Need::Login | Need::LoginTried if stale => {
                     let error = match state.existence.may_be(Existence::Creating) {
-                        true => StateError::StillCreating {
-                            span: read.span,
-                            database: read.database.clone(),
-                            since: state.existence.since(),
-                        },
+                        true => self.still_creating(&read.database, read.span),
                         false => StateError::StaleCredentials {
                             span: read.span,
                             database: read.database.clone(),
@@ -154,11 +168,19 @@ impl Flow<'_> {
     /// What is known once a condition has been seen to hold.
     pub(crate) fn narrow(&mut self, condition: &Expr, span: Span) {
         match condition {
-            Expr::Binary { operator: Operator::And, left, right } => {
+            Expr::Binary {
+                operator: Operator::And,
+                left,
+                right,
+            } => {
                 self.narrow(left, span);
                 self.narrow(right, span);
             }
-            Expr::Binary { operator: Operator::Or, left, right } => {
+            Expr::Binary {
+                operator: Operator::Or,
+                left,
+                right,
+            } => {
                 let before = self.state.clone();
                 self.narrow(left, span);
                 let either = std::mem::replace(&mut self.state, before);
@@ -167,18 +189,31 @@ impl Flow<'_> {
             }
             Expr::Not(inner) => {
                 if let Expr::Exists { database } = inner.as_ref() {
-                    self.change(database, |state| state.existence.narrow(&[Existence::Absent], span));
+                    self.change(database, |state| {
+                        state.existence.narrow(&[Existence::Absent], span)
+                    });
                 }
             }
             Expr::Exists { database } => self.change(database, |state| {
-                state.existence.narrow(&[Existence::Available, Existence::Otherwise, Existence::Creating], span);
+                state.existence.narrow(
+                    &[
+                        Existence::Available,
+                        Existence::Otherwise,
+                        Existence::Creating,
+                    ],
+                    span,
+                );
             }),
-            Expr::Available { database } => self.change(database, |state| state.existence.set(Existence::Available, span)),
+            Expr::Available { database } => self.change(database, |state| {
+                state.existence.set(Existence::Available, span)
+            }),
             Expr::AcceptsConnections { database } => self.change(database, |state| {
                 state.existence.set(Existence::Available, span);
                 state.login.set(Login::Works, span);
             }),
-            Expr::ChecksPass { database } | Expr::Count { database, .. } | Expr::Query { database, .. } => {
+            Expr::ChecksPass { database }
+            | Expr::Count { database, .. }
+            | Expr::Query { database, .. } => {
                 self.change(database, |state| {
                     state.existence.set(Existence::Available, span);
                     state.login.set(Login::Works, span);
@@ -193,7 +228,10 @@ impl Flow<'_> {
                     }
                 }
             }
-            Expr::Uses { application, database } => {
+            Expr::Uses {
+                application,
+                database,
+            } => {
                 if let Some(state) = self.state.applications.get_mut(application) {
                     state.active = [database.clone()].into();
                     state.since = Some(span);
@@ -222,28 +260,47 @@ impl Flow<'_> {
         let mut errors = Vec::new();
         for (name, state) in &self.state.databases {
             if let Some(span) = state.created {
-                errors.push(StateError::NotKept { span, database: name.clone() });
+                errors.push(StateError::NotKept {
+                    span,
+                    database: name.clone(),
+                });
             }
             if let Some(span) = state.restored
                 && !state.looked_at
                 && self.users(name).is_some()
             {
-                errors.push(StateError::NeverLookedAt { span, database: name.clone() });
+                errors.push(StateError::NeverLookedAt {
+                    span,
+                    database: name.clone(),
+                });
             }
         }
         for (name, state) in &self.state.applications {
-            let Some(active) = state.active() else { continue };
+            let Some(active) = state.active() else {
+                continue;
+            };
             let writes = self.database(active).writes;
             if let Some(span) = writes.since()
                 && writes.is(Writes::Frozen)
                 && state.since.is_some()
             {
-                errors.push(StateError::LeftFrozen { span, database: active.clone(), application: name.clone() });
+                errors.push(StateError::LeftFrozen {
+                    span,
+                    database: active.clone(),
+                    application: name.clone(),
+                });
             }
             if let Some(span) = state.unseen_switch {
-                let health = self.environment.applications.get(name).is_some_and(|application| application.health.is_some());
+                let health = self
+                    .environment
+                    .applications
+                    .get(name)
+                    .is_some_and(|application| application.health.is_some());
                 if health {
-                    errors.push(StateError::HealthNotAwaited { span, application: name.clone() });
+                    errors.push(StateError::HealthNotAwaited {
+                        span,
+                        application: name.clone(),
+                    });
                 }
             }
         }

@@ -55,7 +55,9 @@ impl Bit for Existence {
         1 << self as u8
     }
     /// Only this runbook's own restores make something `Creating`.
-    const UNKNOWN: u8 = 0b1101;
+    const UNKNOWN: u8 = 1 << Existence::Absent as u8
+        | 1 << Existence::Available as u8
+        | 1 << Existence::Otherwise as u8;
 }
 
 /// Whether rbk's administrative login works.
@@ -73,7 +75,7 @@ impl Bit for Login {
     fn bit(self) -> u8 {
         1 << self as u8
     }
-    const UNKNOWN: u8 = 0b001;
+    const UNKNOWN: u8 = 1 << Login::Untried as u8;
 }
 
 /// Whether applications can write.
@@ -89,7 +91,7 @@ impl Bit for Writes {
     fn bit(self) -> u8 {
         1 << self as u8
     }
-    const UNKNOWN: u8 = 0b011;
+    const UNKNOWN: u8 = 1 << Writes::Open as u8 | 1 << Writes::Frozen as u8;
 }
 
 /// What is believed of an application.
@@ -117,13 +119,23 @@ impl State {
     /// Nothing is known.
     pub(crate) fn unknown(environment: &Environment) -> Self {
         Self {
-            databases: environment.databases.keys().map(|name| (name.clone(), DatabaseState::default())).collect(),
+            databases: environment
+                .databases
+                .keys()
+                .map(|name| (name.clone(), DatabaseState::default()))
+                .collect(),
             applications: environment
                 .applications
                 .iter()
                 .map(|(name, application)| {
                     let active = application.databases.iter().cloned().collect();
-                    (name.clone(), ApplicationState { active, ..ApplicationState::default() })
+                    (
+                        name.clone(),
+                        ApplicationState {
+                            active,
+                            ..ApplicationState::default()
+                        },
+                    )
                 })
                 .collect(),
         }
@@ -138,7 +150,11 @@ impl State {
             mine.created = mine.created.or(theirs.created);
             mine.looked_at &= theirs.looked_at;
         }
-        for (mine, theirs) in self.applications.values_mut().zip(other.applications.values()) {
+        for (mine, theirs) in self
+            .applications
+            .values_mut()
+            .zip(other.applications.values())
+        {
             if mine.active != theirs.active {
                 mine.active.extend(theirs.active.iter().cloned());
                 mine.since = theirs.since.or(mine.since);

@@ -61,29 +61,53 @@ statements! {
 
 impl Statement {
     /// Resolves names and types. `None` where something was wrong; it has been reported.
-    pub(crate) fn check(statement: &ast::Statement, checker: &mut Checker<'_>) -> Option<Statement> {
+    pub(crate) fn check(
+        statement: &ast::Statement,
+        checker: &mut Checker<'_>,
+    ) -> Option<Statement> {
         use ast::StatementKind as K;
         match &statement.kind {
-            K::Restore { database, from } => Restore::check(database, from, checker).map(Statement::Restore),
-            K::SetCredentials { database } => SetCredentials::check(database, checker).map(Statement::SetCredentials),
-            K::SwitchSecret { application, database, accepting_loss } => {
-                SwitchSecret::check(application, database, accepting_loss.is_some(), checker).map(Statement::SwitchSecret)
+            K::Restore { database, from } => {
+                Restore::check(database, from, checker).map(Statement::Restore)
             }
-            K::FreezeWrites { database, if_reachable } => {
-                FreezeWrites::check(database, if_reachable.is_some(), checker).map(Statement::FreezeWrites)
+            K::SetCredentials { database } => {
+                SetCredentials::check(database, checker).map(Statement::SetCredentials)
             }
-            K::ThawWrites { database, if_reachable } => {
-                ThawWrites::check(database, if_reachable.is_some(), checker).map(Statement::ThawWrites)
+            K::SwitchSecret {
+                application,
+                database,
+                accepting_loss,
+            } => SwitchSecret::check(application, database, accepting_loss.is_some(), checker)
+                .map(Statement::SwitchSecret),
+            K::FreezeWrites {
+                database,
+                if_reachable,
+            } => FreezeWrites::check(database, if_reachable.is_some(), checker)
+                .map(Statement::FreezeWrites),
+            K::ThawWrites {
+                database,
+                if_reachable,
+            } => ThawWrites::check(database, if_reachable.is_some(), checker)
+                .map(Statement::ThawWrites),
+            K::Keep { database, because } => {
+                Keep::check(database, because, checker).map(Statement::Keep)
             }
-            K::Keep { database, because } => Keep::check(database, because, checker).map(Statement::Keep),
-            K::Await { condition, within, every } => {
-                Await::check(condition, within, every.as_ref(), checker).map(Statement::Await)
-            }
-            K::Assert { condition, otherwise } => Assert::check(condition, otherwise.as_ref(), checker).map(Statement::Assert),
+            K::Await {
+                condition,
+                within,
+                every,
+            } => Await::check(condition, within, every.as_ref(), checker).map(Statement::Await),
+            K::Assert {
+                condition,
+                otherwise,
+            } => Assert::check(condition, otherwise.as_ref(), checker).map(Statement::Assert),
             K::Approve { prompt } => Some(Statement::Approve(Approve::check(prompt, checker))),
             K::Note { text } => Some(Statement::Note(Note::check(text, checker))),
             K::Let { name, value } => Observe::check(name, value, checker).map(Statement::Observe),
-            K::Error => None,
+            K::Error => {
+                checker.unreadable();
+                None
+            }
         }
     }
 }
