@@ -21,6 +21,7 @@ pub(super) struct Symbol {
 
 /// What a name stands for.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "names are few")]
 pub(super) enum Meaning {
     /// A parameter's value.
     Known(Value),

@@ -148,6 +148,7 @@ impl State {
             mine.login.join(theirs.login);
             mine.writes.join(theirs.writes);
             mine.created = mine.created.or(theirs.created);
+            mine.restored = mine.restored.or(theirs.restored);
             mine.looked_at &= theirs.looked_at;
         }
         for (mine, theirs) in self
