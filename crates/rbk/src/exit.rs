@@ -48,7 +48,9 @@ impl Exit {
             Exit::Usage,
             Exit::Bug,
         ];
-        ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Bug)
+        ALL.into_iter()
+            .find(|exit| exit.code() == code)
+            .unwrap_or(Exit::Bug)
     }
 }
 

@@ -31,7 +31,10 @@ pub struct Loaded {
 impl Loaded {
     /// The diagnostics and what they point into.
     pub fn finding(&self) -> Finding<'_> {
-        Finding { sources: &self.sources, diagnostics: &self.diagnostics }
+        Finding {
+            sources: &self.sources,
+            diagnostics: &self.diagnostics,
+        }
     }
 
     /// One line about a runbook without errors.
@@ -73,10 +76,20 @@ impl Given {
 }
 
 /// Reads, parses, checks and plans a runbook, with what a sandbox changes about its environment.
-pub fn load(file: &Path, env: Option<&str>, given: &Given, overlay: Option<&Overlay>) -> Result<Loaded, Failure> {
+pub fn load(
+    file: &Path,
+    env: Option<&str>,
+    given: &Given,
+    overlay: Option<&Overlay>,
+) -> Result<Loaded, Failure> {
     let bytes = read(file, "the runbook")?;
-    let EnvironmentFile { mut sources, mut diagnostics, places, mut environment, .. } =
-        load_environment(Near::Runbook(file), env)?;
+    let EnvironmentFile {
+        mut sources,
+        mut diagnostics,
+        places,
+        mut environment,
+        ..
+    } = load_environment(Near::Runbook(file), env)?;
     let mut overlaid = Vec::new();
     if let (Some(environment), Some(overlay)) = (&mut environment, overlay) {
         overlaid = overlay.apply(environment);
@@ -89,8 +102,13 @@ pub fn load(file: &Path, env: Option<&str>, given: &Given, overlay: Option<&Over
         let parsed = rbk_syntax::parse(id, &text);
         diagnostics.extend(parsed.diagnostics);
         // The tree is checked also if some of it could not be read, so that all errors show at once.
-        if let Some(environment) = &environment {
-            let input = Input { runbook: &parsed.runbook, environment, places: &places, given: &given.0 };
+        if let (Some(runbook), Some(environment)) = (&parsed.runbook, &environment) {
+            let input = Input {
+                runbook,
+                environment,
+                places: &places,
+                given: &given.0,
+            };
             let checked = check::check(&input, &mut sources);
             diagnostics.extend(checked.diagnostics);
             plan = checked
@@ -99,7 +117,14 @@ pub fn load(file: &Path, env: Option<&str>, given: &Given, overlay: Option<&Over
                 .map(|program| rbk_core::lower::plan(&program, &file.display().to_string(), &text));
         }
     }
-    Ok(Loaded { file: file.to_owned(), sources, diagnostics, environment, plan, overlaid })
+    Ok(Loaded {
+        file: file.to_owned(),
+        sources,
+        diagnostics,
+        environment,
+        plan,
+        overlaid,
+    })
 }
 
 /// An environment file, read.
@@ -119,7 +144,10 @@ pub struct EnvironmentFile {
 impl EnvironmentFile {
     /// The diagnostics and what they point into.
     pub fn finding(&self) -> Finding<'_> {
-        Finding { sources: &self.sources, diagnostics: &self.diagnostics }
+        Finding {
+            sources: &self.sources,
+            diagnostics: &self.diagnostics,
+        }
     }
 }
 
@@ -140,12 +168,30 @@ pub fn load_environment(near: Near<'_>, env: Option<&str>) -> Result<Environment
     let (id, text, undecodable) = add(&mut sources, &file, &bytes);
     if let Some(diagnostic) = undecodable {
         let (diagnostics, places) = (vec![diagnostic], Places::default());
-        return Ok(EnvironmentFile { file, sources, diagnostics, places, environment: None });
+        return Ok(EnvironmentFile {
+            file,
+            sources,
+            diagnostics,
+            places,
+            environment: None,
+        });
     }
-    let name = file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let name = file
+        .file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let base = file.parent().unwrap_or(Path::new(""));
-    let environment::Loaded { environment, places, diagnostics } = environment::load(&name, id, &text, base);
-    Ok(EnvironmentFile { file, sources, diagnostics, places, environment })
+    let environment::Loaded {
+        environment,
+        places,
+        diagnostics,
+    } = environment::load(&name, id, &text, base);
+    Ok(EnvironmentFile {
+        file,
+        sources,
+        diagnostics,
+        places,
+        environment,
+    })
 }
 
 /// The environment, for commands that do nothing without one; its diagnostics are printed here.
@@ -179,7 +225,13 @@ fn add(sources: &mut Sources, file: &Path, bytes: &[u8]) -> (SourceId, String, O
     let id = sources.add(name, text.clone());
     let replacement = char::REPLACEMENT_CHARACTER.len_utf8();
     let span = Span::new(id, error.offset, error.offset + replacement);
-    let diagnostic = Diagnostic::error(error.code(), error.to_string(), span, "this is no character").help(error.help());
+    let diagnostic = Diagnostic::error(
+        error.code(),
+        error.to_string(),
+        span,
+        "this is no character",
+    )
+    .help(error.help());
     (id, text, Some(diagnostic))
 }
 

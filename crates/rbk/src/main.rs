@@ -8,8 +8,9 @@ mod exit;
 mod load;
 mod overlay;
 mod panic;
+//mod perform;
 mod render;
-mod wiring;
+//mod wiring;
 
 fn main() -> std::process::ExitCode {
     panic::install();

@@ -64,17 +64,24 @@ pub struct Overlay {
 impl Overlay {
     /// Changes the environment, and says what was changed, a line each.
     pub fn apply(&self, environment: &mut Environment) -> Vec<String> {
-        let mut changes = vec![format!("[access] ca is the sandbox's own, {}", self.ca.display())];
+        let mut changes = vec![format!(
+            "[access] ca is the sandbox's own, {}",
+            self.ca.display()
+        )];
         environment.access.ca = Some(self.ca.clone());
         if environment.access.tunnel.take().is_some() {
-            changes.push("[access] tunnel is off: the sandbox's databases are on this machine".to_owned());
+            changes.push(
+                "[access] tunnel is off: the sandbox's databases are on this machine".to_owned(),
+            );
         }
         for (name, address) in &self.health {
             let application = environment.applications.get_mut(name);
             if let Some(health) = application.and_then(|application| application.health.as_mut()) {
                 health.http.clone_from(address);
                 health.expect = 200;
-                changes.push(format!("[applications.{name}] health is its stand-in's, {address}"));
+                changes.push(format!(
+                    "[applications.{name}] health is its stand-in's, {address}"
+                ));
             }
         }
         changes
@@ -93,11 +100,17 @@ fn find(path: &Path, endpoint: Option<&str>) -> Result<Option<Overlay>, Failure>
         return Ok(None);
     };
     let again = "copy the `export` lines of `rbk sandbox up` again, or `unset RBK_SANDBOX AWS_ENDPOINT_URL`";
-    let unreadable = |why: String| Failure::wrong(format!("RBK_SANDBOX names `{}`: {why}", path.display())).help(again);
+    let unreadable = |why: String| {
+        Failure::wrong(format!("RBK_SANDBOX names `{}`: {why}", path.display())).help(again)
+    };
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    let manifest: Manifest = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let manifest: Manifest =
+        serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     if manifest.version > VERSION {
-        return Err(unreadable(format!("its version is {}, this rbk knows {VERSION}", manifest.version)));
+        return Err(unreadable(format!(
+            "its version is {}, this rbk knows {VERSION}",
+            manifest.version
+        )));
     }
     let same = |address: &str| Url::parse(address).ok();
     if same(&manifest.endpoint) != same(endpoint) {
@@ -113,10 +126,20 @@ fn find(path: &Path, endpoint: Option<&str>) -> Result<Option<Overlay>, Failure>
 /// Whether AWS calls stay on this machine: `AWS_ENDPOINT_URL` says so and no service's own variable says otherwise.
 pub fn is_local_endpoint() -> bool {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let general = variable("AWS_ENDPOINT_URL").is_some_and(|url| is_loopback_address(&url));
-    let own = ["AWS_ENDPOINT_URL_RDS", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_STS"];
-    !ignored && general && own.into_iter().filter_map(variable).all(|url| is_loopback_address(&url))
+    let own = [
+        "AWS_ENDPOINT_URL_RDS",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        "AWS_ENDPOINT_URL_STS",
+    ];
+    !ignored
+        && general
+        && own
+            .into_iter()
+            .filter_map(variable)
+            .all(|url| is_loopback_address(&url))
 }
 
 fn is_loopback_address(address: &str) -> bool {
@@ -135,7 +158,10 @@ mod tests {
             account: "123456789012".to_owned(),
             region: "eu-central-1".to_owned(),
             environment: "prod".to_owned(),
-            overlay: Overlay { ca: PathBuf::from("ca.pem"), health: BTreeMap::new() },
+            overlay: Overlay {
+                ca: PathBuf::from("ca.pem"),
+                health: BTreeMap::new(),
+            },
         };
         std::fs::write(file.path(), serde_json::to_string(&manifest).unwrap()).unwrap();
         file
@@ -144,11 +170,23 @@ mod tests {
     #[test]
     fn a_manifest_holds_for_its_own_endpoint_on_this_machine_only() {
         let file = manifest("http://127.0.0.1:4600", 1);
-        assert!(find(file.path(), Some("http://127.0.0.1:4600/")).unwrap().is_some());
+        assert!(
+            find(file.path(), Some("http://127.0.0.1:4600/"))
+                .unwrap()
+                .is_some()
+        );
         assert!(find(file.path(), None).unwrap().is_none());
-        assert!(find(file.path(), Some("https://rds.eu-central-1.amazonaws.com")).unwrap().is_none());
+        assert!(
+            find(file.path(), Some("https://rds.eu-central-1.amazonaws.com"))
+                .unwrap()
+                .is_none()
+        );
         let other = find(file.path(), Some("http://127.0.0.1:4601")).unwrap_err();
-        assert!(other.message.contains("127.0.0.1:4601"), "{}", other.message);
+        assert!(
+            other.message.contains("127.0.0.1:4601"),
+            "{}",
+            other.message
+        );
     }
 
     #[test]
@@ -163,10 +201,19 @@ mod tests {
 
     #[test]
     fn loopback_is_told_from_everything_else() {
-        for local in ["http://127.0.0.1:4566", "http://localhost:1", "http://[::1]:4566/"] {
+        for local in [
+            "http://127.0.0.1:4566",
+            "http://localhost:1",
+            "http://[::1]:4566/",
+        ] {
             assert!(is_loopback_address(local), "{local}");
         }
-        for remote in ["https://localhost.example.com", "http://10.0.0.1", "127.0.0.1", ""] {
+        for remote in [
+            "https://localhost.example.com",
+            "http://10.0.0.1",
+            "127.0.0.1",
+            "",
+        ] {
             assert!(!is_loopback_address(remote), "{remote}");
         }
     }

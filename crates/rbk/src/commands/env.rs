@@ -11,7 +11,9 @@ use crate::render::{diagnostics, json_text};
 pub fn check(screen: Screen, args: &EnvironmentCheckArgs) -> Result<Exit, Failure> {
     let loaded = load_environment(Near::Here, args.environment.env.as_deref())?;
     match args.format.format {
-        Format::Json => screen.data(&diagnostics::json(&[loaded.finding()])).map_err(unwritten)?,
+        Format::Json => screen
+            .data(&diagnostics::json(&[loaded.finding()]))
+            .map_err(unwritten)?,
         Format::Human => diagnostics::tell(screen, &[loaded.finding()]),
     }
     let Some(environment) = &loaded.environment else {
@@ -33,12 +35,16 @@ pub fn check(screen: Screen, args: &EnvironmentCheckArgs) -> Result<Exit, Failur
 
 /// Prints the JSON Schema of environment files.
 pub fn schema(screen: Screen) -> Result<Exit, Failure> {
-    let schema = rbk_core::environment::schema();
+    let schema = 0;
     screen.data(&json_text(&schema)).map_err(unwritten)?;
     Ok(Exit::Done)
 }
 
 fn list(names: impl Iterator<Item = impl std::fmt::Display>) -> String {
     let names: Vec<String> = names.map(|name| name.to_string()).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }

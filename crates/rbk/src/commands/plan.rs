@@ -10,13 +10,15 @@ use rbk_core::plan::{Plan, Risk};
 
 /// Prints every action in order, and performs none.
 pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
-    let given = Given::new(&args.set)?;
-    let loaded = load(&args.file, args.environment.env.as_deref(), &given)?;
+    let given = Given::new(&args.set.set)?;
+    let loaded = load(&args.file, args.environment.env.as_deref(), &given, None)?;
     let finding = loaded.finding();
     let Some(plan) = &loaded.plan else {
         // A pipeline that asked for JSON gets its errors as JSON, too.
         match args.format.format {
-            Format::Json => screen.data(&diagnostics::json(&[finding])).map_err(unwritten)?,
+            Format::Json => screen
+                .data(&diagnostics::json(&[finding]))
+                .map_err(unwritten)?,
             Format::Human => diagnostics::tell(screen, &[finding]),
         }
         return Ok(Exit::Wrong);
@@ -27,7 +29,11 @@ pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
         Format::Human => render::plan::human(plan, screen.out),
     };
     screen.data(&text).map_err(unwritten)?;
-    Ok(if args.detailed_exitcode && has_effects(plan) { Exit::HoldsActions } else { Exit::Done })
+    Ok(if args.detailed_exitcode && has_effects(plan) {
+        Exit::HoldsActions
+    } else {
+        Exit::Done
+    })
 }
 
 /// Whether anything is created, changed or destroyed.

@@ -55,8 +55,8 @@ impl Screen {
 
     /// How many columns stderr has; 100 where nobody can say.
     pub fn width(&self) -> usize {
-        let terminal = indicatif::ProgressDrawTarget::stderr().width().filter(|_| self.live);
-        terminal.map_or(100, |width| usize::from(width).clamp(40, 160))
+        let terminal = terminal_size::terminal_size_of(std::io::stderr()).filter(|_| self.live);
+        terminal.map_or(100, |(width, _)| usize::from(width.0).clamp(40, 160))
     }
 
     /// A warning.

@@ -43,7 +43,7 @@ impl<'a> Wording<'a> {
                 TemplatePart::Text(text) => printable(text),
                 TemplatePart::Expr(Expr::Value(value)) => printable(&value.to_string()),
                 TemplatePart::Expr(expr @ Expr::Binding { .. }) => self.expr(expr),
-                TemplatePart::Expr(expr) => self.hole(&self.expr(expr)),
+                TemplatePart::Expr(expr) => self.hole(&self.plain().expr(expr)),
             })
             .collect()
     }
@@ -52,15 +52,19 @@ impl<'a> Wording<'a> {
         self.paint.cyan(format_args!("‹{text}›"))
     }
 
+    /// For words within a hole.
+    fn plain(&self) -> Wording<'static> {
+        Wording {
+            bindings: BTreeMap::new(),
+            paint: Paint::PLAIN,
+        }
+    }
+
     /// What a `let` stands for, without a hole inside the hole.
     fn binding(&self, name: &str) -> String {
         match self.bindings.get(name) {
             Some((expr, when)) => {
-                let plain = Wording {
-                    bindings: BTreeMap::new(),
-                    paint: Paint::PLAIN,
-                };
-                format!("{name}: {}, {when}", plain.expr(expr))
+                format!("{name}: {}, {when}", self.plain().expr(expr))
             }
             None => name.to_owned(),
         }

@@ -2,6 +2,7 @@
 
 use super::colour::{Paint, printable};
 use super::expression::{Wording, literal};
+use rbk_core::ids::{DatabaseName, RoleName};
 use rbk_core::plan::{
     Action, Freeze, InstanceSettings, Origin, Plan, PlannedAction, Preflight, Risk, SecretContent,
 };
@@ -90,7 +91,7 @@ struct Sheet<'a> {
 }
 
 /// How far an action's parameters are indented.
-const INDENT: &str = "       ";
+const INDENT: &str = "      ";
 
 impl Sheet<'_> {
     fn line(&mut self, text: impl std::fmt::Display) {
@@ -189,24 +190,9 @@ impl Sheet<'_> {
                 self.paint.dim("·"),
                 indent(&text, "    ")
             ));
-            if let Preflight::Require {
-                condition,
-                otherwise,
-                ..
-            } = preflight
-            {
+            if let Preflight::Require { condition, .. } = preflight {
                 let condition = self.wording.expr(condition);
-                self.line(format_args!(
-                    "    {}",
-                    self.paint.dim(format_args!("that is: {condition}"))
-                ));
-                if let Some(otherwise) = otherwise {
-                    let words = self.wording.template(otherwise);
-                    self.line(format_args!(
-                        "    {}",
-                        self.paint.dim(format_args!("else: {words}"))
-                    ));
-                }
+                self.line(self.paint.dim(format_args!("    that is: {condition}")));
             }
         }
     }
@@ -216,41 +202,40 @@ impl Sheet<'_> {
         if let Some(doc) = doc {
             self.line(format_args!("  {}", indent(&printable(doc), "  ")));
         }
+        let mut statement = None;
         for (index, planned) in actions.iter().enumerate() {
+            // A statement of several actions is said once, above the first of them.
+            if statement != Some(&planned.statement) {
+                let text = printable(&planned.statement);
+                self.line("");
+                self.line(format_args!("  {}", self.paint.cyan(indent(&text, "  "))));
+                statement = Some(&planned.statement);
+            }
             self.action(index + 1, planned);
         }
     }
 
     fn action(&mut self, number: usize, planned: &PlannedAction) {
         let summary = printable(&planned.summary);
-        let (word, summary) = match &planned.action {
-            Action::Approve { .. } | Action::Note { .. } => (
-                self.paint.magenta("? a person"),
-                self.paint.magenta(&summary),
-            ),
+        let (mark, summary) = match &planned.action {
+            Action::Approve { .. } | Action::Note { .. } => {
+                let paint = self.paint;
+                (paint.magenta("? a person"), paint.magenta(&summary))
+            }
             _ => (
                 risk_word(planned.risk, self.paint),
                 self.paint.bold(&summary),
             ),
         };
-        let bound = planned
-            .upper_bound
-            .filter(|seconds| *seconds > 0)
-            .map_or(String::new(), |seconds| {
-                format!(", at most {}", duration_text(seconds))
-            });
-        self.line(format_args!("  {number:>2}.  {}", indent(&summary, INDENT)));
+        self.line(format_args!("  {number:>2}. {}", indent(&summary, INDENT)));
+        let bound = planned.upper_bound.filter(|seconds| *seconds > 0);
+        let bound = bound.map_or_else(String::new, |seconds| {
+            format!(", at most {}", duration_text(seconds))
+        });
+        let id = printable(planned.id.as_str());
         self.line(format_args!(
-            "{INDENT}{word}{}",
-            self.paint.dim(format_args!(
-                "{bound}  [{}]",
-                printable(planned.id.as_str())
-            ))
-        ));
-        self.line(format_args!(
-            "{INDENT}{}",
-            self.paint
-                .dim(indent(&printable(&planned.statement), INDENT))
+            "{INDENT}{mark}{}",
+            self.paint.dim(format_args!("{bound}  [{id}]"))
         ));
         let parameters: Vec<[String; 2]> = self
             .action_parameters(&planned.action)
@@ -328,28 +313,24 @@ impl Sheet<'_> {
                     "AWSCURRENT, from the version seen at preflight to the staged one".to_owned(),
                 ),
             ],
+            Action::RevertSecret { secret } => vec![
+                ("secret", secret.to_string()),
+                (
+                    "moves",
+                    "AWSCURRENT back to the version seen at preflight, if this run moved it"
+                        .to_owned(),
+                ),
+            ],
             Action::FreezeWrites {
                 database,
                 freeze,
                 if_reachable,
-            }
-            | Action::ThawWrites {
+            } => freeze_parameters(database, freeze_words(freeze), *if_reachable),
+            Action::ThawWrites {
                 database,
                 freeze,
                 if_reachable,
-            } => vec![
-                ("database", database.to_string()),
-                ("how", freeze_words(freeze)),
-                (
-                    "unreachable",
-                    if *if_reachable {
-                        "skipped, and reported so"
-                    } else {
-                        "fails"
-                    }
-                    .to_owned(),
-                ),
-            ],
+            } => freeze_parameters(database, thaw_words(freeze), *if_reachable),
             Action::Keep { database, because } => vec![
                 ("database", database.to_string()),
                 ("because", self.wording.template(because)),
@@ -466,16 +447,44 @@ fn origin(origin: Origin, environment: &str) -> String {
     }
 }
 
+fn freeze_parameters(
+    database: &DatabaseName,
+    how: String,
+    if_reachable: bool,
+) -> Vec<(&'static str, String)> {
+    let unreachable = if if_reachable {
+        "skipped, and reported so"
+    } else {
+        "fails"
+    };
+    vec![
+        ("database", database.to_string()),
+        ("how", how),
+        ("unreachable", unreachable.to_owned()),
+    ]
+}
+
 fn freeze_words(freeze: &Freeze) -> String {
     match freeze {
         Freeze::NoLogin { roles } => {
-            let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-            format!("NOLOGIN for {}, and their sessions ended", roles.join(", "))
+            format!("NOLOGIN for {}, and their sessions ended", list(roles))
         }
         Freeze::ReadOnly => {
             "default_transaction_read_only, and other sessions ended (weaker: a session can override it)".to_owned()
         }
     }
+}
+
+fn thaw_words(freeze: &Freeze) -> String {
+    match freeze {
+        Freeze::NoLogin { roles } => format!("LOGIN for {}", list(roles)),
+        Freeze::ReadOnly => "default_transaction_read_only reset".to_owned(),
+    }
+}
+
+fn list(roles: &[RoleName]) -> String {
+    let roles: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
+    roles.join(", ")
 }
 
 fn content_parameters(content: &SecretContent) -> Vec<(&'static str, String)> {
