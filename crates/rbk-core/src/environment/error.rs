@@ -43,6 +43,13 @@ pub const CODES: &[(Code, &str)] = &[
         "the drill's application does not use its database",
     ),
     (Code("RBK3025"), "a drill with two disasters"),
+    (Code("RBK3031"), "no such environment"),
+    (Code("RBK3032"), "no environment is named"),
+    (Code("RBK3033"), "the project file is wrong"),
+    (
+        Code("RBK3034"),
+        "the project file or the folder of environments can't be read",
+    ),
 ];
 
 /// Where a line can be added to a table.

@@ -168,6 +168,23 @@ pub static FIELD: Form = Form {
     test: |text| !text.is_empty(),
 };
 
+/// The name of an environment: its file's stem.
+pub static ENVIRONMENT: Form = Form {
+    what: "the name of an environment",
+    rule: "a file's name in `environments/` without `.toml`",
+    example: "prod",
+    pattern: "^(?!.*\\.(toml|lock)$)[A-Za-z0-9][A-Za-z0-9_.-]*$",
+    longest: 100,
+    test: |text| {
+        text.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && !text.ends_with(".toml")
+            && !text.ends_with(".lock")
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+    },
+};
+
 /// A name that runbooks write: of a database, an application, a parameter.
 pub static NAME: Form = Form {
     what: "a name that a runbook can write",

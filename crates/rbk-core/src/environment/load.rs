@@ -4,7 +4,7 @@ use super::error::EnvironmentError;
 use super::places::Places;
 use super::reader::{Header, Reader};
 use super::{Environment, access, applications, databases, drill, forms, secrets};
-use rbk_syntax::{Diagnostic, Severity, SourceId, Span};
+use rbk_syntax::{Diagnostic, SourceId, Span, has_errors};
 use std::path::Path;
 use toml::de::DeTable;
 
@@ -24,39 +24,47 @@ pub struct Loaded {
 /// `name` is the file's stem. Paths in the file are joined to `base`, the folder that it stands in.
 /// Nothing but the text is looked at: no file, no environment variable, no clock.
 pub fn load(name: &str, source: SourceId, text: &str, base: &Path) -> Loaded {
+    let mut places = Places::default();
+    let (environment, diagnostics) = parse(source, text, |reader, document| {
+        let environment = read(reader, document, name, base);
+        find_homes(reader);
+        places = Places::new(std::mem::take(&mut reader.keys));
+        environment
+    });
+    Loaded {
+        environment,
+        places,
+        diagnostics,
+    }
+}
+
+/// Parses a TOML file and reads what it means. What was read is given only if nothing in it is wrong.
+pub(super) fn parse<T>(
+    source: SourceId,
+    text: &str,
+    read: impl for<'t> FnOnce(&mut Reader<'t>, &'t DeTable<'t>) -> Option<T>,
+) -> (Option<T>, Vec<Diagnostic>) {
     let (document, broken) = DeTable::parse_recoverable(text);
     if !broken.is_empty() {
-        let diagnostics = broken
-            .iter()
-            .map(|error| syntax(error, source, text).into_diagnostic())
-            .collect();
-        return Loaded {
-            environment: None,
-            places: Places::default(),
-            diagnostics,
-        };
+        let broken = broken.iter().map(|error| syntax(error, source, text));
+        return (
+            None,
+            broken.map(EnvironmentError::into_diagnostic).collect(),
+        );
     }
     let mut reader = Reader::new(source, text);
-    let environment = read(&mut reader, document.get_ref(), name, base);
-    find_homes(&mut reader);
-
+    let value = read(&mut reader, document.get_ref());
     let mut diagnostics: Vec<Diagnostic> = reader
         .errors
         .into_iter()
         .map(EnvironmentError::into_diagnostic)
         .collect();
     diagnostics.sort_by_key(|diagnostic| diagnostic.primary.span.start);
-    let wrong = diagnostics
-        .iter()
-        .any(|diagnostic| diagnostic.severity == Severity::Error);
-    Loaded {
-        environment: environment.filter(|_| !wrong),
-        places: Places::new(reader.keys),
-        diagnostics,
-    }
+    let whole = !has_errors(&diagnostics);
+    (value.filter(|_| whole), diagnostics)
 }
 
-fn read<'t>(
+pub(super) fn read<'t>(
     reader: &mut Reader<'t>,
     document: &'t DeTable<'t>,
     name: &str,

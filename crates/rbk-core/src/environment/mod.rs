@@ -11,6 +11,7 @@ mod error;
 mod forms;
 mod load;
 mod places;
+mod project;
 mod reader;
 mod secrets;
 mod suggest;
@@ -20,6 +21,9 @@ mod tests;
 pub use error::{CODES, EnvironmentError};
 pub use load::{Loaded, load};
 pub use places::Places;
+pub use project::{
+    ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings,
+};
 
 use crate::ids::{ApplicationName, DatabaseName, InstanceId, RoleName, SecretName};
 use schemars::JsonSchema;
