@@ -78,7 +78,7 @@ fn answer(mut stream: TcpStream, sender: &mpsc::Sender<String>) {
     while !received.ends_with(b"Version=2011-06-15") {
         match stream.read(&mut buffer) {
             Ok(0) | Err(_) => return,
-            Ok(count) => received.extend_from_slice(&buffer[..count]),
+            Ok(count) => received.extend(buffer.iter().take(count)),
         }
     }
     sender
