@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 const IDENTITY: [&str; 3] = ["instance", "secret", "admin_secret"];
 
 /// The most tags that may be given: RDS takes fifty, and rbk adds four of its own.
-const MOST_TAGS: usize = 46;
+pub(super) const MOST_TAGS: usize = 46;
 
 const REMOVAL_POLICIES: &[(&str, RemovalPolicy)] = &[
     ("snapshot", RemovalPolicy::Snapshot),

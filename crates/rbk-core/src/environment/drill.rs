@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How many rows are written where neither the file nor `--rows` says.
-const DEFAULT_ROWS: u64 = 1_000;
+pub(super) const DEFAULT_ROWS: u64 = 1_000;
 
 /// The most rows that a drill writes.
-const MOST_ROWS: u64 = 100_000_000;
+pub(super) const MOST_ROWS: u64 = 100_000_000;
 
 pub(super) fn read<'t>(
     reader: &mut Reader<'t>,

@@ -13,6 +13,7 @@ mod load;
 mod places;
 mod project;
 mod reader;
+mod schema;
 mod secrets;
 mod suggest;
 #[cfg(test)]
@@ -24,6 +25,8 @@ pub use places::Places;
 pub use project::{
     ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings,
 };
+
+pub use schema::schema;
 
 use crate::ids::{ApplicationName, DatabaseName, InstanceId, RoleName, SecretName};
 use schemars::JsonSchema;
