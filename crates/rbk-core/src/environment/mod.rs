@@ -9,6 +9,7 @@ mod databases;
 mod drill;
 mod error;
 mod forms;
+mod like;
 mod load;
 mod places;
 mod project;
@@ -19,7 +20,8 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-pub use error::{CODES, EnvironmentError};
+pub use error::{CODES, EnvironmentError, Insert};
+pub use forms::Form;
 pub use load::{Loaded, load};
 pub use places::Places;
 pub use project::{

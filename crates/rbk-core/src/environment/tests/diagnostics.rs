@@ -1,7 +1,8 @@
 //! Every diagnostic in full, as it reads beside its source.
 
 use crate::environment::{CODES, EnvironmentError, load};
-use rbk_syntax::{Diagnostic, Label, Severity, Source, SourceId, Sources};
+use proptest::prelude::*;
+use rbk_syntax::{Diagnostic, Label, Severity, Source, SourceId, Sources, has_errors};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -157,8 +158,9 @@ fn text_that_is_not_toml() {
     told(
         "syntax",
         &[
-            ("region = ", "region "),
-            ("class = \"db.r6g.large\"", "class = \"db.r6g.large"),
+            ("region = ", "region == "),
+            ("class = \"db.r6g.large\"", "class = db.r6g.large"),
+            ("rows = ", "rows : "),
         ],
     );
 }
@@ -526,8 +528,66 @@ fn codes_are_registered_once() {
     assert_eq!(codes.len(), CODES.len());
     assert!(codes.is_sorted());
     let syntax = EnvironmentError::Syntax {
-        message: String::new(),
+        problem: String::new(),
+        expected: None,
         span: rbk_syntax::Span::new(SourceId(0), 0, 0),
     };
     assert_eq!(syntax.code(), CODES[0].0);
+}
+
+#[test]
+fn a_file_that_nests_too_deep() {
+    let deep = format!("a = {}", "[".repeat(100_000));
+    let told: Vec<String> = diagnostics(&deep)
+        .into_iter()
+        .map(|diagnostic| diagnostic.message)
+        .collect();
+    insta::assert_debug_snapshot!(told);
+}
+
+#[test]
+fn a_long_chain_of_likes_is_followed_to_its_end() {
+    let chain: String = (1..2_000)
+        .map(|number| {
+            format!(
+                "[databases.d{number}]\nlike = \"{}\"\ninstance = \"i{number}\"\nsecret = \"s{number}\"\nadmin_secret = \"a{number}\"\n",
+                if number == 1 { "original".to_owned() } else { format!("d{}", number - 1) }
+            )
+        })
+        .collect();
+    let text = format!("{SOUND}{chain}");
+    let loaded = load("prod", SourceId(0), &text, Path::new(""));
+    assert_eq!(loaded.diagnostics, []);
+    let last = loaded.environment.expect("no diagnostics").databases[&"d1999".into()].clone();
+    assert_eq!(last.class, "db.r6g.large");
+}
+
+proptest! {
+    /// Whatever is done to a file: it is read or told, places are within the text, and every fix can be applied.
+    #[test]
+    fn no_file_makes_it_panic(
+        edits in prop::collection::vec(
+            (any::<prop::sample::Index>(), 0..30_usize, "[a-z0-9 .\"'{}\\[\\]=,\n#ä-]{0,6}"),
+            1..5,
+        ),
+    ) {
+        let mut text = SOUND.to_owned();
+        for (at, length, put) in edits {
+            let near = |mut offset: usize| {
+                while !text.is_char_boundary(offset) {
+                    offset -= 1;
+                }
+                offset
+            };
+            let start = near(at.index(text.len() + 1));
+            let end = near((start + length).min(text.len())).max(start);
+            text.replace_range(start..end, &put);
+        }
+        let loaded = load("prod", SourceId(0), &text, Path::new(""));
+        assert!(loaded.environment.is_some() != has_errors(&loaded.diagnostics));
+        for diagnostic in &loaded.diagnostics {
+            assert!(text.get(diagnostic.primary.span.start as usize..diagnostic.primary.span.end as usize).is_some());
+            let _ = mended(&text, diagnostic);
+        }
+    }
 }

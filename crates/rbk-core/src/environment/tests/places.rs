@@ -28,7 +28,20 @@ fn places_lead_to_where_it_is_written() {
         .into_iter()
         .map(|span| sources.text(span.expect("it is in the file")))
         .collect();
-    insta::assert_debug_snapshot!(written, @r#""#);
+    assert_eq!(
+        written,
+        [
+            "original",
+            "sgpt",
+            r#"instance = "statistagptdb-recovery""#,
+            "protect = false",
+            r#"class = "db.r6g.large""#,
+            r#"subnet_group = "statistagpt-db""#,
+            "fresh",
+            r#"role = "sgpt_app""#,
+            r#"drop_table = "public.embeddings""#,
+        ]
+    );
     assert_eq!(places.databases().count(), 2);
     assert_eq!(places.applications().count(), 1);
 }
