@@ -11,6 +11,23 @@ use crate::diagnostic::Diagnostic;
 use crate::span::{SourceId, Span};
 use pest::error::{Error, ErrorVariant, InputLocation};
 
+/// What is written in several words. The grammar knows each as one, and can't say which of them is wrong.
+const PHRASES: &[&[&str]] = &[
+    &["set", "credentials", "of"],
+    &["switch", "secret", "of"],
+    &["freeze", "writes", "on"],
+    &["thaw", "writes", "on"],
+    &["on", "failure"],
+    &["accepting", "loss"],
+    &["if", "reachable"],
+    &["latest", "snapshot", "of"],
+    &["checks", "of"],
+    &["is", "available"],
+    &["is", "healthy"],
+    &["accepts", "connections"],
+    &["has", "left"],
+];
+
 /// The diagnostic of what the scanner found.
 pub(super) fn fault(source: SourceId, chunk: &Chunk, fault: Fault) -> Diagnostic {
     let span = |start, end| Span::new(source, start, end);
@@ -70,6 +87,7 @@ pub(super) fn refusal(
         .or_else(|| place.detached_unit())
         .or_else(|| place.typographic_quotes())
         .or_else(|| place.semicolon())
+        .or_else(|| place.phrase(&expected))
         .unwrap_or_else(|| place.unexpected(&expected))
 }
 
@@ -231,17 +249,58 @@ impl<'t> Place<'t> {
         })
     }
 
+    /// `set credential of …`: the second or third word of a phrase.
+    fn phrase(&self, expected: &Expected) -> Option<Diagnostic> {
+        let (place, words) = self.broken_phrase(self.at).or_else(|| {
+            // A first word that was taken for a name: `latest snapshto of …`.
+            let before = self.before().trim_end();
+            let start = before
+                .trim_end_matches(|last: char| last.is_ascii_alphanumeric() || last == '_')
+                .len();
+            let is_value = expected.kinds.contains(&"an operator") && start < before.len();
+            is_value.then(|| self.broken_phrase(start)).flatten()
+        })?;
+        let place = Self { at: place, ..*self };
+        let literals = Expected {
+            literals: words,
+            kinds: Vec::new(),
+        };
+        Some(place.unexpected(&literals))
+    }
+
+    /// Where the longest phrase that begins at a place goes wrong, and how it could go on.
+    fn broken_phrase(&self, start: usize) -> Option<(usize, Vec<&'static str>)> {
+        let mut furthest = 0;
+        let mut next_words = Vec::new();
+        for phrase in PHRASES {
+            let mut at = start;
+            for (index, word) in phrase.iter().enumerate() {
+                let rest = self.written.get(at..)?;
+                let blanks = rest.len() - rest.trim_start().len();
+                if words::first_word(rest.trim_start()) == *word {
+                    at += blanks + word.len();
+                    continue;
+                }
+                if index > 0 && at + blanks >= furthest {
+                    if at + blanks > furthest {
+                        next_words.clear();
+                    }
+                    furthest = at + blanks;
+                    next_words.push(*word);
+                }
+                break;
+            }
+        }
+        (furthest > 0).then_some((furthest, next_words))
+    }
+
     fn unexpected(&self, expected: &Expected) -> Diagnostic {
         let place = self.token_span();
         let found = found(self.rest());
         let word = words::first_word(self.rest());
         let similar = similar(
             word,
-            expected
-                .literals
-                .iter()
-                .copied()
-                .filter(|literal| *literal != word),
+            expected.words().filter(|candidate| *candidate != word),
         );
         let help = match similar {
             Some(_) => None,
@@ -300,6 +359,28 @@ impl Expected {
         expected
     }
 
+    /// Every word that could stand here.
+    fn words(&self) -> impl Iterator<Item = &'static str> {
+        let has = |kind| self.kinds.contains(&kind);
+        let operators = if has("an operator") {
+            &["and", "or"][..]
+        } else {
+            &[]
+        };
+        let claims = if has("what is said of it") {
+            &["exists", "is", "accepts", "uses", "has"][..]
+        } else {
+            &[]
+        };
+        let literals = self
+            .literals
+            .iter()
+            .filter_map(|literal| literal.split(' ').next());
+        literals
+            .chain(operators.iter().copied())
+            .chain(claims.iter().copied())
+    }
+
     fn wants_value(&self) -> bool {
         self.kinds.contains(&"a value")
     }
@@ -317,28 +398,18 @@ impl Expected {
         if self.wants_value() {
             return "a value".into();
         }
-        // Where a value may end, operators and what can be said of it are not worth listing.
-        let ends = self.kinds.contains(&"the end of the statement");
-        let clauses = [
-            "within",
-            "every",
-            "else",
-            "because",
-            "accepting loss",
-            "accepting",
-            "if reachable",
-            "if",
-            ")",
-            "as",
-        ];
+        // Where a value may go on, what it could go on with is too much to list.
+        let goes_on = ["an operator", "what is said of it"];
+        let ends = self.kinds.iter().any(|kind| !goes_on.contains(kind))
+            || self.literals.iter().any(|it| *it != "(");
         let literals = self
             .literals
             .iter()
-            .filter(|literal| !ends || clauses.contains(literal));
+            .filter(|literal| !ends || **literal != "(");
         let kinds = self
             .kinds
             .iter()
-            .filter(|kind| !ends || **kind != "an operator");
+            .filter(|kind| !ends || !goes_on.contains(kind));
         let mut all: Vec<String> = literals.map(|literal| format!("`{literal}`")).collect();
         all.extend(kinds.map(|kind| (*kind).to_owned()));
         match all.as_slice() {
