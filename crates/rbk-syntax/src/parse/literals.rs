@@ -84,7 +84,7 @@ impl Converter<'_> {
         match written.parse() {
             Ok(time) => ExprKind::Time(time),
             Err(_) => {
-                let reason = "no such day or hour".into();
+                let reason = "no such day, or no such time of day".into();
                 self.add(
                     &SyntaxError::MalformedTime {
                         written: written.into(),
@@ -104,8 +104,11 @@ impl Converter<'_> {
             return ExprKind::Error;
         }
         let is_digit = |character: char| character.is_ascii_digit() || character == '_';
-        let number = written.trim_end_matches(|character: char| !character.is_ascii_digit());
-        let unit = written.trim_start_matches(is_digit);
+        let is_unknown = |unit: &str| !DURATIONS.iter().chain(SIZES).any(|(name, _)| *name == unit);
+        let unit = amounts(written)
+            .map(|(_, unit)| unit)
+            .find(|unit| is_unknown(unit));
+        let unit = unit.unwrap_or(written.trim_start_matches(is_digit));
         let malformed = |reason, help| SyntaxError::MalformedNumber {
             written: written.into(),
             reason,
@@ -126,10 +129,6 @@ impl Converter<'_> {
         } else if is_reordered(written) {
             self.add(&malformed(UNORDERED.0, UNORDERED.1), span);
         } else {
-            let unit = written
-                .get(number.len()..)
-                .filter(|unit| !unit.is_empty())
-                .unwrap_or(unit);
             self.unknown_unit(written, unit, None, span);
         }
         ExprKind::Error
@@ -159,7 +158,7 @@ impl Converter<'_> {
             };
             self.add_with(&error, span, |it| it.fix(span, format!("{mended}Z")));
         } else {
-            let reason = "no such day or hour".into();
+            let reason = "no such day, or no such time of day".into();
             self.add(
                 &SyntaxError::MalformedTime {
                     written: written.into(),
