@@ -3,8 +3,13 @@
 //! The data goes one way: an [`rbk_syntax::ast::Runbook`] is checked against an [`environment::Environment`], lowered to a
 //! [`plan::Plan`], performed against a [`ports::World`] and recorded in a journal, of which every report is a fold.
 
+mod action;
 pub mod environment;
 pub mod ids;
+pub mod journal;
+pub mod lease;
 pub mod plan;
 pub mod ports;
+pub mod run;
+pub mod status;
 pub mod value;
