@@ -55,7 +55,11 @@ impl std::fmt::Display for Type {
 }
 
 /// A computed value. There is no secret among them, on purpose: values are printed and journaled.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "snapshots are few; boxing them would show in every use"
+)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", content = "value", rename_all = "lowercase")]
 pub enum Value {
     /// The name of a database.
@@ -113,7 +117,7 @@ impl std::fmt::Display for Value {
 }
 
 /// A snapshot as RDS describes it. Source: `DescribeDBSnapshots`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
     /// Its identifier.
     pub id: SnapshotId,

@@ -1,1 +1,24 @@
+//! The database port of rbk over tokio-postgres.
 //!
+//! [`Connector`] logs in (`connect`): over TLS that is always verified against the real host name (`tls`), directly or
+//! through a declared command that forwards a local port (`tunnel`). What it hands out is a session (`session`), whose
+//! larger pieces each have a room of their own: one value out of one statement (`query`), an environment's checks
+//! (`checks`), stopping writes (`freeze`). [`inspect`] compares whole databases and works on any client.
+//!
+//! Invariants:
+//! - Nothing ambient is read: neither `PG*` nor `DATABASE_URL` nor a password file.
+//! - No error text, at any level, holds a password or a connection string.
+//! - Statements that rbk writes itself see `pg_catalog` only, so that nothing in a schema can stand in for what they name.
+
+mod checks;
+mod connect;
+mod error;
+mod freeze;
+pub mod inspect;
+mod query;
+mod session;
+mod tls;
+mod tunnel;
+
+pub use connect::{APPLICATION_NAME, Connector, Limits};
+pub use error::SetupError;

@@ -1,3 +1,18 @@
-//! The `rbk` command.
-#![allow(missing_docs)]
-fn main() {}
+//! The `rbk` command: typed runbooks for database recovery. See `cli` for what can be typed, `commands` for what it does.
+
+mod adapters;
+mod cli;
+mod commands;
+mod drill;
+mod exit;
+mod load;
+mod overlay;
+mod panic;
+//mod perform;
+mod render;
+//mod wiring;
+
+fn main() -> std::process::ExitCode {
+    panic::install();
+    commands::main().into()
+}

@@ -3,6 +3,28 @@
 //! [`Environment`] is the resolved form: `like` is applied, defaults are filled in, every reference holds.
 //! It is stored in each plan, so it holds no secret and no path of one machine that a resume would need elsewhere.
 
+mod access;
+mod applications;
+mod databases;
+mod drill;
+mod error;
+mod forms;
+mod load;
+mod places;
+mod project;
+mod reader;
+mod secrets;
+mod suggest;
+#[cfg(test)]
+mod tests;
+
+pub use error::{CODES, EnvironmentError};
+pub use load::{Loaded, load};
+pub use places::Places;
+pub use project::{
+    ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings,
+};
+
 use crate::ids::{ApplicationName, DatabaseName, InstanceId, RoleName, SecretName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,10 @@
 //!
 //! `plan` prints it, `run` performs it, the journal records it. There is no second interpretation.
 
+mod arithmetic;
 mod expression;
 
+pub use arithmetic::{ArithmeticError, combine};
 pub use expression::{Expr, Operator, Template, TemplatePart};
 
 use crate::environment::Environment;
@@ -234,6 +236,11 @@ pub enum Action {
     },
     /// Moves `AWSCURRENT` to the staged version, as a compare-and-swap against the version seen at preflight.
     PromoteSecret {
+        /// The secret.
+        secret: SecretName,
+    },
+    /// Moves `AWSCURRENT` back to the version seen at preflight, if this run had moved it; never over somebody else's change.
+    RevertSecret {
         /// The secret.
         secret: SecretName,
     },

@@ -1,0 +1,393 @@
+//! What can be wrong with names and types.
+
+use crate::ids::{ApplicationName, DatabaseName};
+use crate::plan::{ArithmeticError, Operator};
+use crate::value::Type;
+use rbk_syntax::{Code, Diagnostic, Severity, Span};
+use thiserror::Error;
+
+/// The types, in the order in which they are listed to a person.
+pub(super) const TYPES: [Type; 10] = [
+    Type::Database,
+    Type::Application,
+    Type::Duration,
+    Type::Time,
+    Type::Size,
+    Type::Integer,
+    Type::Text,
+    Type::Boolean,
+    Type::Snapshot,
+    Type::Table,
+];
+
+/// The diagnostics of this pass.
+pub const CODES: &[(Code, &str)] = &[
+    (Code("RBK1001"), "a name that means nothing here"),
+    (Code("RBK1002"), "a name given twice"),
+    (
+        Code("RBK1003"),
+        "two steps of one name, or a name that means something else",
+    ),
+    (
+        Code("RBK1004"),
+        "a type that doesn't exist or doesn't fit here",
+    ),
+    (Code("RBK1005"), "a value of another type"),
+    (
+        Code("RBK1006"),
+        "an operator between types that don't go together",
+    ),
+    (Code("RBK1007"), "an unknown function or wrong arguments"),
+    (
+        Code("RBK1008"),
+        "a parameter without a value, or a value for no parameter",
+    ),
+    (Code("RBK1009"), "two parameters that name the same entity"),
+    (Code("RBK1010"), "a value that must be known when planning"),
+    (Code("RBK1011"), "a calculation that leaves its range"),
+    (
+        Code("RBK1012"),
+        "an application that may not use the database",
+    ),
+    (Code("RBK1013"), "something the environment doesn't declare"),
+    (Code("RBK1014"), "a table written wrongly"),
+    (
+        Code("RBK1015"),
+        "a deadline or interval that makes no sense",
+    ),
+    (Code("RBK1016"), "an empty title, block or reason"),
+    (Code("RBK1017"), "a second `on failure`"),
+    (Code("RBK1018"), "a name that is never used"),
+];
+
+/// What can be wrong with names and types.
+#[derive(Debug, Clone, Error)]
+#[allow(missing_docs, reason = "each message says what its variant is")]
+pub(crate) enum CheckError {
+    #[error("nothing here is called `{name}`")]
+    UnknownName {
+        span: Span,
+        name: String,
+        candidates: Vec<String>,
+        environment: String,
+    },
+    #[error("`{name}` is defined twice")]
+    Twice {
+        span: Span,
+        name: String,
+        first: Span,
+    },
+    #[error("two steps are called `{title}`")]
+    SameStep {
+        span: Span,
+        title: String,
+        first: Span,
+    },
+    #[error("there is no type `{name}`")]
+    UnknownType { span: Span, name: String },
+    #[error("a parameter can't be of type `{ty}`")]
+    NoParameterType { span: Span, ty: String },
+    #[error("a query can't give a value of type `{ty}`")]
+    NoQueryType { span: Span, ty: String },
+    #[error("expected a value of type {expected}, found one of type {found}")]
+    Mismatch {
+        span: Span,
+        expected: Type,
+        found: Type,
+        value: Option<String>,
+    },
+    #[error("`{operator}` can't stand between {left} and {right}")]
+    Operands {
+        span: Span,
+        operator: &'static str,
+        left: Type,
+        left_span: Span,
+        right: Type,
+        right_span: Span,
+        bare: Option<(Span, String, Type)>,
+    },
+    #[error("there is no function `{name}`")]
+    UnknownFunction {
+        span: Span,
+        name: String,
+        candidates: Vec<String>,
+    },
+    #[error("`{function}` takes one argument, found {found}")]
+    Arguments {
+        span: Span,
+        function: String,
+        found: usize,
+    },
+    #[error("parameter `{name}` has no value")]
+    NoValue { span: Span, name: String, ty: Type },
+    #[error("the runbook has no parameter `{name}`")]
+    UnknownParameter {
+        span: Span,
+        name: String,
+        candidates: Vec<String>,
+    },
+    #[error("`{name}` and `{other}` are the same entity, `{value}`")]
+    SameEntity {
+        span: Span,
+        name: String,
+        value: String,
+        other: String,
+        other_span: Span,
+    },
+    #[error("this must be known when the plan is made")]
+    NotConstant { span: Span },
+    #[error("text that is computed while the runbook runs can't stand here")]
+    TextNotConstant { span: Span },
+    #[error("{error}")]
+    Calculation { span: Span, error: ArithmeticError },
+    #[error("`{application}` may not use `{database}`")]
+    NotItsDatabase {
+        span: Span,
+        application: ApplicationName,
+        database: DatabaseName,
+        databases: Vec<DatabaseName>,
+        declared: Option<Span>,
+    },
+    #[error("no checks are declared for `{database}`")]
+    NoChecks {
+        span: Span,
+        database: DatabaseName,
+        declared: Option<Span>,
+    },
+    #[error("no health check is declared for `{application}`")]
+    NoHealth {
+        span: Span,
+        application: ApplicationName,
+        declared: Option<Span>,
+    },
+    #[error("no application of `{database}` has a role of its own")]
+    NoRole {
+        span: Span,
+        database: DatabaseName,
+        declared: Option<Span>,
+    },
+    #[error("`{path}` is a table; a table can't stand here")]
+    TableHere { span: Span, path: String },
+    #[error("this isn't a table")]
+    NotATable { span: Span },
+    #[error("the deadline is zero")]
+    ZeroDeadline { span: Span },
+    #[error("the interval is longer than the deadline")]
+    IntervalPastDeadline {
+        span: Span,
+        every: u64,
+        within: u64,
+        within_span: Span,
+    },
+    #[error("the interval is zero")]
+    ZeroInterval { span: Span },
+    #[error("a step needs a name")]
+    EmptyTitle { span: Span },
+    #[error("a step can't be called `on failure`")]
+    ReservedTitle { span: Span },
+    #[error("nothing is done here")]
+    EmptyBlock { span: Span },
+    #[error("the reason is empty")]
+    EmptyReason { span: Span },
+    #[error("a runbook has one `on failure`")]
+    SecondOnFailure { span: Span, first: Span },
+    #[error("{word} `{name}` is never used")]
+    Unused {
+        span: Span,
+        name: String,
+        word: &'static str,
+    },
+}
+
+impl From<CheckError> for Diagnostic {
+    fn from(error: CheckError) -> Self {
+        use CheckError as E;
+        let message = error.to_string();
+        let make = |code: &'static str, span: Span, label: String| {
+            Diagnostic::error(Code(code), message.clone(), span, label)
+        };
+        match error {
+            E::UnknownName { span, name, candidates, environment } => {
+                let diagnostic = make("RBK1001", span, "not known".to_owned());
+                suggest(diagnostic, span, &name, &candidates, || {
+                    format!("names are parameters, `let`s, and the databases and applications of environment `{environment}`: {}", list(&candidates))
+                })
+            }
+            E::Twice { span, name, first } => make("RBK1002", span, "defined again".to_owned())
+                .relate(first, "defined here")
+                .help(format!("give one of them another name than `{name}`")),
+            E::SameStep { span, first, .. } => make("RBK1003", span, "the second".to_owned())
+                .relate(first, "the first")
+                .help("a step's name is its identity in plan, journal and report: give each its own"),
+            E::UnknownType { span, name } => {
+                let candidates: Vec<String> = TYPES.iter().map(|ty| ty.name().to_owned()).collect();
+                suggest(make("RBK1004", span, "not a type".to_owned()), span, &name, &candidates, || {
+                    format!("the types are {}", list(&candidates))
+                })
+            }
+            E::NoParameterType { span, ty } => make("RBK1004", span, "not a parameter's type".to_owned()).help(if ty == "snapshot" {
+                "take a parameter of type text and name the snapshot in the runbook: `let snap = snapshot \"{id}\" of source`".to_owned()
+            } else {
+                "name the table in the runbook itself".to_owned()
+            }),
+            E::NoQueryType { span, .. } => make("RBK1004", span, "not a query's type".to_owned())
+                .help("a query gives one value: boolean, integer, text, duration, size or time"),
+            E::Mismatch { span, expected, found, value } => mismatch(make("RBK1005", span, format!("of type {found}")), span, expected, found, value),
+            E::Operands { span, left, left_span, right, right_span, bare, .. } => {
+                let diagnostic = make("RBK1006", span, String::new())
+                    .relate(left_span, format!("of type {left}"))
+                    .relate(right_span, format!("of type {right}"));
+                match bare {
+                    Some((_, number, Type::Duration)) => diagnostic.help(format!("give the number its unit: `{number}h`, `{number}m` or `{number}s`")),
+                    Some((_, number, _)) => diagnostic.help(format!("give the number its unit: `{number}kb`, `{number}mb` or `{number}gb`")),
+                    None => diagnostic.help("values of one type are compared; amounts of one unit are added"),
+                }
+            }
+            E::UnknownFunction { span, name, candidates } => suggest(make("RBK1007", span, "not a function".to_owned()), span, &name, &candidates, || {
+                "the functions are `age(snapshot or time)`, `count(database.schema.table)` and `query(database, \"…\") as TYPE`".to_owned()
+            }),
+            E::Arguments { span, function, .. } => make("RBK1007", span, "wrong arguments".to_owned()).help(match function.as_str() {
+                "count" => "write `count(database.schema.table)`",
+                _ => "write `age(snapshot)` or `age(time)`",
+            }),
+            E::NoValue { span, name, ty } => make("RBK1008", span, "has no default, and none was given".to_owned())
+                .help(format!("give it: `--set {name}={}`", example(ty))),
+            E::UnknownParameter { span, name, candidates } => suggest(make("RBK1008", span, "not a parameter".to_owned()), span, &name, &candidates, || {
+                if candidates.is_empty() { "the runbook has no parameters".to_owned() } else { format!("its parameters are {}", list(&candidates)) }
+            }),
+            E::SameEntity { span, name, value, other, other_span } => make("RBK1009", span, format!("`{name}` is `{value}`"))
+                .relate(other_span, format!("`{other}` is `{value}`"))
+                .help(format!("a runbook that reads from and writes to one entity destroys it: let `{name}` and `{other}` name different ones")),
+            E::NotConstant { span } => make("RBK1010", span, "read only when the runbook runs".to_owned())
+                .help("write a literal, or a parameter that is one"),
+            E::TextNotConstant { span } => make("RBK1010", span, "has a part that is read only when the runbook runs".to_owned())
+                .help("write the text out, or use parameters only"),
+            E::Calculation { span, error } => {
+                make("RBK1011", span, "calculated here".to_owned()).help(match error {
+                    ArithmeticError::DivisionByZero { .. } => "divide by a number other than zero",
+                    ArithmeticError::Overflow { operator: Operator::Subtract, ty: "duration" | "size", .. } => {
+                        "an amount is never negative: take the smaller from the larger"
+                    }
+                    _ => "use smaller numbers",
+                })
+            }
+            E::NotItsDatabase { span, application, database, databases, declared } => {
+                let databases: Vec<String> = databases.iter().map(|name| name.to_string()).collect();
+                relate(make("RBK1012", span, "not one of its databases".to_owned()), declared, "declared here").help(format!(
+                    "its databases are {}; add `{database}` to `databases` of `[applications.{application}]` if it may use it",
+                    list(&databases)
+                ))
+            }
+            E::NoChecks { span, database, declared } => relate(make("RBK1013", span, "would pass whatever the data is".to_owned()), declared, "declared here")
+                .help(format!("say what must hold for its data: `[databases.{database}.checks]` with `not_empty = [\"public.documents\"]`")),
+            E::NoHealth { span, application, declared } => relate(make("RBK1013", span, "nobody could ask".to_owned()), declared, "declared here")
+                .help(format!("add `health = {{ http = \"https://…/health\", expect = 200 }}` to `[applications.{application}]`")),
+            E::NoRole { span, database, declared } => relate(make("RBK1013", span, "whose password goes into its `secret`?".to_owned()), declared, "declared here")
+                .help(format!("`{database}` has an `admin_secret`, so its `secret` is for a role of its own: name it with `role = \"…\"` of the application")),
+            E::TableHere { span, .. } => make("RBK1014", span, "a table".to_owned()).help("name the database alone, or count its rows: `count(database.schema.table)`"),
+            E::NotATable { span } => make("RBK1014", span, "not a table".to_owned()).help("a table is written `database.schema.table`, for instance `original.public.documents`"),
+            E::ZeroDeadline { span } => make("RBK1015", span, "passes at once".to_owned()).help("give it time, for instance `within 10m`"),
+            E::ZeroInterval { span } => make("RBK1015", span, "would never pause".to_owned()).help("for instance `every 15s`; leave it out for the default"),
+            E::IntervalPastDeadline { span, every, within, within_span } => make("RBK1015", span, format!("{} between observations", crate::value::duration_text(every)))
+                .relate(within_span, format!("but only {} in all", crate::value::duration_text(within)))
+                .help("observe more often, or wait longer"),
+            E::EmptyTitle { span } => make("RBK1016", span, "empty".to_owned()).help("a step's name is its identity in plan, journal and report"),
+            E::ReservedTitle { span } => make("RBK1003", span, "is how plan and journal call the block of that name".to_owned())
+                .help("give the step another name"),
+            E::EmptyBlock { span } => {
+                let mut diagnostic = make("RBK1016", span, "empty".to_owned()).help("leave it out, or say what it does");
+                diagnostic.severity = Severity::Warning;
+                diagnostic
+            }
+            E::EmptyReason { span } => make("RBK1016", span, "empty".to_owned()).help("say why, for whoever reads the report"),
+            E::SecondOnFailure { span, first } => make("RBK1017", span, "the second".to_owned()).relate(first, "the first").help("put both into one block"),
+            E::Unused { span, name, word } => {
+                let mut diagnostic = make("RBK1018", span, "never used".to_owned()).help(format!("remove {word} `{name}`, or use it"));
+                diagnostic.severity = Severity::Warning;
+                diagnostic
+            }
+        }
+    }
+}
+
+fn mismatch(
+    diagnostic: Diagnostic,
+    span: Span,
+    expected: Type,
+    found: Type,
+    value: Option<String>,
+) -> Diagnostic {
+    match (expected, found, value) {
+        (Type::Duration, Type::Integer, Some(number)) => diagnostic
+            .help(format!(
+                "give the number its unit: `{number}s`, `{number}m`, `{number}h` or `{number}d`"
+            ))
+            .fix(span, format!("{number}m")),
+        (Type::Size, Type::Integer, Some(number)) => diagnostic.help(format!(
+            "give the number its unit: `{number}kb`, `{number}mb` or `{number}gb`"
+        )),
+        (Type::Snapshot, Type::Database, Some(name)) => diagnostic
+            .help(format!(
+                "name one of its snapshots: `latest snapshot of {name}`"
+            ))
+            .fix(span, format!("latest snapshot of {name}")),
+        (Type::Boolean, Type::Database, Some(name)) => diagnostic.help(format!(
+            "say what must hold of it: `{name} is available`, `{name} accepts connections`"
+        )),
+        (Type::Boolean, Type::Application, Some(name)) => {
+            diagnostic.help(format!("say what must hold of it: `{name} is healthy`"))
+        }
+        (Type::Boolean, ..) => diagnostic.help("a condition compares: `age(snap) <= 24h`"),
+        (Type::Time, ..) => diagnostic.help("`age` takes a snapshot or a time"),
+        _ => diagnostic,
+    }
+}
+
+fn suggest(
+    diagnostic: Diagnostic,
+    span: Span,
+    name: &str,
+    candidates: &[String],
+    otherwise: impl FnOnce() -> String,
+) -> Diagnostic {
+    match nearest(name, candidates) {
+        Some(candidate) => diagnostic
+            .help(format!("did you mean `{candidate}`?"))
+            .fix(span, candidate),
+        None => diagnostic.help(otherwise()),
+    }
+}
+
+/// The candidate that a misspelt name most probably means.
+fn nearest<'c>(name: &str, candidates: &'c [String]) -> Option<&'c str> {
+    candidates
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (name.len().max(candidate.len()) / 3).max(1))
+        .min_by(|a, b| a.cmp(b))
+        .map(|(_, candidate)| candidate.as_str())
+}
+
+fn relate(diagnostic: Diagnostic, place: Option<Span>, text: &str) -> Diagnostic {
+    match place {
+        Some(span) => diagnostic.relate(span, text),
+        None => diagnostic,
+    }
+}
+
+fn list(names: &[String]) -> String {
+    let mut names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.sort();
+    names.join(", ")
+}
+
+fn example(ty: Type) -> &'static str {
+    match ty {
+        Type::Duration => "24h",
+        Type::Time => "2026-11-22T09:15:00Z",
+        Type::Size => "1gb",
+        Type::Integer => "42",
+        Type::Boolean => "true",
+        _ => "…",
+    }
+}

@@ -1,0 +1,328 @@
+//! From a tree to a [`Program`]: names and types first, then the state pass.
+//!
+//! Pure: it knows the runbook's text, the environment and what was given with `--set`, nothing else. It returns what it
+//! could make of them and every diagnostic.
+
+mod error;
+mod expressions;
+mod parameters;
+mod scope;
+
+pub(crate) use error::CheckError;
+pub(crate) use expressions::{Need, Typed};
+
+use crate::environment::{Application, Database, Environment, Places};
+use crate::ids::{ApplicationName, DatabaseName, StepPath};
+use crate::plan::{Parameter, Template};
+use crate::state;
+use crate::steps::Statement;
+use crate::value::Type;
+use rbk_syntax::{Diagnostic, Sources, Span, ast, has_errors};
+use scope::Scope;
+use std::collections::{BTreeMap, HashMap};
+
+pub use crate::state::CODES as STATE_CODES;
+pub use error::CODES;
+
+/// What a check looks at.
+pub struct Input<'a> {
+    /// The tree.
+    pub runbook: &'a ast::Runbook,
+    /// What its names stand for.
+    pub environment: &'a Environment,
+    /// Where the environment's file says it.
+    pub places: &'a Places,
+    /// `--set NAME=VALUE`, as given.
+    pub given: &'a BTreeMap<String, String>,
+}
+
+/// What came of a check.
+pub struct Checked {
+    /// The program, unless there were errors.
+    pub program: Option<Program>,
+    /// All of them, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A runbook whose names, types and states are right, bound to an environment.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub(crate) title: String,
+    pub(crate) doc: Option<String>,
+    pub(crate) environment: Environment,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) preflight: Vec<Precondition>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) on_failure: Option<Block>,
+}
+
+/// A `let` or `require` at the top of a runbook.
+#[derive(Debug, Clone)]
+pub(crate) enum Precondition {
+    Let {
+        name: String,
+        value: Typed,
+        text: String,
+    },
+    Require {
+        condition: Typed,
+        otherwise: Option<Template>,
+        text: String,
+    },
+}
+
+/// A step whose statements are checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) path: StepPath,
+    pub(crate) doc: Option<String>,
+    pub(crate) block: Block,
+}
+
+/// Statements in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    pub(crate) statements: Vec<Located>,
+    /// The block's own words, for diagnostics about all of it.
+    pub(crate) span: Span,
+}
+
+/// A statement and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Located {
+    pub(crate) statement: Statement,
+    pub(crate) span: Span,
+    /// As the runbook says it, on one line.
+    pub(crate) text: String,
+}
+
+/// Checks a runbook against an environment. `sources` must hold the runbook's text; texts given with `--set` are added.
+pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
+    let mut checker = Checker {
+        environment: input.environment,
+        places: input.places,
+        scope: Scope::default(),
+        diagnostics: Vec::new(),
+        broken: false,
+    };
+    let parameters = checker.parameters(input, sources);
+    let mut preflight = Vec::new();
+    let mut steps = Vec::new();
+    let mut titles: HashMap<&str, Span> = HashMap::new();
+    let mut on_failure: Option<Block> = None;
+
+    for item in &input.runbook.items {
+        match item {
+            ast::Item::Param(_) => {}
+            ast::Item::Let(item) => {
+                if let Some(value) = checker.define(&item.name, &item.value) {
+                    preflight.push(Precondition::Let {
+                        name: item.name.value.clone(),
+                        value,
+                        text: one_line(sources.text(item.span)),
+                    });
+                }
+            }
+            ast::Item::Require(item) => {
+                let condition = checker.condition(&item.condition);
+                let otherwise = item.otherwise.as_ref().map(|text| checker.template(text));
+                if let Some(condition) = condition {
+                    preflight.push(Precondition::Require {
+                        condition,
+                        otherwise,
+                        text: one_line(sources.text(item.span)),
+                    });
+                }
+            }
+            ast::Item::Step(item) => {
+                checker.title(&item.title, &mut titles);
+                steps.push(Step {
+                    path: StepPath::new(item.title.value.clone()),
+                    doc: item.doc.as_ref().map(|doc| doc.text.clone()),
+                    block: checker.block(&item.body, item.span, item.span, sources),
+                });
+            }
+            ast::Item::OnFailure(item) => {
+                let block = checker.block(&item.body, item.span, item.keyword, sources);
+                match &on_failure {
+                    Some(first) => checker.report(CheckError::SecondOnFailure {
+                        span: item.keyword,
+                        first: first.span,
+                    }),
+                    None => on_failure = Some(block),
+                }
+            }
+            ast::Item::Error(_) => checker.unreadable(),
+        }
+    }
+    checker.scope.report_unused(&mut checker.diagnostics);
+    let (mut diagnostics, broken) = (checker.diagnostics, checker.broken);
+    let program = Program {
+        title: input.runbook.title.value.clone(),
+        doc: input.runbook.doc.as_ref().map(|doc| doc.text.clone()),
+        environment: input.environment.clone(),
+        parameters,
+        preflight,
+        steps,
+        on_failure,
+    };
+    // Behind an error of names or types the states are guesses: their diagnostics would be noise.
+    if !broken && !has_errors(&diagnostics) {
+        diagnostics.extend(state::analyse(&program, input.runbook));
+    }
+    diagnostics.sort_by_key(|diagnostic| {
+        (
+            diagnostic.primary.span.source,
+            diagnostic.primary.span.start,
+        )
+    });
+    let program = (!broken && !has_errors(&diagnostics)).then_some(program);
+    Checked {
+        program,
+        diagnostics,
+    }
+}
+
+/// How plan and journal call the block of that name.
+pub(crate) const ON_FAILURE: &str = "on failure";
+
+/// Names and types: what statements and expressions are checked with.
+pub(crate) struct Checker<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) places: &'a Places,
+    scope: Scope,
+    diagnostics: Vec<Diagnostic>,
+    /// Whether something could not be read; its diagnostic was given, and states behind it are guesses.
+    broken: bool,
+}
+
+impl Checker<'_> {
+    pub(crate) fn report(&mut self, error: CheckError) {
+        self.diagnostics.push(error.into());
+    }
+
+    pub(crate) fn unreadable(&mut self) {
+        self.broken = true;
+    }
+
+    /// The database that a path names, directly or through a parameter.
+    pub(crate) fn database(&mut self, path: &ast::Path) -> Option<DatabaseName> {
+        match self.entity(path, Type::Database)? {
+            crate::value::Value::Database(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The application that a path names, directly or through a parameter.
+    pub(crate) fn application(&mut self, path: &ast::Path) -> Option<ApplicationName> {
+        match self.entity(path, Type::Application)? {
+            crate::value::Value::Application(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// What the environment says of a database whose name was resolved.
+    pub(crate) fn database_facts(&self, name: &DatabaseName) -> Option<&Database> {
+        self.environment.databases.get(name)
+    }
+
+    /// What the environment says of an application whose name was resolved.
+    pub(crate) fn application_facts(&self, name: &ApplicationName) -> Option<&Application> {
+        self.environment.applications.get(name)
+    }
+
+    /// Reports a database that the application has no right to use.
+    pub(crate) fn may_use(
+        &mut self,
+        application: &ApplicationName,
+        database: &DatabaseName,
+        span: Span,
+    ) -> Option<()> {
+        let databases = &self.application_facts(application)?.databases;
+        if databases.contains(database) {
+            return Some(());
+        }
+        let error = CheckError::NotItsDatabase {
+            span,
+            application: application.clone(),
+            database: database.clone(),
+            databases: databases.clone(),
+            declared: self.places.application(application),
+        };
+        self.report(error);
+        None
+    }
+
+    /// Checks the value of a `let` and makes its name known; a name whose value is wrong is known, too, and stays quiet.
+    pub(crate) fn define(&mut self, name: &ast::Name, value: &ast::Expr) -> Option<Typed> {
+        let value = self.expression(value);
+        if let Some(first) = self.scope.span_of(&name.value) {
+            self.report(CheckError::Twice {
+                span: name.span,
+                name: name.value.clone(),
+                first,
+            });
+            return None;
+        }
+        self.scope.define_binding(name, value.as_ref());
+        value
+    }
+
+    fn title<'t>(
+        &mut self,
+        title: &'t rbk_syntax::Spanned<String>,
+        titles: &mut HashMap<&'t str, Span>,
+    ) {
+        if title.value.trim().is_empty() {
+            self.report(CheckError::EmptyTitle { span: title.span });
+        } else if title.value == ON_FAILURE {
+            self.report(CheckError::ReservedTitle { span: title.span });
+        } else if let Some(first) = titles.insert(&title.value, title.span) {
+            self.report(CheckError::SameStep {
+                span: title.span,
+                title: title.value.clone(),
+                first,
+            });
+        }
+    }
+
+    fn block(
+        &mut self,
+        body: &[ast::Statement],
+        span: Span,
+        words: Span,
+        sources: &Sources,
+    ) -> Block {
+        let mut statements = Vec::with_capacity(body.len());
+        for statement in body {
+            if let Some(checked) = Statement::check(statement, self) {
+                let text = one_line(sources.text(statement.span));
+                statements.push(Located {
+                    statement: checked,
+                    span: statement.span,
+                    text,
+                });
+            }
+        }
+        if body.is_empty() {
+            self.report(CheckError::EmptyBlock { span });
+        }
+        Block {
+            statements,
+            span: words,
+        }
+    }
+}
+
+/// A statement's text on one line, as plan and journal quote it.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for part in text.lines() {
+        // A comment ends the statement's line; quotes can't be open here unless the text is long text.
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(part.trim());
+    }
+    line
+}

@@ -1,0 +1,365 @@
+//! `rbk.toml` beside a runbook, and which environment file a command means.
+//!
+//! [`Surroundings::read`] looks at the folder once; everything after it is a pure function.
+
+use super::forms;
+use super::reader::{Header, Reader};
+use super::suggest::nearest;
+use rbk_syntax::{Code, Diagnostic, Source, SourceId};
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// The name of the project file.
+pub const PROJECT_FILE: &str = "rbk.toml";
+
+/// The folder of the environment files, beside the runbooks.
+pub const ENVIRONMENTS: &str = "environments";
+
+/// What `rbk.toml` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The environment that is meant where `--env` doesn't say.
+    pub environment: String,
+}
+
+impl Project {
+    /// Reads the text of a project file. The project is absent where there is an error.
+    pub fn parse(source: SourceId, text: &str) -> (Option<Project>, Vec<Diagnostic>) {
+        super::load::parse(source, text, |reader: &mut Reader<'_>, document| {
+            let mut root = reader.root(document);
+            let header = Header::from(&root);
+            let environment = reader.formed(root.take("environment"), &forms::ENVIRONMENT);
+            reader.finish(root);
+            if environment.is_absent() {
+                reader.missing(&header, "environment", "environment = \"prod\"");
+            }
+            environment
+                .into_inner()
+                .map(|environment| Project { environment })
+        })
+    }
+}
+
+/// An environment file and how it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentFile {
+    /// The file's stem, for instance `prod`.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// What stands beside a runbook.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The runbook's folder.
+    pub directory: PathBuf,
+    /// Its `rbk.toml`, if there is one.
+    pub project: Option<Project>,
+    /// The environments there, by name, in order.
+    pub names: Vec<String>,
+}
+
+impl Surroundings {
+    /// Looks at the folder of a runbook: `rbk.toml` and the files in `environments/`.
+    pub fn read(directory: &Path) -> Result<Self, LookupError> {
+        let unreadable = |path: &Path, error: std::io::Error| LookupError::Unreadable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let project_file = directory.join(PROJECT_FILE);
+        let project = match std::fs::read_to_string(&project_file) {
+            Ok(text) => match Project::parse(SourceId(0), &text) {
+                (Some(project), _) => Some(project),
+                (None, diagnostics) => {
+                    return Err(LookupError::WrongProject {
+                        file: Source {
+                            name: project_file.display().to_string(),
+                            text,
+                        },
+                        diagnostics,
+                    });
+                }
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(unreadable(&project_file, error)),
+        };
+
+        let folder = directory.join(ENVIRONMENTS);
+        let mut names = Vec::new();
+        match std::fs::read_dir(&folder) {
+            Ok(entries) => {
+                for entry in entries {
+                    let entry = entry.map_err(|error| unreadable(&folder, error))?;
+                    names.extend(environment_name(&entry.file_name()));
+                }
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => return Err(unreadable(&folder, error)),
+        }
+        names.sort();
+        Ok(Self {
+            directory: directory.to_owned(),
+            project,
+            names,
+        })
+    }
+
+    /// The environment file that `--env` means, or `rbk.toml` where it isn't given.
+    ///
+    /// A path (with a `/` in it, or ending in `.toml`) is taken as it is; whether it exists is for whoever reads it.
+    pub fn choose(&self, env: Option<&str>) -> Result<EnvironmentFile, LookupError> {
+        if let Some(path) = env.filter(|env| is_path(env)) {
+            let path = PathBuf::from(path);
+            let stem = path.file_stem().unwrap_or(OsStr::new("")).to_string_lossy();
+            return Ok(EnvironmentFile {
+                name: stem.into_owned(),
+                path,
+            });
+        }
+        let by_default = || self.project.as_ref().map(|project| &*project.environment);
+        let Some(name) = env.or_else(by_default) else {
+            return Err(LookupError::NoDefault {
+                directory: self.directory.clone(),
+                names: self.names.clone(),
+            });
+        };
+        if !self.names.iter().any(|known| known == name) {
+            return Err(LookupError::NoSuchEnvironment {
+                name: name.to_owned(),
+                by_default: env.is_none(),
+                directory: self.directory.clone(),
+                names: self.names.clone(),
+            });
+        }
+        Ok(EnvironmentFile {
+            name: name.to_owned(),
+            path: self
+                .directory
+                .join(ENVIRONMENTS)
+                .join(format!("{name}.toml")),
+        })
+    }
+}
+
+/// Why no environment was found.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LookupError {
+    /// No file of that name.
+    #[error("there is no environment `{name}`{}", if *by_default { ", which `rbk.toml` names" } else { "" })]
+    NoSuchEnvironment {
+        /// The name.
+        name: String,
+        /// Whether `rbk.toml` names it, not `--env`.
+        by_default: bool,
+        /// The runbook's folder.
+        directory: PathBuf,
+        /// The names that there are.
+        names: Vec<String>,
+    },
+    /// Neither `--env` nor `rbk.toml` says.
+    #[error("no environment is named")]
+    NoDefault {
+        /// The runbook's folder.
+        directory: PathBuf,
+        /// The names that there are.
+        names: Vec<String>,
+    },
+    /// `rbk.toml` is wrong.
+    #[error("`{}` is wrong", file.name)]
+    WrongProject {
+        /// The file.
+        file: Source,
+        /// What is wrong with it.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// A file or folder that is there and can't be read.
+    #[error("`{}` can't be read: {reason}", path.display())]
+    Unreadable {
+        /// Where.
+        path: PathBuf,
+        /// In the operating system's words.
+        reason: String,
+    },
+}
+
+impl LookupError {
+    /// Its number.
+    pub fn code(&self) -> Code {
+        Code(match self {
+            Self::NoSuchEnvironment { .. } => "RBK3031",
+            Self::NoDefault { .. } => "RBK3032",
+            Self::WrongProject { .. } => "RBK3033",
+            Self::Unreadable { .. } => "RBK3034",
+        })
+    }
+
+    /// What to do now.
+    pub fn help(&self) -> String {
+        match self {
+            Self::NoSuchEnvironment {
+                name,
+                directory,
+                names,
+                ..
+            } => {
+                let there = list(directory, names);
+                match nearest(name, names.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`? {there}"),
+                    None => there,
+                }
+            }
+            Self::NoDefault { directory, names } => {
+                let example = names.first().map_or("prod", String::as_str);
+                format!(
+                    "say `--env {example}`, or write `environment = \"{example}\"` into `{}`; {}",
+                    directory.join(PROJECT_FILE).display(),
+                    list(directory, names)
+                )
+            }
+            Self::WrongProject { .. } => {
+                "mend it, or name an environment file by its path".to_owned()
+            }
+            Self::Unreadable { .. } => "look at who may read it".to_owned(),
+        }
+    }
+}
+
+/// Whether `--env` gives a path rather than a name.
+fn is_path(env: &str) -> bool {
+    env.contains(['/', std::path::MAIN_SEPARATOR]) || env.ends_with(".toml")
+}
+
+/// The environment that a file in `environments/` describes; lock files describe none.
+fn environment_name(file: &OsStr) -> Option<String> {
+    let name = file.to_str()?.strip_suffix(".toml")?;
+    (!name.is_empty() && !name.starts_with('.') && !name.ends_with(".lock"))
+        .then(|| name.to_owned())
+}
+
+fn list(directory: &Path, names: &[String]) -> String {
+    let folder = directory.join(ENVIRONMENTS);
+    if names.is_empty() {
+        format!("`{}` has none", folder.display())
+    } else {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        format!("`{}` has {}", folder.display(), names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn surroundings(default: Option<&str>) -> Surroundings {
+        Surroundings {
+            directory: PathBuf::from("runbooks"),
+            project: default.map(|environment| Project {
+                environment: environment.to_owned(),
+            }),
+            names: ["parcels", "prod", "stage"].map(str::to_owned).to_vec(),
+        }
+    }
+
+    #[track_caller]
+    fn chosen(default: Option<&str>, env: Option<&str>) -> String {
+        match surroundings(default).choose(env) {
+            Ok(file) => format!("{} in {}", file.name, file.path.display()),
+            Err(error) => format!("{} {error}\nhelp: {}", error.code(), error.help()),
+        }
+    }
+
+    #[test]
+    fn a_name_is_looked_up_beside_the_runbook() {
+        insta::assert_snapshot!(
+            chosen(None, Some("stage")),
+            @"stage in runbooks/environments/stage.toml"
+        );
+    }
+
+    #[test]
+    fn a_path_is_taken_as_it_is() {
+        insta::assert_snapshot!(chosen(None, Some("../other/dev.toml")), @"dev in ../other/dev.toml");
+        insta::assert_snapshot!(chosen(None, Some("dev.toml")), @"dev in dev.toml");
+        insta::assert_snapshot!(chosen(None, Some("./prod")), @"prod in ./prod");
+    }
+
+    #[test]
+    fn the_project_file_names_the_default() {
+        insta::assert_snapshot!(
+            chosen(Some("prod"), None),
+            @"prod in runbooks/environments/prod.toml"
+        );
+        insta::assert_snapshot!(
+            chosen(Some("prod"), Some("stage")),
+            @"stage in runbooks/environments/stage.toml"
+        );
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_those_that_exist() {
+        insta::assert_snapshot!(chosen(None, Some("prd")));
+        insta::assert_snapshot!(chosen(None, Some("sandbox")));
+    }
+
+    #[test]
+    fn an_unknown_default_is_told_as_such() {
+        insta::assert_snapshot!(chosen(Some("production"), None));
+    }
+
+    #[test]
+    fn nothing_named_is_told_with_what_to_type() {
+        insta::assert_snapshot!(chosen(None, None));
+    }
+
+    #[test]
+    fn lock_files_and_others_are_no_environments() {
+        let names: Vec<_> = [
+            "prod.toml",
+            "prod.lock.toml",
+            "README.md",
+            ".toml",
+            ".old.toml",
+        ]
+        .into_iter()
+        .filter_map(|file| environment_name(OsStr::new(file)))
+        .collect();
+        assert_eq!(names, ["prod"]);
+    }
+
+    #[test]
+    fn a_folder_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let empty = Surroundings::read(folder.path()).expect("an empty folder is fine");
+        assert_eq!((empty.project, empty.names.len()), (None, 0));
+
+        std::fs::create_dir(folder.path().join(ENVIRONMENTS)).expect("a folder in it");
+        std::fs::write(folder.path().join("environments/stage.toml"), "").expect("a file");
+        std::fs::write(folder.path().join("environments/stage.lock.toml"), "").expect("a file");
+        std::fs::write(
+            folder.path().join(PROJECT_FILE),
+            "environment = \"stage\"\n",
+        )
+        .expect("a file");
+        let read = Surroundings::read(folder.path()).expect("it is all there");
+        let file = read.choose(None).expect("rbk.toml names it");
+        assert_eq!(file.name, "stage");
+        assert!(file.path.is_file());
+
+        std::fs::write(folder.path().join(PROJECT_FILE), "enviroment = \"stage\"\n")
+            .expect("a file");
+        let wrong = Surroundings::read(folder.path()).expect_err("a misspelt key");
+        assert_eq!(wrong.code(), Code("RBK3033"));
+    }
+
+    #[test]
+    fn the_shipped_project_file_names_a_shipped_environment() {
+        let runbooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runbooks");
+        let shipped = Surroundings::read(&runbooks).expect("it is readable");
+        let file = shipped.choose(None).expect("it names one");
+        assert_eq!(file.name, "prod");
+        assert_eq!(shipped.names, ["parcels", "prod"]);
+    }
+}

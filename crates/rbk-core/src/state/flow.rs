@@ -1,0 +1,309 @@
+//! The state pass: through the preconditions, the steps, then `on failure` from wherever a step may have failed.
+
+use super::{DatabaseState, Existence, Login, State, StateError, Writes};
+use crate::check::{Block, Need, Precondition, Program, Typed};
+use crate::environment::Environment;
+use crate::ids::{ApplicationName, DatabaseName};
+use crate::plan::{Expr, Operator};
+use rbk_syntax::{Diagnostic, Span, ast};
+use std::collections::BTreeMap;
+
+/// Where the pass stands.
+pub(crate) struct Flow<'p> {
+    pub(crate) environment: &'p Environment,
+    pub(crate) state: State,
+    /// Each application's active database as preflight proves it, where a `require` says so.
+    pub(crate) active_at_preflight: BTreeMap<ApplicationName, DatabaseName>,
+    /// Whether the statements of `on failure` are being read.
+    pub(crate) in_failure: bool,
+    errors: Vec<StateError>,
+}
+
+/// Follows the states through a program.
+pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnostic> {
+    let mut flow = Flow {
+        environment: &program.environment,
+        state: State::unknown(&program.environment),
+        active_at_preflight: BTreeMap::new(),
+        in_failure: false,
+        errors: Vec::new(),
+    };
+    for precondition in &program.preflight {
+        if let Precondition::Require { condition, .. } = precondition {
+            flow.narrow(&condition.expr, condition.span);
+        }
+    }
+    flow.active_at_preflight = known_active(&flow.state);
+
+    let mut anywhere = flow.state.clone();
+    for step in &program.steps {
+        flow.block(&step.block, Some(&mut anywhere));
+    }
+    flow.at_the_end();
+    if program.steps.is_empty() {
+        flow.error(StateError::NoSteps {
+            span: runbook.title.span,
+        });
+    }
+
+    if let Some(block) = &program.on_failure {
+        flow.state = anywhere;
+        flow.in_failure = true;
+        flow.block(block, None);
+    }
+    flow.errors.into_iter().map(Diagnostic::from).collect()
+}
+
+/// Each application's active database as far as the `require`s of a program say it.
+pub(crate) fn active_at_preflight(program: &Program) -> BTreeMap<ApplicationName, DatabaseName> {
+    let mut flow = Flow {
+        environment: &program.environment,
+        state: State::unknown(&program.environment),
+        active_at_preflight: BTreeMap::new(),
+        in_failure: false,
+        errors: Vec::new(),
+    };
+    for precondition in &program.preflight {
+        if let Precondition::Require { condition, .. } = precondition {
+            flow.narrow(&condition.expr, condition.span);
+        }
+    }
+    known_active(&flow.state)
+}
+
+/// An application that may use one database only isn't proven to use it: `since` tells.
+fn known_active(state: &State) -> BTreeMap<ApplicationName, DatabaseName> {
+    state
+        .applications
+        .iter()
+        .filter(|(_, application)| application.since.is_some())
+        .filter_map(|(name, application)| Some((name.clone(), application.active()?.clone())))
+        .collect()
+}
+
+impl Flow<'_> {
+    pub(crate) fn error(&mut self, error: StateError) {
+        self.errors.push(error);
+    }
+
+    /// The state of a database that the check has resolved.
+    pub(crate) fn database(&self, name: &DatabaseName) -> DatabaseState {
+        self.state.databases.get(name).copied().unwrap_or_default()
+    }
+
+    /// Changes the state of a database.
+    pub(crate) fn change(&mut self, name: &DatabaseName, change: impl FnOnce(&mut DatabaseState)) {
+        if let Some(state) = self.state.databases.get_mut(name) {
+            change(state);
+        }
+    }
+
+    /// The applications that certainly use a database now.
+    pub(crate) fn users(&self, database: &DatabaseName) -> Option<(ApplicationName, Option<Span>)> {
+        self.state
+            .applications
+            .iter()
+            .find(|(_, application)| {
+                application.since.is_some() && application.active() == Some(database)
+            })
+            .map(|(name, application)| (name.clone(), application.since))
+    }
+
+    /// Demands that an instance is available; says what is missing if it isn't certain.
+    pub(crate) fn demand_available(&mut self, database: &DatabaseName, span: Span) -> bool {
+        let existence = self.database(database).existence;
+        if existence.is(Existence::Available) {
+            return true;
+        }
+        self.error(if existence.may_be(Existence::Creating) {
+            self.still_creating(database, span)
+        } else {
+            StateError::NotKnown {
+                span,
+                database: database.clone(),
+                in_failure: self.in_failure,
+            }
+        });
+        false
+    }
+
+    fn still_creating(&self, database: &DatabaseName, span: Span) -> StateError {
+        let since = self.database(database).restored;
+        StateError::StillCreating {
+            span,
+            database: database.clone(),
+            since,
+            in_failure: self.in_failure,
+        }
+    }
+
+    /// Demands what evaluating an expression needs.
+    pub(crate) fn demand_reads(&mut self, typed: &Typed) {
+        for read in &typed.reads {
+            let state = self.database(&read.database);
+            let stale = state.login.may_be(Login::Stale);
+            match read.need {
+                Need::Description => {}
+                Need::Login | Need::LoginTried if stale => {
+                    let error = match state.existence.may_be(Existence::Creating) {
+                        true => self.still_creating(&read.database, read.span),
+                        false => StateError::StaleCredentials {
+                            span: read.span,
+                            database: read.database.clone(),
+                            since: state.login.since(),
+                        },
+                    };
+                    self.error(error);
+                }
+                Need::Login => {
+                    if self.demand_available(&read.database, read.span) {
+                        self.change(&read.database, |state| state.looked_at = true);
+                    }
+                }
+                Need::LoginTried => {}
+            }
+        }
+    }
+
+    /// What is known once a condition has been seen to hold.
+    pub(crate) fn narrow(&mut self, condition: &Expr, span: Span) {
+        match condition {
+            Expr::Binary {
+                operator: Operator::And,
+                left,
+                right,
+            } => {
+                self.narrow(left, span);
+                self.narrow(right, span);
+            }
+            Expr::Binary {
+                operator: Operator::Or,
+                left,
+                right,
+            } => {
+                let before = self.state.clone();
+                self.narrow(left, span);
+                let either = std::mem::replace(&mut self.state, before);
+                self.narrow(right, span);
+                self.state.join(&either);
+            }
+            Expr::Not(inner) => {
+                if let Expr::Exists { database } = inner.as_ref() {
+                    self.change(database, |state| {
+                        state.existence.narrow(&[Existence::Absent], span)
+                    });
+                }
+            }
+            Expr::Exists { database } => self.change(database, |state| {
+                state.existence.narrow(
+                    &[
+                        Existence::Available,
+                        Existence::Otherwise,
+                        Existence::Creating,
+                    ],
+                    span,
+                );
+            }),
+            Expr::Available { database } => self.change(database, |state| {
+                state.existence.set(Existence::Available, span)
+            }),
+            Expr::AcceptsConnections { database } => self.change(database, |state| {
+                state.existence.set(Existence::Available, span);
+                state.login.set(Login::Works, span);
+            }),
+            Expr::ChecksPass { database }
+            | Expr::Count { database, .. }
+            | Expr::Query { database, .. } => {
+                self.change(database, |state| {
+                    state.existence.set(Existence::Available, span);
+                    state.login.set(Login::Works, span);
+                    state.looked_at = true;
+                });
+            }
+            Expr::Binary { left, right, .. } => {
+                // `count(target.public.documents) > 0` logs in to know.
+                for side in [left, right] {
+                    if matches!(side.as_ref(), Expr::Count { .. } | Expr::Query { .. }) {
+                        self.narrow(side, span);
+                    }
+                }
+            }
+            Expr::Uses {
+                application,
+                database,
+            } => {
+                if let Some(state) = self.state.applications.get_mut(application) {
+                    state.active = [database.clone()].into();
+                    state.since = Some(span);
+                }
+            }
+            Expr::Healthy { application } => {
+                if let Some(state) = self.state.applications.get_mut(application) {
+                    state.unseen_switch = None;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads statements in order; `anywhere` gathers the states in which one of them may fail.
+    fn block(&mut self, block: &Block, mut anywhere: Option<&mut State>) {
+        for located in &block.statements {
+            located.statement.flow(self, located.span);
+            if let Some(anywhere) = &mut anywhere {
+                anywhere.join(&self.state);
+            }
+        }
+    }
+
+    fn at_the_end(&mut self) {
+        let mut errors = Vec::new();
+        for (name, state) in &self.state.databases {
+            if let Some(span) = state.created {
+                errors.push(StateError::NotKept {
+                    span,
+                    database: name.clone(),
+                });
+            }
+            if let Some(span) = state.restored
+                && !state.looked_at
+                && self.users(name).is_some()
+            {
+                errors.push(StateError::NeverLookedAt {
+                    span,
+                    database: name.clone(),
+                });
+            }
+        }
+        for (name, state) in &self.state.applications {
+            let Some(active) = state.active() else {
+                continue;
+            };
+            let writes = self.database(active).writes;
+            if let Some(span) = writes.since()
+                && writes.is(Writes::Frozen)
+                && state.since.is_some()
+            {
+                errors.push(StateError::LeftFrozen {
+                    span,
+                    database: active.clone(),
+                    application: name.clone(),
+                });
+            }
+            if let Some(span) = state.unseen_switch {
+                let health = self
+                    .environment
+                    .applications
+                    .get(name)
+                    .is_some_and(|application| application.health.is_some());
+                if health {
+                    errors.push(StateError::HealthNotAwaited {
+                        span,
+                        application: name.clone(),
+                    });
+                }
+            }
+        }
+        self.errors.extend(errors);
+    }
+}

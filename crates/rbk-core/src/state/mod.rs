@@ -1,0 +1,165 @@
+//! What the checker believes of the world while it reads a runbook: an abstract interpretation.
+//!
+//! Each fact of an entity is the set of its possible values. Everything starts unknown; a `require` (proven at
+//! preflight), an `await` and an `assert` narrow it, statements change it, and where ways join the sets are united.
+//! What is only *maybe* so counts as not so at its first use.
+
+mod error;
+mod facet;
+mod flow;
+
+pub use error::CODES;
+pub(crate) use error::StateError;
+pub(crate) use facet::{Bit, Facet};
+pub(crate) use flow::{Flow, active_at_preflight, analyse};
+
+use crate::environment::Environment;
+use crate::ids::{ApplicationName, DatabaseName};
+use rbk_syntax::Span;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The state of all entities at one point of a runbook.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    pub(crate) databases: BTreeMap<DatabaseName, DatabaseState>,
+    pub(crate) applications: BTreeMap<ApplicationName, ApplicationState>,
+}
+
+/// What is believed of a database.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DatabaseState {
+    pub(crate) existence: Facet<Existence>,
+    pub(crate) login: Facet<Login>,
+    pub(crate) writes: Facet<Writes>,
+    /// Where this runbook created it, until it is destroyed or kept.
+    pub(crate) created: Option<Span>,
+    /// Where this runbook restored it.
+    pub(crate) restored: Option<Span>,
+    /// Whether any data of it was read since it was restored.
+    pub(crate) looked_at: bool,
+}
+
+/// Whether an instance is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existence {
+    Absent,
+    /// A restore was accepted; nothing has been awaited.
+    Creating,
+    Available,
+    /// There, in some other state: stopped, failed, being modified.
+    Otherwise,
+}
+
+impl Bit for Existence {
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+    /// Only this runbook's own restores make something `Creating`.
+    const UNKNOWN: u8 = 1 << Existence::Absent as u8
+        | 1 << Existence::Available as u8
+        | 1 << Existence::Otherwise as u8;
+}
+
+/// Whether rbk's administrative login works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// The secret's password may or may not be the database's.
+    Untried,
+    /// The database has the password of its snapshot.
+    Stale,
+    /// A login was made.
+    Works,
+}
+
+impl Bit for Login {
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+    const UNKNOWN: u8 = 1 << Login::Untried as u8;
+}
+
+/// Whether applications can write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writes {
+    Open,
+    Frozen,
+    /// Frozen if it could be reached, by `if reachable`.
+    FrozenIfReachable,
+}
+
+impl Bit for Writes {
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+    const UNKNOWN: u8 = 1 << Writes::Open as u8 | 1 << Writes::Frozen as u8;
+}
+
+/// What is believed of an application.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ApplicationState {
+    /// Which databases may be its active one.
+    pub(crate) active: BTreeSet<DatabaseName>,
+    /// Where that was last changed or proven.
+    pub(crate) since: Option<Span>,
+    /// Where it was switched, until its health was awaited.
+    pub(crate) unseen_switch: Option<Span>,
+}
+
+impl ApplicationState {
+    /// The active database, if it is known.
+    pub(crate) fn active(&self) -> Option<&DatabaseName> {
+        match self.active.len() {
+            1 => self.active.first(),
+            _ => None,
+        }
+    }
+}
+
+impl State {
+    /// Nothing is known.
+    pub(crate) fn unknown(environment: &Environment) -> Self {
+        Self {
+            databases: environment
+                .databases
+                .keys()
+                .map(|name| (name.clone(), DatabaseState::default()))
+                .collect(),
+            applications: environment
+                .applications
+                .iter()
+                .map(|(name, application)| {
+                    let active = application.databases.iter().cloned().collect();
+                    (
+                        name.clone(),
+                        ApplicationState {
+                            active,
+                            ..ApplicationState::default()
+                        },
+                    )
+                })
+                .collect(),
+        }
+    }
+
+    /// Either state: what holds in both.
+    pub(crate) fn join(&mut self, other: &State) {
+        for (mine, theirs) in self.databases.values_mut().zip(other.databases.values()) {
+            mine.existence.join(theirs.existence);
+            mine.login.join(theirs.login);
+            mine.writes.join(theirs.writes);
+            mine.created = mine.created.or(theirs.created);
+            mine.restored = mine.restored.or(theirs.restored);
+            mine.looked_at &= theirs.looked_at;
+        }
+        for (mine, theirs) in self
+            .applications
+            .values_mut()
+            .zip(other.applications.values())
+        {
+            if mine.active != theirs.active {
+                mine.active.extend(theirs.active.iter().cloned());
+                mine.since = theirs.since.or(mine.since);
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `approve "…"`: a person says yes.
+
+use super::Meaning;
+use crate::check::Checker;
+use crate::lower::Lowering;
+use crate::plan::{Action, Risk, Template};
+use crate::state::Flow;
+use rbk_syntax::{Span, ast};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Approve {
+    prompt: Template,
+}
+
+impl Approve {
+    pub(super) fn check(prompt: &ast::Text, checker: &mut Checker<'_>) -> Self {
+        Self { prompt: checker.template(prompt) }
+    }
+}
+
+impl Meaning for Approve {
+    fn flow(&self, _: &mut Flow<'_>, _: Span) {}
+
+    fn lower(&self, lowering: &mut Lowering<'_>) {
+        let summary = format!("ask a person: {}", lowering.template(&self.prompt));
+        // Nothing in the language destroys anything yet; what will, names the entity that must be typed.
+        lowering.open_ended(Risk::Reads, summary, Action::Approve { prompt: self.prompt.clone(), typed: None });
+    }
+}

@@ -1,0 +1,40 @@
+//! `keep DB because "…"`: what was created stays, on purpose.
+
+use super::Meaning;
+use crate::check::{CheckError, Checker};
+use crate::ids::DatabaseName;
+use crate::lower::Lowering;
+use crate::plan::{Action, Risk, Template};
+use crate::state::{Flow, StateError};
+use rbk_syntax::{Span, ast};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Keep {
+    database: DatabaseName,
+    because: Template,
+}
+
+impl Keep {
+    pub(super) fn check(database: &ast::Path, because: &ast::Text, checker: &mut Checker<'_>) -> Option<Self> {
+        let database = checker.database(database);
+        if because.as_literal().is_some_and(|text| text.trim().is_empty()) {
+            checker.report(CheckError::EmptyReason { span: because.span });
+        }
+        let because = checker.template(because);
+        Some(Self { database: database?, because })
+    }
+}
+
+impl Meaning for Keep {
+    fn flow(&self, flow: &mut Flow<'_>, span: Span) {
+        if flow.database(&self.database).created.is_none() {
+            flow.error(StateError::KeptNotCreated { span, database: self.database.clone() });
+        }
+        flow.change(&self.database, |state| state.created = None);
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) {
+        let action = Action::Keep { database: self.database.clone(), because: self.because.clone() };
+        lowering.action(Risk::Reads, 0, format!("`{}` stays: {}", self.database, lowering.template(&self.because)), action);
+    }
+}

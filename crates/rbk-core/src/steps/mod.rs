@@ -1,0 +1,113 @@
+//! The statements of the language, one file each: how it is checked, what it needs and leaves behind, how it lowers.
+//!
+//! A new statement is a file here, a line in the list below and a line in [`Statement::check`].
+
+use crate::check::Checker;
+use crate::lower::Lowering;
+use crate::state::Flow;
+use rbk_syntax::{Span, ast};
+
+/// What every statement says of itself.
+pub(crate) trait Meaning {
+    /// Pre-state and post-state: reports what is missing, then changes the state.
+    fn flow(&self, flow: &mut Flow<'_>, span: Span);
+
+    /// The actions that it is made of.
+    fn lower(&self, lowering: &mut Lowering<'_>);
+}
+
+macro_rules! statements {
+    ($($module:ident::$name:ident),* $(,)?) => {
+        $(mod $module;)*
+        $(use $module::$name;)*
+
+        /// A checked statement.
+        #[derive(Debug, Clone)]
+        pub(crate) enum Statement {
+            $($name($name),)*
+        }
+
+        impl Statement {
+            /// See [`Meaning::flow`].
+            pub(crate) fn flow(&self, flow: &mut Flow<'_>, span: Span) {
+                match self {
+                    $(Statement::$name(statement) => statement.flow(flow, span),)*
+                }
+            }
+
+            /// See [`Meaning::lower`].
+            pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) {
+                match self {
+                    $(Statement::$name(statement) => statement.lower(lowering),)*
+                }
+            }
+        }
+    };
+}
+
+statements! {
+    restore::Restore,
+    set_credentials::SetCredentials,
+    switch_secret::SwitchSecret,
+    freeze_writes::FreezeWrites,
+    thaw_writes::ThawWrites,
+    keep::Keep,
+    wait::Await,
+    assertion::Assert,
+    approve::Approve,
+    note::Note,
+    observe::Observe,
+}
+
+impl Statement {
+    /// Resolves names and types. `None` where something was wrong; it has been reported.
+    pub(crate) fn check(
+        statement: &ast::Statement,
+        checker: &mut Checker<'_>,
+    ) -> Option<Statement> {
+        use ast::StatementKind as K;
+        match &statement.kind {
+            K::Restore { database, from } => {
+                Restore::check(database, from, checker).map(Statement::Restore)
+            }
+            K::SetCredentials { database } => {
+                SetCredentials::check(database, checker).map(Statement::SetCredentials)
+            }
+            K::SwitchSecret {
+                application,
+                database,
+                accepting_loss,
+            } => SwitchSecret::check(application, database, accepting_loss.is_some(), checker)
+                .map(Statement::SwitchSecret),
+            K::FreezeWrites {
+                database,
+                if_reachable,
+            } => FreezeWrites::check(database, if_reachable.is_some(), checker)
+                .map(Statement::FreezeWrites),
+            K::ThawWrites {
+                database,
+                if_reachable,
+            } => ThawWrites::check(database, if_reachable.is_some(), checker)
+                .map(Statement::ThawWrites),
+            K::Keep { database, because } => {
+                Keep::check(database, because, checker).map(Statement::Keep)
+            }
+            K::Await {
+                condition,
+                within,
+                every,
+            } => Await::check(condition, within, every.as_ref(), checker).map(Statement::Await),
+            K::Assert {
+                condition,
+                otherwise,
+            } => Assert::check(condition, otherwise.as_ref(), checker).map(Statement::Assert),
+            K::Approve { prompt } => Some(Statement::Approve(Approve::check(prompt, checker))),
+            K::Note { text } => Some(Statement::Note(Note::check(text, checker))),
+            K::Let { name, value } => Observe::check(name, value, checker).map(Statement::Observe),
+            K::Error => {
+                checker.unreadable();
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `restore DB from SNAPSHOT`: a new instance as the environment describes it.
+//!
+//! It has no endpoint and no known password yet: `await … is available` and `set credentials` follow.
+
+use super::Meaning;
+use crate::check::{Checker, Typed};
+use crate::ids::DatabaseName;
+use crate::lower::{Lowering, MINUTE};
+use crate::plan::{Action, Risk};
+use crate::state::{Existence, Flow, Login, StateError, Writes};
+use crate::value::Type;
+use rbk_syntax::{Span, ast};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Restore {
+    database: DatabaseName,
+    snapshot: Typed,
+}
+
+impl Restore {
+    pub(super) fn check(database: &ast::Path, from: &ast::Expr, checker: &mut Checker<'_>) -> Option<Self> {
+        let (database, snapshot) = (checker.database(database), checker.expression_of(from, Type::Snapshot));
+        Some(Self { database: database?, snapshot: snapshot? })
+    }
+}
+
+impl Meaning for Restore {
+    fn flow(&self, flow: &mut Flow<'_>, span: Span) {
+        let database = self.database.clone();
+        let existence = flow.database(&database).existence;
+        if let Some((application, since)) = flow.users(&database) {
+            flow.error(StateError::RestoreOntoActive { span, database: database.clone(), application, since });
+        } else if !existence.may_be(Existence::Absent) {
+            flow.error(StateError::Exists { span, database: database.clone(), since: existence.since() });
+        }
+        flow.demand_reads(&self.snapshot);
+        flow.change(&database, |state| {
+            state.existence.set(Existence::Creating, span);
+            state.login.set(Login::Stale, span);
+            // A freeze lives in the catalog, and the snapshot carries it.
+            state.writes.set_any(&[Writes::Open, Writes::Frozen], span);
+            state.created = Some(span);
+            state.restored = Some(span);
+            state.looked_at = false;
+        });
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) {
+        let Some(facts) = lowering.environment.database(&self.database) else { return };
+        let settings = lowering.settings(facts);
+        let summary = format!("create instance `{}` from {}", facts.instance, lowering.describe(&self.snapshot.expr));
+        lowering.must_be_absent(&self.database);
+        lowering.action(
+            Risk::Creates,
+            5 * MINUTE,
+            summary,
+            Action::RestoreFromSnapshot { database: self.database.clone(), snapshot: self.snapshot.expr.clone(), settings },
+        );
+    }
+}

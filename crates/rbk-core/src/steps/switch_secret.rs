@@ -1,0 +1,142 @@
+//! `switch secret of APP to DB [accepting loss]`: makes DB the application's active database, as a compare-and-swap.
+
+use super::Meaning;
+use crate::check::Checker;
+use crate::environment::Active;
+use crate::ids::{ApplicationName, DatabaseName};
+use crate::lower::{Lowering, MINUTE};
+use crate::plan::{Action, Risk, SecretContent};
+use crate::state::{Existence, Flow, Login, StateError, Writes};
+use rbk_syntax::{Span, ast};
+
+#[derive(Debug, Clone)]
+pub(crate) struct SwitchSecret {
+    application: ApplicationName,
+    database: DatabaseName,
+    accepting_loss: bool,
+}
+
+impl SwitchSecret {
+    pub(super) fn check(application: &ast::Path, database: &ast::Path, accepting_loss: bool, checker: &mut Checker<'_>) -> Option<Self> {
+        let span = database.span;
+        let (application, database) = (checker.application(application), checker.database(database));
+        let (application, database) = (application?, database?);
+        checker.may_use(&application, &database, span)?;
+        Some(Self { application, database, accepting_loss })
+    }
+
+    /// Whether it brings back what preflight saw: legal in any state, and undone without a login.
+    fn is_revert(&self, in_failure: bool, active: Option<&DatabaseName>) -> bool {
+        in_failure && active == Some(&self.database)
+    }
+
+    fn demand_awaited(&self, flow: &mut Flow<'_>, span: Span) {
+        let target = flow.database(&self.database);
+        let available = target.existence.is(Existence::Available);
+        let login = target.login.is(Login::Works);
+        if available && login {
+            return;
+        }
+        let name = &self.database;
+        let mut lines = Vec::new();
+        if !available {
+            lines.push(format!("  await {name} is available within 60m every 15s"));
+        }
+        if target.login.may_be(Login::Stale) {
+            lines.push(format!("  set credentials of {name}"));
+        }
+        lines.push(format!("  await {name} accepts connections within 5m"));
+        let missing = match (available, target.login.may_be(Login::Stale)) {
+            (false, _) => "it is known to be available",
+            (true, true) => "it has credentials that work",
+            (true, false) => "a login to it has been made",
+        };
+        flow.error(StateError::SwitchTooEarly {
+            span,
+            application: self.application.clone(),
+            database: name.clone(),
+            missing,
+            lines,
+            since: target.existence.since().max(target.login.since()),
+        });
+    }
+
+    fn demand_source_given_up(&self, flow: &mut Flow<'_>, from: &DatabaseName, since: Option<Span>, span: Span) {
+        if !self.accepting_loss {
+            flow.error(StateError::LossNotSaid { span, from: from.clone(), since });
+        }
+        let writes = flow.database(from).writes;
+        if writes.may_be(Writes::Open) {
+            let error = StateError::NotFrozen {
+                span,
+                application: self.application.clone(),
+                from: from.clone(),
+                since: writes.since(),
+            };
+            flow.error(error);
+        }
+    }
+}
+
+impl Meaning for SwitchSecret {
+    fn flow(&self, flow: &mut Flow<'_>, span: Span) {
+        let (application, database) = (self.application.clone(), self.database.clone());
+        let before = flow.state.applications.get(&application).cloned().unwrap_or_default();
+        if !self.is_revert(flow.in_failure, flow.active_at_preflight.get(&application)) {
+            match before.active() {
+                Some(active) if before.since.is_some() && *active == database => {
+                    flow.error(StateError::SwitchToSame { span, application: application.clone(), database: database.clone(), since: before.since });
+                }
+                Some(active) if before.since.is_some() => {
+                    self.demand_awaited(flow, span);
+                    self.demand_source_given_up(flow, active, before.since, span);
+                }
+                _ => {
+                    let candidate = before.active.iter().find(|name| **name != database).cloned();
+                    flow.error(StateError::ActiveNotKnown { span, application: application.clone(), candidate });
+                    self.demand_awaited(flow, span);
+                }
+            }
+            let writes = flow.database(&database).writes;
+            if writes.is(Writes::Frozen) {
+                let error = StateError::SwitchToFrozen { span, application: application.clone(), database: database.clone(), since: writes.since() };
+                flow.error(error);
+            }
+        }
+        if let Some(state) = flow.state.applications.get_mut(&application) {
+            state.active = [database].into();
+            state.since = Some(span);
+            state.unseen_switch = Some(span);
+        }
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) {
+        let environment = lowering.environment;
+        let (Some(application), Some(database)) = (environment.application(&self.application), environment.database(&self.database)) else {
+            return;
+        };
+        let secret = application.active.secret().clone();
+        lowering.reads_active(&self.application);
+        if self.is_revert(lowering.in_failure, lowering.active_at_preflight(&self.application)) {
+            let summary = format!("bring secret `{secret}` back to the version seen at preflight (`{}`), if this run has moved it", self.database);
+            lowering.uses_secret(&secret);
+            lowering.action(Risk::Changes, MINUTE, summary, Action::RevertSecret { secret });
+            return;
+        }
+        let (content, through, words) = match &application.active {
+            Active::Pointer { field, .. } => (
+                SecretContent::Pointer { database: self.database.clone(), to: database.secret.clone(), field: field.clone() },
+                Some(database.secret.clone()),
+                format!("put the name `{}` into secret `{secret}`, not current yet", database.secret),
+            ),
+            Active::Copy { .. } => (
+                SecretContent::CopyOf { database: self.database.clone(), from: database.secret.clone() },
+                None,
+                format!("put a copy of secret `{}` into secret `{secret}`, not current yet", database.secret),
+            ),
+        };
+        lowering.stage(secret.clone(), content, words);
+        lowering.prove_login(&self.database, secret.clone(), through);
+        lowering.promote(secret);
+    }
+}

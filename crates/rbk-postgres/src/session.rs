@@ -1,0 +1,252 @@
+//! A session of rbk's own on a database: the port's methods, each with a deadline and with words for what it does.
+
+use crate::connect::{Ended, Limits, Turns};
+use crate::error::{Doing, Effect, Failure, explain};
+use crate::freeze::{FreezeTimes, Other};
+use crate::{checks, freeze, query};
+use async_trait::async_trait;
+use postgres_protocol::escape::{escape_identifier, escape_literal};
+use postgres_protocol::password::scram_sha_256;
+use rbk_core::environment::{Checks, TableName};
+use rbk_core::ids::RoleName;
+use rbk_core::plan::Freeze;
+use rbk_core::ports::{
+    CheckFinding, FreezeState, Login, PortError, PortErrorKind, Sent, Session, SessionFacts,
+};
+use rbk_core::value::{Type, Value};
+use secrecy::{ExposeSecret, SecretString};
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_postgres::{Client, Transaction};
+
+/// How much longer than the server's own deadline an answer is waited for.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// A session on one database.
+pub(crate) struct PgSession {
+    client: Turns,
+    /// ``in `statistagpt` on `host:5432` ``.
+    place: String,
+    /// Tells this database from others, for what is remembered about it.
+    key: String,
+    ended: Ended,
+    limits: Limits,
+    freezes: Arc<FreezeTimes>,
+}
+
+impl PgSession {
+    pub fn new(
+        client: Client,
+        to: &Login,
+        ended: Ended,
+        limits: Limits,
+        freezes: Arc<FreezeTimes>,
+    ) -> Self {
+        Self {
+            client: Turns::new(client),
+            place: format!("in `{}` on `{}:{}`", to.database, to.host, to.port),
+            key: format!("{}:{}/{}", to.host, to.port, to.database),
+            ended,
+            limits,
+            freezes,
+        }
+    }
+
+    fn reading(&self, what: impl Display) -> Doing {
+        Doing {
+            what: format!("{what} {}", self.place),
+            effect: Effect::Reads,
+        }
+    }
+
+    fn changing(&self, what: impl Display) -> Doing {
+        Doing {
+            what: format!("{what} {}", self.place),
+            effect: Effect::Changes,
+        }
+    }
+
+    /// Waits for statements that together may take `limit`, and says what was being done where they fail.
+    async fn finish<T>(
+        &self,
+        doing: Doing,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<T, PortError> {
+        match tokio::time::timeout(limit + GRACE, work).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(failure)) => Err(self.explain(failure, &doing)),
+            Err(_) => Err(PortError {
+                sent: match doing.effect {
+                    Effect::Reads => Sent::No,
+                    Effect::Changes => Sent::Maybe,
+                },
+                ..PortError::new(
+                    PortErrorKind::Unreachable,
+                    &doing.what,
+                    "no answer came in time",
+                )
+            }),
+        }
+    }
+
+    /// Where the session has ended, the reason is what ended it.
+    fn explain(&self, failure: Failure, doing: &Doing) -> PortError {
+        let closed = matches!(&failure, Failure::Postgres(error) if error.is_closed());
+        match self.ended.get() {
+            Some(reason) if closed => explain(reason, doing),
+            _ => failure.while_doing(doing),
+        }
+    }
+}
+
+#[async_trait]
+impl Session for PgSession {
+    async fn whoami(&self) -> Result<SessionFacts, PortError> {
+        let work = async {
+            let client = self.client.lock().await;
+            let row = client
+                .query_one(
+                    "SELECT current_setting('server_version'), current_user::text, pg_is_in_recovery()",
+                    &[],
+                )
+                .await?;
+            let version: String = row.try_get(0)?;
+            Ok(SessionFacts {
+                // Distributions put their own version behind it.
+                server_version: version.split_whitespace().next().unwrap_or("").to_owned(),
+                role: row.try_get(1)?,
+                in_recovery: row.try_get(2)?,
+            })
+        };
+        self.finish(
+            self.reading("asking who we are"),
+            self.limits.statement,
+            work,
+        )
+        .await
+    }
+
+    async fn count(&self, table: &TableName) -> Result<u64, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            let transaction = read_only(&mut client).await?;
+            let sql = format!("SELECT count(*) FROM {}", quoted(table));
+            let rows: i64 = transaction.query_one(&sql, &[]).await?.try_get(0)?;
+            Ok(rows.unsigned_abs())
+        };
+        let doing = self.reading(format_args!("counting `{table}`"));
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn query(&self, sql: &str, ty: Type) -> Result<Value, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            query::one_value(&mut client, sql, ty).await
+        };
+        self.finish(self.reading("querying"), self.limits.statement, work)
+            .await
+    }
+
+    async fn checks(&self, checks: &Checks) -> Result<Vec<CheckFinding>, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            checks::evaluate(&mut client, checks).await
+        };
+        let statements = u32::try_from(checks.not_empty.len() + 1).unwrap_or(u32::MAX);
+        let limit = self.limits.statement.saturating_mul(statements);
+        self.finish(self.reading("checking the data"), limit, work)
+            .await
+    }
+
+    async fn sessions(&self, role: Option<&RoleName>) -> Result<u64, PortError> {
+        let (doing, which) = match role {
+            Some(role) => (
+                self.reading(format_args!("counting sessions of `{role}`")),
+                Other::Of(std::slice::from_ref(role)),
+            ),
+            None => (self.reading("counting sessions"), Other::Any),
+        };
+        let work = async {
+            let client = self.client.lock().await;
+            Ok(freeze::others(&client, &which).await?.len() as u64)
+        };
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn set_role_password(
+        &self,
+        role: &RoleName,
+        password: &SecretString,
+    ) -> Result<(), PortError> {
+        let doing = self.changing(format_args!("setting the password of `{role}`"));
+        if password.expose_secret().is_empty() {
+            let refusal = Failure::invalid("an empty password can't be logged in with");
+            return Err(refusal.while_doing(&doing));
+        }
+        let sql = format!(
+            "ALTER ROLE {} LOGIN PASSWORD {}",
+            escape_identifier(role.as_str()),
+            escape_literal(&scram_sha_256(password.expose_secret().as_bytes())),
+        );
+        let work = async {
+            let client = self.client.lock().await;
+            client
+                .batch_execute(&sql)
+                .await
+                .map_err(|error| freeze::of_role(error, role))
+        };
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn freeze_state(&self, freeze: &Freeze) -> Result<FreezeState, PortError> {
+        let work = async {
+            let client = self.client.lock().await;
+            freeze::state(&client, freeze, self.freezes.of(&self.key)).await
+        };
+        let doing = self.reading("looking whether writes are frozen");
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn freeze(&self, freeze: &Freeze) -> Result<(), PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            freeze::freeze(&mut client, freeze, &self.limits, |instant| {
+                self.freezes.remember(&self.key, instant);
+            })
+            .await
+        };
+        // The freeze has its own bound, and words for who is still writing.
+        let limit = self.limits.freeze.saturating_mul(2);
+        self.finish(self.changing("freezing writes"), limit, work)
+            .await
+    }
+
+    async fn thaw(&self, freeze: &Freeze) -> Result<(), PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            freeze::thaw(&mut client, freeze).await?;
+            self.freezes.forget(&self.key);
+            Ok(())
+        };
+        self.finish(self.changing("thawing writes"), self.limits.statement, work)
+            .await
+    }
+}
+
+/// A transaction in which nothing can be written.
+pub(crate) async fn read_only(
+    client: &mut Client,
+) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    client.build_transaction().read_only(true).start().await
+}
+
+/// A table's name as SQL wants it.
+pub(crate) fn quoted(table: &TableName) -> String {
+    format!(
+        "{}.{}",
+        escape_identifier(&table.schema),
+        escape_identifier(&table.table)
+    )
+}

@@ -1,0 +1,68 @@
+//! What isn't AWS: faults, the ledger and the counters, under `/_sandbox/`.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Method, Response, http::request::Parts};
+use serde_json::json;
+
+use crate::{
+    fault::{Fault, FaultError},
+    protocol::Reply,
+    world::World,
+};
+
+/// Answers a request to the sandbox itself.
+pub(crate) fn respond(world: &World, head: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
+    let path = head.uri.path();
+    let reply = match (&head.method, path) {
+        (&Method::GET, "/_sandbox/ledger") => document(&world.ledger.effects()),
+        (&Method::GET, "/_sandbox/stats") => document(&world.ledger.stats()),
+        (&Method::GET, "/_sandbox/faults") => document(&world.faults.list()),
+        (&Method::POST, "/_sandbox/faults") => match plant(world, body) {
+            Ok(planted) => Reply::json_document(200, &json!({ "planted": planted })),
+            Err(error) => Reply::plain(400, error.to_string()),
+        },
+        (&Method::DELETE, "/_sandbox/faults") => {
+            world.faults.clear();
+            Reply::json_document(200, &json!({}))
+        }
+        (&Method::DELETE, path) => match path.strip_prefix("/_sandbox/holds/") {
+            Some(name) => {
+                world.faults.release(name);
+                Reply::json_document(200, &json!({}))
+            }
+            None => unknown(),
+        },
+        _ => unknown(),
+    };
+    reply.response()
+}
+
+fn unknown() -> Reply {
+    Reply::plain(
+        404,
+        "the sandbox answers GET /_sandbox/ledger, GET /_sandbox/stats, GET|POST|DELETE /_sandbox/faults, DELETE /_sandbox/holds/NAME",
+    )
+}
+
+fn document(value: &impl serde::Serialize) -> Reply {
+    match serde_json::to_value(value) {
+        Ok(value) => Reply::json_document(200, &value),
+        Err(error) => Reply::plain(500, error.to_string()),
+    }
+}
+
+/// One fault a line, in their textual form. All of them are good, or none is planted.
+fn plant(world: &World, body: &[u8]) -> Result<usize, FaultError> {
+    let text = String::from_utf8_lossy(body);
+    let faults: Vec<Fault> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(str::parse)
+        .collect::<Result<_, _>>()?;
+    let count = faults.len();
+    for fault in faults {
+        world.faults.plant(fault)?;
+    }
+    Ok(count)
+}

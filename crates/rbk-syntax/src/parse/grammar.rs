@@ -1,0 +1,140 @@
+//! The parser that pest makes of `grammar/rbk.pest`, and how its rules are called in messages.
+
+use pest_derive::Parser;
+
+#[derive(Parser)]
+#[grammar = "../../grammar/rbk.pest"]
+pub(super) struct Grammar;
+
+/// What a message calls that which a rule matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wording {
+    /// A word of the language or a sign, as it is written.
+    Literal(&'static str),
+    /// What kind of thing stands here.
+    Kind(&'static str),
+    /// Not worth a mention.
+    Silent,
+}
+
+impl Rule {
+    /// The wording of every rule.
+    pub(super) fn wording(self) -> Wording {
+        use Wording::{Kind, Literal, Silent};
+        match self {
+            Rule::EOI => Kind("the end of the statement"),
+            Rule::WHITESPACE
+            | Rule::COMMENT
+            | Rule::word
+            | Rule::digits
+            | Rule::two
+            | Rule::date
+            | Rule::clock => Silent,
+
+            Rule::runbook => Literal("runbook"),
+            Rule::param => Literal("param"),
+            Rule::let_value => Literal("let"),
+            Rule::require => Literal("require"),
+            Rule::step => Literal("step"),
+            Rule::on_failure => Literal("on failure"),
+
+            Rule::restore => Literal("restore"),
+            Rule::set_credentials => Literal("set credentials of"),
+            Rule::switch_secret => Literal("switch secret of"),
+            Rule::freeze_writes => Literal("freeze writes on"),
+            Rule::thaw_writes => Literal("thaw writes on"),
+            Rule::keep => Literal("keep"),
+            Rule::await_condition => Literal("await"),
+            Rule::assert => Literal("assert"),
+            Rule::approve => Literal("approve"),
+            Rule::note => Literal("note"),
+
+            Rule::otherwise => Literal("else"),
+            Rule::because => Literal("because"),
+            Rule::within => Literal("within"),
+            Rule::every => Literal("every"),
+            Rule::accepting_loss => Literal("accepting loss"),
+            Rule::if_reachable => Literal("if reachable"),
+
+            Rule::single_expression
+            | Rule::expression
+            | Rule::prefix
+            | Rule::operand
+            | Rule::group
+            | Rule::latest_snapshot
+            | Rule::snapshot_named
+            | Rule::checks_pass
+            | Rule::reference
+            | Rule::time
+            | Rule::duration
+            | Rule::size
+            | Rule::integer
+            | Rule::malformed => Kind("a value"),
+            Rule::operator => Kind("an operator"),
+            Rule::arguments => Literal("("),
+            Rule::result_type => Literal("as"),
+            Rule::exists => Literal("exists"),
+            Rule::is => Literal("is"),
+            Rule::accepts_connections => Literal("accepts connections"),
+            Rule::uses => Literal("uses"),
+            Rule::has_left => Literal("has left"),
+
+            Rule::name | Rule::path => Kind("a name"),
+            Rule::text => Kind("a text in double quotes"),
+            Rule::characters
+            | Rule::long_characters
+            | Rule::escape
+            | Rule::interpolation
+            | Rule::closing_brace => Silent,
+
+            Rule::colon => Literal(":"),
+            Rule::assign => Literal("="),
+            Rule::closing => Literal(")"),
+
+            Rule::kw_runbook => Literal("runbook"),
+            Rule::kw_param => Literal("param"),
+            Rule::kw_let => Literal("let"),
+            Rule::kw_require => Literal("require"),
+            Rule::kw_step => Literal("step"),
+            Rule::kw_on => Literal("on"),
+            Rule::kw_failure => Literal("failure"),
+            Rule::kw_restore => Literal("restore"),
+            Rule::kw_from => Literal("from"),
+            Rule::kw_set => Literal("set"),
+            Rule::kw_credentials => Literal("credentials"),
+            Rule::kw_of => Literal("of"),
+            Rule::kw_switch => Literal("switch"),
+            Rule::kw_secret => Literal("secret"),
+            Rule::kw_to => Literal("to"),
+            Rule::kw_accepting => Literal("accepting"),
+            Rule::kw_loss => Literal("loss"),
+            Rule::kw_freeze => Literal("freeze"),
+            Rule::kw_thaw => Literal("thaw"),
+            Rule::kw_writes => Literal("writes"),
+            Rule::kw_if => Literal("if"),
+            Rule::kw_reachable => Literal("reachable"),
+            Rule::kw_keep => Literal("keep"),
+            Rule::kw_because => Literal("because"),
+            Rule::kw_await => Literal("await"),
+            Rule::kw_within => Literal("within"),
+            Rule::kw_every => Literal("every"),
+            Rule::kw_assert => Literal("assert"),
+            Rule::kw_else => Literal("else"),
+            Rule::kw_approve => Literal("approve"),
+            Rule::kw_note => Literal("note"),
+            Rule::kw_latest => Literal("latest"),
+            Rule::kw_snapshot => Literal("snapshot"),
+            Rule::kw_checks => Literal("checks"),
+            Rule::kw_pass => Literal("pass"),
+            Rule::kw_as => Literal("as"),
+            Rule::kw_is => Literal("is"),
+            Rule::kw_accepts => Literal("accepts"),
+            Rule::kw_connections => Literal("connections"),
+            Rule::kw_uses => Literal("uses"),
+            Rule::kw_has => Literal("has"),
+            Rule::kw_left => Literal("left"),
+            Rule::available => Literal("available"),
+            Rule::healthy => Literal("healthy"),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Items and statements: from what the grammar matched to the tree.
+
+use super::convert::{Converter, Parts};
+use super::error::SyntaxError;
+use super::grammar::Rule;
+use crate::ast::{Expr, ExprKind, Let, Param, Require, StatementKind, Text};
+use crate::span::{Span, Spanned};
+use pest::iterators::Pair;
+
+impl Converter<'_> {
+    pub(super) fn param(&mut self, pair: Pair<'_, Rule>, span: Span) -> Param {
+        debug_assert_eq!(pair.as_rule(), Rule::param);
+        let mut parts = self.parts(pair);
+        let name = self.name(&mut parts);
+        let ty = self.name(&mut parts);
+        let default = parts
+            .take_if(Rule::expression)
+            .map(|pair| self.expression(pair));
+        Param {
+            doc: None,
+            name,
+            ty,
+            default,
+            span,
+        }
+    }
+
+    pub(super) fn let_value(&mut self, pair: Pair<'_, Rule>, span: Span) -> Let {
+        debug_assert_eq!(pair.as_rule(), Rule::let_value);
+        let mut parts = self.parts(pair);
+        let name = self.name(&mut parts);
+        let value = self.value(&mut parts);
+        Let { name, value, span }
+    }
+
+    pub(super) fn require(&mut self, pair: Pair<'_, Rule>, span: Span) -> Require {
+        debug_assert_eq!(pair.as_rule(), Rule::require);
+        let mut parts = self.parts(pair);
+        let condition = self.value(&mut parts);
+        let otherwise = self.otherwise(&mut parts);
+        Require {
+            condition,
+            otherwise,
+            span,
+        }
+    }
+
+    /// The title of a runbook or step; `span` is all of what the rule matched.
+    pub(super) fn title(
+        &mut self,
+        pair: Pair<'_, Rule>,
+        keyword: &'static str,
+        span: Span,
+    ) -> Spanned<String> {
+        let place = self.behind(span);
+        self.title_after(&mut self.parts(pair), keyword, place)
+    }
+
+    /// One statement of a block.
+    pub(super) fn statement(&mut self, pair: Pair<'_, Rule>, span: Span) -> StatementKind {
+        let rule = pair.as_rule();
+        if rule == Rule::let_value {
+            let Let { name, value, .. } = self.let_value(pair, span);
+            return StatementKind::Let { name, value };
+        }
+        let mut parts = self.parts(pair);
+        let behind = self.behind(span);
+        match rule {
+            Rule::restore => StatementKind::Restore {
+                database: self.entity(&mut parts),
+                from: self.value(&mut parts),
+            },
+            Rule::set_credentials => StatementKind::SetCredentials {
+                database: self.entity(&mut parts),
+            },
+            Rule::switch_secret => StatementKind::SwitchSecret {
+                application: self.entity(&mut parts),
+                database: self.entity(&mut parts),
+                accepting_loss: self.words(&mut parts, Rule::accepting_loss),
+            },
+            Rule::freeze_writes => StatementKind::FreezeWrites {
+                database: self.entity(&mut parts),
+                if_reachable: self.words(&mut parts, Rule::if_reachable),
+            },
+            Rule::thaw_writes => StatementKind::ThawWrites {
+                database: self.entity(&mut parts),
+                if_reachable: self.words(&mut parts, Rule::if_reachable),
+            },
+            Rule::keep => {
+                let database = self.entity(&mut parts);
+                let because = match parts.take_if(Rule::because) {
+                    Some(because) => self.clause_text(because, "because"),
+                    None => {
+                        self.add_with(&SyntaxError::KeepWithoutReason, behind, |it| {
+                            it.fix(behind, " because \"…\"")
+                        });
+                        Text {
+                            parts: Vec::new(),
+                            span: behind,
+                        }
+                    }
+                };
+                StatementKind::Keep { database, because }
+            }
+            Rule::await_condition => self.await_condition(&mut parts, span),
+            Rule::assert => StatementKind::Assert {
+                condition: self.value(&mut parts),
+                otherwise: self.otherwise(&mut parts),
+            },
+            Rule::approve => StatementKind::Approve {
+                prompt: self.text_after(&mut parts, "approve", behind),
+            },
+            Rule::note => StatementKind::Note {
+                text: self.text_after(&mut parts, "note", behind),
+            },
+            other => {
+                debug_assert!(false, "a statement of the rule {other:?}");
+                StatementKind::Error
+            }
+        }
+    }
+
+    fn await_condition(&mut self, parts: &mut Parts<'_>, span: Span) -> StatementKind {
+        let condition = self.value(parts);
+        let mut within: Option<Expr> = None;
+        let mut every: Option<Expr> = None;
+        while let Some(clause) = parts.next() {
+            let is_deadline = clause.as_rule() == Rule::within;
+            let place = self.span(&clause);
+            let value = self.value(&mut self.parts(clause));
+            let (slot, what) = if is_deadline {
+                (&mut within, "within")
+            } else {
+                (&mut every, "every")
+            };
+            if slot.is_some() {
+                let place = Span {
+                    end: value.span.end,
+                    ..place
+                };
+                self.add_with(&SyntaxError::Duplicate { what }, place, |it| {
+                    it.fix(place, "")
+                });
+            } else {
+                *slot = Some(value);
+            }
+        }
+        let within = within.unwrap_or_else(|| {
+            let place = self.behind(condition.span);
+            self.add_with(
+                &SyntaxError::AwaitWithoutDeadline,
+                Span {
+                    start: span.start,
+                    ..place
+                },
+                |it| it.fix(place, " within 10m"),
+            );
+            Expr {
+                kind: ExprKind::Error,
+                span: place,
+            }
+        });
+        StatementKind::Await {
+            condition,
+            within,
+            every,
+        }
+    }
+
+    /// `else "…"`
+    fn otherwise(&mut self, parts: &mut Parts<'_>) -> Option<Text> {
+        let clause = parts.take_if(Rule::otherwise)?;
+        Some(self.clause_text(clause, "else"))
+    }
+
+    /// The text of a clause that is a keyword and a text.
+    fn clause_text(&mut self, clause: Pair<'_, Rule>, keyword: &'static str) -> Text {
+        let start = self.span(&clause).start as usize;
+        let place = self
+            .problems
+            .span(start + keyword.len(), start + keyword.len());
+        let mut parts = self.parts(clause);
+        self.text_after(&mut parts, keyword, place)
+    }
+
+    /// Words that change what a statement does, and where they stand.
+    fn words(&mut self, parts: &mut Parts<'_>, rule: Rule) -> Option<Span> {
+        parts.take_if(rule).map(|pair| self.span(&pair))
+    }
+}

@@ -1,0 +1,300 @@
+//! Trees and diagnostics as snapshots show them.
+
+use rbk_syntax::ast::{
+    Expr, ExprKind, Item, Path, Quality, Runbook, Statement, StatementKind, Text, TextPart,
+};
+use rbk_syntax::{Diagnostic, Label, Severity, Span};
+use std::fmt::Write;
+
+/// The text with its tabs and carriage returns visible.
+pub fn visible(text: &str) -> String {
+    text.replace('\t', "→").replace('\r', "␍")
+}
+
+/// The text that a span covers.
+pub fn covered(text: &str, span: Span) -> String {
+    format!("{:?}", &text[span.start as usize..span.end as usize])
+}
+
+/// A runbook, one item or statement a line.
+pub fn runbook(runbook: &Runbook, source: &str) -> String {
+    let mut out = format!("---\nrunbook {:?}\n", runbook.title.value);
+    if let Some(doc) = &runbook.doc {
+        writeln!(out, "  doc {:?}", doc.text).unwrap();
+    }
+    for item in &runbook.items {
+        match item {
+            Item::Param(param) => {
+                write!(out, "param {}: {}", param.name.value, param.ty.value).unwrap();
+                if let Some(default) = &param.default {
+                    write!(out, " = {}", expression(default, source)).unwrap();
+                }
+                out.push('\n');
+                if let Some(doc) = &param.doc {
+                    writeln!(out, "  doc {:?}", doc.text).unwrap();
+                }
+            }
+            Item::Let(item) => writeln!(
+                out,
+                "let {} = {}",
+                item.name.value,
+                expression(&item.value, source)
+            )
+            .unwrap(),
+            Item::Require(item) => {
+                write!(out, "require {}", expression(&item.condition, source)).unwrap();
+                otherwise(&mut out, item.otherwise.as_ref(), source);
+            }
+            Item::Step(step) => {
+                writeln!(out, "step {:?}", step.title.value).unwrap();
+                if let Some(doc) = &step.doc {
+                    writeln!(out, "  doc {:?}", doc.text).unwrap();
+                }
+                statements(&mut out, &step.body, source);
+            }
+            Item::OnFailure(item) => {
+                writeln!(out, "on failure").unwrap();
+                statements(&mut out, &item.body, source);
+            }
+            Item::Error(span) => writeln!(out, "error {}", covered(source, *span)).unwrap(),
+        }
+    }
+    out
+}
+
+fn statements(out: &mut String, body: &[Statement], source: &str) {
+    for statement in body {
+        out.push_str("  ");
+        match &statement.kind {
+            StatementKind::Restore { database, from } => {
+                writeln!(out, "restore {database} from {}", expression(from, source)).unwrap();
+            }
+            StatementKind::SetCredentials { database } => {
+                writeln!(out, "set-credentials {database}").unwrap()
+            }
+            StatementKind::SwitchSecret {
+                application,
+                database,
+                accepting_loss,
+            } => {
+                let loss = flag(source, *accepting_loss);
+                writeln!(out, "switch-secret {application} to {database}{loss}").unwrap();
+            }
+            StatementKind::FreezeWrites {
+                database,
+                if_reachable,
+            } => {
+                writeln!(
+                    out,
+                    "freeze-writes {database}{}",
+                    flag(source, *if_reachable)
+                )
+                .unwrap();
+            }
+            StatementKind::ThawWrites {
+                database,
+                if_reachable,
+            } => {
+                writeln!(out, "thaw-writes {database}{}", flag(source, *if_reachable)).unwrap();
+            }
+            StatementKind::Keep { database, because } => {
+                writeln!(out, "keep {database} because {}", text(because, source)).unwrap();
+            }
+            StatementKind::Await {
+                condition,
+                within,
+                every,
+            } => {
+                write!(
+                    out,
+                    "await {} within {}",
+                    expression(condition, source),
+                    expression(within, source)
+                )
+                .unwrap();
+                if let Some(every) = every {
+                    write!(out, " every {}", expression(every, source)).unwrap();
+                }
+                out.push('\n');
+            }
+            StatementKind::Assert {
+                condition,
+                otherwise: message,
+            } => {
+                write!(out, "assert {}", expression(condition, source)).unwrap();
+                otherwise(out, message.as_ref(), source);
+            }
+            StatementKind::Approve { prompt } => {
+                writeln!(out, "approve {}", text(prompt, source)).unwrap()
+            }
+            StatementKind::Note { text: note } => {
+                writeln!(out, "note {}", text(note, source)).unwrap()
+            }
+            StatementKind::Let { name, value } => {
+                writeln!(out, "let {} = {}", name.value, expression(value, source)).unwrap();
+            }
+            StatementKind::Error => {
+                writeln!(out, "error {}", covered(source, statement.span)).unwrap()
+            }
+        }
+    }
+}
+
+fn flag(source: &str, span: Option<Span>) -> String {
+    span.map_or_else(String::new, |span| format!(" {}", covered(source, span)))
+}
+
+fn otherwise(out: &mut String, message: Option<&Text>, source: &str) {
+    if let Some(message) = message {
+        write!(out, " else {}", text(message, source)).unwrap();
+    }
+    out.push('\n');
+}
+
+fn text(text: &Text, source: &str) -> String {
+    let mut out = String::from("\"");
+    for part in &text.parts {
+        match part {
+            TextPart::Literal(literal) => out.push_str(&literal.escape_debug().to_string()),
+            TextPart::Expr(value) => write!(out, "{{{}}}", expression(value, source)).unwrap(),
+        }
+    }
+    out + "\""
+}
+
+/// An expression in prefix form, so that precedence shows.
+pub fn expression(value: &Expr, source: &str) -> String {
+    let path = Path::to_string;
+    match &value.kind {
+        ExprKind::Integer(number) => number.to_string(),
+        ExprKind::Boolean(boolean) => boolean.to_string(),
+        ExprKind::Text(value) => text(value, source),
+        ExprKind::Duration(seconds) => format!("{seconds}s"),
+        ExprKind::Size(bytes) => format!("{bytes}B"),
+        ExprKind::Time(time) => time.to_string(),
+        ExprKind::Path(value) => path(value),
+        ExprKind::Call {
+            function,
+            arguments,
+        } => {
+            let arguments: Vec<String> = arguments
+                .iter()
+                .map(|argument| expression(argument, source))
+                .collect();
+            format!("{}({})", function.value, arguments.join(", "))
+        }
+        ExprKind::Now => "now!".into(),
+        ExprKind::LatestSnapshot { database } => format!("(latest-snapshot {database})"),
+        ExprKind::Snapshot { id, database } => {
+            format!("(snapshot {} {database})", text(id, source))
+        }
+        ExprKind::Query { database, sql, ty } => {
+            format!("(query {database} {} {})", text(sql, source), ty.value)
+        }
+        ExprKind::Not(operand) => format!("(not {})", expression(operand, source)),
+        ExprKind::Negate(operand) => format!("(- {})", expression(operand, source)),
+        ExprKind::Binary {
+            operator,
+            left,
+            right,
+            ..
+        } => {
+            format!(
+                "({} {} {})",
+                operator.symbol(),
+                expression(left, source),
+                expression(right, source)
+            )
+        }
+        ExprKind::Is { subject, quality } => {
+            let quality = match quality {
+                Quality::Exists => "exists",
+                Quality::Available => "available",
+                Quality::AcceptsConnections => "accepts-connections",
+                Quality::Healthy => "healthy",
+            };
+            format!("({quality} {subject})")
+        }
+        ExprKind::Uses {
+            application,
+            database,
+        } => format!("(uses {application} {database})"),
+        ExprKind::HasLeft {
+            application,
+            database,
+        } => format!("(has-left {application} {database})"),
+        ExprKind::ChecksPass { database } => format!("(checks-pass {database})"),
+        ExprKind::Error => format!("<error {}>", covered(source, value.span)),
+    }
+}
+
+/// Everything that is told, each with its line of the source.
+pub fn diagnostics(diagnostics: &[Diagnostic], source: &str) -> String {
+    let mut out = String::new();
+    for diagnostic in diagnostics {
+        let severity = match diagnostic.severity {
+            Severity::Hint => "hint",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        writeln!(
+            out,
+            "---\n{severity} {}: {}",
+            diagnostic.code, diagnostic.message
+        )
+        .unwrap();
+        label(&mut out, &diagnostic.primary, '^', source);
+        for related in &diagnostic.related {
+            label(&mut out, related, '-', source);
+        }
+        if let Some(help) = &diagnostic.help {
+            writeln!(out, "help: {help}").unwrap();
+        }
+        if let Some(fix) = &diagnostic.fix {
+            let (start, end) = (fix.span.start as usize, fix.span.end as usize);
+            let fixed = format!("{}{}{}", &source[..start], fix.replacement, &source[end..]);
+            let line = source[..start].matches('\n').count();
+            let count = fix.replacement.matches('\n').count() + 1;
+            for line in fixed.split('\n').skip(line).take(count) {
+                writeln!(out, " fix: {}", shorten(&visible(line))).unwrap();
+            }
+        }
+    }
+    out
+}
+
+fn label(out: &mut String, label: &Label, mark: char, source: &str) {
+    let (start, end) = (label.span.start as usize, label.span.end as usize);
+    let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = source[start..]
+        .find('\n')
+        .map_or(source.len(), |length| start + length);
+    let number = source[..start].matches('\n').count() + 1;
+    let before = source[line_start..start].chars().count();
+    let marked = source[start..end.min(line_end).max(start)]
+        .chars()
+        .count()
+        .max(1);
+    let line = visible(&source[line_start..line_end]);
+    if line.chars().count() > 200 {
+        writeln!(out, "{number:4} | (column {}) {}", before + 1, label.text).unwrap();
+        return;
+    }
+    writeln!(out, "{number:4} | {line}").unwrap();
+    writeln!(
+        out,
+        "     | {}{} {}",
+        " ".repeat(before),
+        mark.to_string().repeat(marked),
+        label.text
+    )
+    .unwrap();
+}
+
+fn shorten(line: &str) -> String {
+    if line.chars().count() > 200 {
+        format!("{}…", line.chars().take(200).collect::<String>())
+    } else {
+        line.into()
+    }
+}

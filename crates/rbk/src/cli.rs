@@ -1,0 +1,378 @@
+//! The command line: what can be typed, and nothing about what it does.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Typed runbooks for database recovery.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rbk",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The table at the end of `rbk --help`.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 the runbook or environment is wrong, 2 the plan holds actions \
+(--detailed-exitcode), 3 an assertion, precondition or deadline failed, 4 AWS, Postgres or a command failed, \
+5 interrupted and resumable, 6 somebody else holds the lock, 7 an outcome could not be decided, 64 wrong usage, \
+70 a bug in rbk.";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check runbooks against an environment; never touches the network
+    Check(CheckArgs),
+    /// Show every action of a runbook in order with its exact parameters, and run none
+    Plan(PlanArgs),
+    /// Run a runbook
+    Run(RunArgs),
+    /// Go on with a run that was suspended, killed or cut off
+    Resume(ResumeArgs),
+    /// End a suspended run: performs its `on failure`
+    Abort(AbortArgs),
+    /// Say what was found about an action whose outcome could not be decided
+    Resolve(ResolveArgs),
+    /// List runs
+    Runs(RunsArgs),
+    /// Tell where a run is and what state everything is in
+    Status(StatusArgs),
+    /// Rehearse a runbook in a throw-away sandbox with real Postgres and a staged disaster
+    Drill(DrillArgs),
+    /// Keep a sandbox running for `aws`, `psql` and `rbk run`
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+    /// Look after environment files
+    #[command(subcommand, name = "env")]
+    Environment(EnvironmentCommand),
+}
+
+/// Which environment.
+#[derive(Debug, Clone, Default, Args)]
+pub struct EnvironmentArg {
+    /// An environment's name (a file in `environments/`) or path; the default is named by rbk.toml
+    #[arg(long = "env", value_name = "NAME|PATH")]
+    pub env: Option<String>,
+}
+
+/// Values for parameters.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SetArg {
+    /// Give a parameter's value, written as in a runbook (repeatable)
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub set: Vec<(String, String)>,
+}
+
+/// Human or JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For reading
+    #[default]
+    Human,
+    /// One JSON document on stdout
+    Json,
+}
+
+/// How the result is written.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct FormatArg {
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Where journals are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct StoreArg {
+    /// The directory of the journals [default: the environment's, else the user's state directory]
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+}
+
+/// `rbk check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The runbooks
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    #[command(flatten)]
+    pub set: SetArg,
+    #[command(flatten)]
+    pub format: FormatArg,
+}
+
+/// `rbk plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The runbook
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    #[command(flatten)]
+    pub set: SetArg,
+    #[command(flatten)]
+    pub format: FormatArg,
+    /// Exit with 2 when the plan holds actions that change something
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// Who says yes where nobody can be asked.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ApproveArg {
+    /// Give the approval of a step beforehand, or of `all` (repeatable)
+    #[arg(long, value_name = "STEP|all")]
+    pub approve: Vec<String>,
+}
+
+/// `rbk run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The runbook
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    #[command(flatten)]
+    pub set: SetArg,
+    #[command(flatten)]
+    pub approve: ApproveArg,
+    #[command(flatten)]
+    pub alone: AloneArg,
+    #[command(flatten)]
+    pub store: StoreArg,
+}
+
+/// Whether a lock that excludes this machine only is enough.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct AloneArg {
+    /// Accept a journal store whose lock excludes only this machine; the journal says so
+    #[arg(long)]
+    pub alone: bool,
+}
+
+/// `rbk resume`
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// The run, or the beginning or end of its name
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    #[command(flatten)]
+    pub store: StoreArg,
+    #[command(flatten)]
+    pub approve: ApproveArg,
+    #[command(flatten)]
+    pub alone: AloneArg,
+}
+
+/// `rbk abort`
+#[derive(Debug, Args)]
+pub struct AbortArgs {
+    /// The run, or the beginning or end of its name
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Why; goes into the journal
+    #[arg(long, value_name = "TEXT")]
+    pub because: Option<String>,
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    #[command(flatten)]
+    pub store: StoreArg,
+    #[command(flatten)]
+    pub approve: ApproveArg,
+    #[command(flatten)]
+    pub alone: AloneArg,
+}
+
+/// What a person found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Found {
+    /// The effect is there
+    Done,
+    /// The effect is not there; it is sent again
+    NotDone,
+    /// The action failed for good; `on failure` follows
+    Failed,
+}
+
+/// `rbk resolve`
+#[derive(Debug, Args)]
+pub struct ResolveArgs {
+    /// The run, or the beginning or end of its name
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The action, as `rbk status` names it, for instance `Restore#1`
+    #[arg(value_name = "ACTION")]
+    pub action: String,
+    /// What was found
+    #[arg(long = "as", value_enum, value_name = "FOUND")]
+    pub found: Found,
+    /// How that was found out; goes into the journal
+    #[arg(long, value_name = "TEXT")]
+    pub because: String,
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    #[command(flatten)]
+    pub store: StoreArg,
+}
+
+/// `rbk runs`
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    #[command(flatten)]
+    pub store: StoreArg,
+    #[command(flatten)]
+    pub format: FormatArg,
+}
+
+/// `rbk status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The run, or the beginning or end of its name
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    #[command(flatten)]
+    pub store: StoreArg,
+    #[command(flatten)]
+    pub format: FormatArg,
+}
+
+/// How long the sandbox's states last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Pace {
+    /// States pass as fast as Postgres allows
+    #[default]
+    Fast,
+    /// States last about as long as in RDS
+    Real,
+}
+
+/// What the sandbox is made of.
+#[derive(Debug, Clone, Args)]
+pub struct SandboxArgs {
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    /// Rows written before the snapshot [default: the environment's drill section]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub rows: Option<u64>,
+    /// How long the sandbox's states last
+    #[arg(long, value_enum, default_value_t)]
+    pub pace: Pace,
+    /// Make a call fail (repeatable), for instance `DescribeDBInstances:2:before:Throttling`
+    #[arg(long = "fault", value_name = "SPEC")]
+    pub faults: Vec<String>,
+    /// What happens to the database: `drop-table:SCHEMA.TABLE`, `delete-rows:SCHEMA.TABLE` or `lose-instance`
+    #[arg(long, value_name = "DISASTER", value_parser = crate::drill::disaster::parse)]
+    pub disaster: Option<rbk_core::environment::Disaster>,
+}
+
+/// `rbk drill`
+#[derive(Debug, Args)]
+pub struct DrillArgs {
+    /// The runbook
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
+    #[command(flatten)]
+    pub set: SetArg,
+    #[command(flatten)]
+    pub format: FormatArg,
+    /// Empty this table behind the runbook's back before comparing, to see the drill notice
+    #[arg(long, value_name = "SCHEMA.TABLE", value_parser = crate::drill::disaster::table)]
+    pub tamper: Option<rbk_core::environment::TableName>,
+    /// Leave the sandbox running after the summary, until Ctrl-C
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `rbk sandbox …`
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// Start a sandbox as an environment describes it and leave it running until Ctrl-C
+    Up(UpArgs),
+    /// Print the effects that a running sandbox has applied, one JSON line each
+    Ledger(LedgerArgs),
+}
+
+/// `rbk sandbox up`
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
+    /// The port to listen on, on the loopback interface [default: a free one]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+}
+
+/// `rbk sandbox ledger`
+#[derive(Debug, Args)]
+pub struct LedgerArgs {
+    /// The sandbox's address [default: AWS_ENDPOINT_URL]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+}
+
+/// `rbk env …`
+#[derive(Debug, Subcommand)]
+pub enum EnvironmentCommand {
+    /// Validate an environment file
+    Check(EnvironmentCheckArgs),
+    /// Print the JSON Schema of environment files, for editors
+    Schema,
+}
+
+/// `rbk env check`
+#[derive(Debug, Args)]
+pub struct EnvironmentCheckArgs {
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    #[command(flatten)]
+    pub format: FormatArg,
+}
+
+/// `NAME=VALUE`.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err("write it as NAME=VALUE, for instance `--set max_loss=12h`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_assignment_may_hold_further_equals_signs() {
+        assert_eq!(
+            assignment("where=a=b"),
+            Ok(("where".to_owned(), "a=b".to_owned()))
+        );
+        assert!(assignment("=b").is_err());
+        assert!(assignment("b").is_err());
+    }
+}

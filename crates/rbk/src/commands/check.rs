@@ -1,0 +1,43 @@
+//! `rbk check FILE…`
+
+use super::unwritten;
+use crate::cli::{CheckArgs, Format};
+use crate::exit::{Exit, Failure};
+use crate::load::{Given, load};
+use crate::render::colour::Screen;
+use crate::render::diagnostics::{self, Finding};
+use rbk_syntax::has_errors;
+
+/// Checks all files against one environment, and tells everything that was found.
+pub fn check(screen: Screen, args: &CheckArgs) -> Result<Exit, Failure> {
+    let given = Given::new(&args.set.set)?;
+    let loaded = args
+        .files
+        .iter()
+        .map(|file| load(file, args.environment.env.as_deref(), &given, None))
+        .collect::<Result<Vec<_>, _>>()?;
+    let findings: Vec<Finding<'_>> = loaded.iter().map(crate::load::Loaded::finding).collect();
+    match args.format.format {
+        Format::Json => screen
+            .data(&diagnostics::json(&findings))
+            .map_err(unwritten)?,
+        Format::Human => {
+            diagnostics::tell(screen, &findings);
+            if !findings
+                .iter()
+                .any(|finding| has_errors(finding.diagnostics))
+            {
+                for loaded in &loaded {
+                    screen.say(format_args!("{} {}", screen.err.green("✓"), loaded.about()));
+                }
+            }
+        }
+    }
+    if findings
+        .iter()
+        .any(|finding| has_errors(finding.diagnostics))
+    {
+        return Ok(Exit::Wrong);
+    }
+    Ok(Exit::Done)
+}

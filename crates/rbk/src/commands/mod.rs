@@ -1,0 +1,132 @@
+//! One module a command: from its arguments to its exit code.
+
+mod check;
+//mod drill;
+mod env;
+mod plan;
+//mod run;
+//mod runs;
+//mod sandbox;
+//mod status;
+
+use crate::cli::{Cli, Command, EnvironmentCommand, SandboxCommand};
+use crate::exit::{Exit, Failure};
+use crate::render::colour::{Screen, printable};
+use clap::Parser;
+use clap::error::ErrorKind;
+use std::future::Future;
+
+/// What `rbk` alone says.
+const NOTHING_TYPED: &str = "\
+rbk: typed runbooks for database recovery
+
+  rbk check FILE…             is the runbook right?
+  rbk plan FILE --env E       what would it do?
+  rbk drill FILE              rehearse it here, in a throw-away sandbox
+  rbk run FILE --env E        do it
+
+`rbk --help` lists all commands, `rbk COMMAND --help` explains one.";
+
+/// Reads the command line, does what it says, and tells what went wrong.
+pub fn main() -> Exit {
+    let screen = Screen::detect();
+    let command = match Cli::try_parse() {
+        Ok(Cli {
+            command: Some(command),
+        }) => command,
+        Ok(Cli { command: None }) => {
+            screen.say(NOTHING_TYPED);
+            return Exit::Usage;
+        }
+        Err(error) => return not_a_command(screen, &error),
+    };
+    match perform(screen, command) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            tell(screen, &failure);
+            failure.exit
+        }
+    }
+}
+
+fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Check(args) => check::check(screen, &args),
+        Command::Plan(args) => plan::plan(screen, &args),
+        //        Command::Run(args) => block_on(run::run(screen, args)),
+        //        Command::Resume(args) => block_on(run::resume(screen, args)),
+        //        Command::Abort(args) => block_on(run::abort(screen, args)),
+        //        Command::Resolve(args) => block_on(run::resolve(screen, args)),
+        //        Command::Runs(args) => block_on(runs::runs(screen, args)),
+        //        Command::Status(args) => block_on(status::status(screen, args)),
+        //        Command::Drill(args) => block_on(drill::drill(screen, args)),
+        //        Command::Sandbox(SandboxCommand::Up(args)) => block_on(sandbox::up(screen, args)),
+        //        Command::Sandbox(SandboxCommand::Ledger(args)) => block_on(sandbox::ledger(screen, args)),
+        Command::Environment(EnvironmentCommand::Check(args)) => env::check(screen, &args),
+        _ if 1 == 1 => todo!(),
+        _ => Err(Failure::usage("this command follows with the engine")),
+    }
+}
+
+/// Help and version are data; the rest is wrong usage.
+fn not_a_command(screen: Screen, error: &clap::Error) -> Exit {
+    let text = error.render();
+    let help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if help {
+        let text = if screen.out.is_on() {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
+        return match screen.data(&text) {
+            Ok(()) => Exit::Done,
+            Err(_) => Exit::Outside,
+        };
+    }
+    let text = if screen.err.is_on() {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    screen.say(text.trim_end());
+    Exit::Usage
+}
+
+/// Prints what went wrong and what to do now.
+fn tell(screen: Screen, failure: &Failure) {
+    let paint = screen.err;
+    if !failure.message.is_empty() {
+        screen.say(format_args!(
+            "{} {}",
+            paint.red("error:"),
+            printable(&failure.message)
+        ));
+    }
+    if let Some(help) = &failure.help {
+        screen.say(format_args!(
+            "  {} {}",
+            paint.cyan("help:"),
+            printable(help)
+        ));
+    }
+}
+
+/// Starts the asynchronous part of rbk, for the commands that have one.
+fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::outside(format!("the system gives no threads: {error}")))?;
+    let result = runtime.block_on(work);
+    // A read of the keyboard may still be blocked; it must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+/// A failed write of results, for instance to a full disk.
+fn unwritten(error: std::io::Error) -> Failure {
+    Failure::outside(format!("writing the result: {error}"))
+}

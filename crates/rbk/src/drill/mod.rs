@@ -1,0 +1,2 @@
+//! The rehearsal.
+pub mod disaster;

@@ -1,0 +1,251 @@
+//! From files to a checked plan: shared by `check`, `plan`, `run` and `drill`. Opens files, and nothing else.
+
+use crate::exit::{Exit, Failure};
+use crate::overlay::Overlay;
+use crate::render::colour::Screen;
+use crate::render::diagnostics::{self, Finding};
+use rbk_core::check::{self, Input};
+use rbk_core::environment::{self, Environment, Places};
+use rbk_core::plan::Plan;
+use rbk_syntax::{Diagnostic, MAX_TEXT, SourceId, Sources, Span, has_errors};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A runbook, checked against its environment.
+pub struct Loaded {
+    /// The runbook's file as it was given.
+    pub file: PathBuf,
+    /// All texts that diagnostics point into.
+    pub sources: Sources,
+    /// Everything there is to say about them.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The environment; absent where its file has errors.
+    pub environment: Option<Environment>,
+    /// The plan; absent where there are errors.
+    pub plan: Option<Plan>,
+    /// What an overlay changed about the environment, a line each.
+    pub overlaid: Vec<String>,
+}
+
+impl Loaded {
+    /// The diagnostics and what they point into.
+    pub fn finding(&self) -> Finding<'_> {
+        Finding {
+            sources: &self.sources,
+            diagnostics: &self.diagnostics,
+        }
+    }
+
+    /// One line about a runbook without errors.
+    pub fn about(&self) -> String {
+        let name = self.file.display();
+        match &self.plan {
+            Some(plan) => {
+                let steps = plan.steps.len();
+                let actions: usize = plan.steps.iter().map(|step| step.actions.len()).sum();
+                format!(
+                    "{name}: \"{}\" is right for {}: {steps} step{}, {actions} action{}",
+                    plan.runbook.title,
+                    plan.environment.name,
+                    if steps == 1 { "" } else { "s" },
+                    if actions == 1 { "" } else { "s" },
+                )
+            }
+            None => name.to_string(),
+        }
+    }
+}
+
+/// What was given with `--set`.
+#[derive(Debug, Clone, Default)]
+pub struct Given(BTreeMap<String, String>);
+
+impl Given {
+    /// Refuses a parameter that is given twice.
+    pub fn new(assignments: &[(String, String)]) -> Result<Self, Failure> {
+        let mut given = BTreeMap::new();
+        for (name, value) in assignments {
+            if given.insert(name.clone(), value.clone()).is_some() {
+                return Err(Failure::usage(format!("`--set {name}=…` is given twice"))
+                    .help("give each parameter once"));
+            }
+        }
+        Ok(Self(given))
+    }
+}
+
+/// Reads, parses, checks and plans a runbook, with what a sandbox changes about its environment.
+pub fn load(
+    file: &Path,
+    env: Option<&str>,
+    given: &Given,
+    overlay: Option<&Overlay>,
+) -> Result<Loaded, Failure> {
+    let bytes = read(file, "the runbook")?;
+    let EnvironmentFile {
+        mut sources,
+        mut diagnostics,
+        places,
+        mut environment,
+        ..
+    } = load_environment(Near::Runbook(file), env)?;
+    let mut overlaid = Vec::new();
+    if let (Some(environment), Some(overlay)) = (&mut environment, overlay) {
+        overlaid = overlay.apply(environment);
+    }
+    let (id, text, undecodable) = add(&mut sources, file, &bytes);
+    let mut plan = None;
+    if let Some(diagnostic) = undecodable {
+        diagnostics.push(diagnostic);
+    } else {
+        let parsed = rbk_syntax::parse(id, &text);
+        diagnostics.extend(parsed.diagnostics);
+        // The tree is checked also if some of it could not be read, so that all errors show at once.
+        if let (Some(runbook), Some(environment)) = (&parsed.runbook, &environment) {
+            let input = Input {
+                runbook,
+                environment,
+                places: &places,
+                given: &given.0,
+            };
+            let checked = check::check(&input, &mut sources);
+            diagnostics.extend(checked.diagnostics);
+            plan = checked
+                .program
+                .filter(|_| !has_errors(&diagnostics))
+                .map(|program| rbk_core::lower::plan(&program, &file.display().to_string(), &text));
+        }
+    }
+    Ok(Loaded {
+        file: file.to_owned(),
+        sources,
+        diagnostics,
+        environment,
+        plan,
+        overlaid,
+    })
+}
+
+/// An environment file, read.
+pub struct EnvironmentFile {
+    /// Its path.
+    pub file: PathBuf,
+    /// Its text.
+    pub sources: Sources,
+    /// Everything there is to say about it.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Where its parts stand.
+    pub places: Places,
+    /// The environment; absent where there are errors.
+    pub environment: Option<Environment>,
+}
+
+impl EnvironmentFile {
+    /// The diagnostics and what they point into.
+    pub fn finding(&self) -> Finding<'_> {
+        Finding {
+            sources: &self.sources,
+            diagnostics: &self.diagnostics,
+        }
+    }
+}
+
+/// Where an environment is looked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Near<'a> {
+    /// Beside a runbook.
+    Runbook(&'a Path),
+    /// In the current directory and its `runbooks`.
+    Here,
+}
+
+/// Finds and reads an environment file: the one that `--env` names, or else the default of `rbk.toml`.
+pub fn load_environment(near: Near<'_>, env: Option<&str>) -> Result<EnvironmentFile, Failure> {
+    let file = find(near, env)?;
+    let bytes = read(&file, "the environment")?;
+    let mut sources = Sources::default();
+    let (id, text, undecodable) = add(&mut sources, &file, &bytes);
+    if let Some(diagnostic) = undecodable {
+        let (diagnostics, places) = (vec![diagnostic], Places::default());
+        return Ok(EnvironmentFile {
+            file,
+            sources,
+            diagnostics,
+            places,
+            environment: None,
+        });
+    }
+    let name = file
+        .file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let base = file.parent().unwrap_or(Path::new(""));
+    let environment::Loaded {
+        environment,
+        places,
+        diagnostics,
+    } = environment::load(&name, id, &text, base);
+    Ok(EnvironmentFile {
+        file,
+        sources,
+        diagnostics,
+        places,
+        environment,
+    })
+}
+
+/// The environment, for commands that do nothing without one; its diagnostics are printed here.
+pub fn environment_or_tell(screen: Screen, env: Option<&str>) -> Result<Environment, Failure> {
+    let loaded = load_environment(Near::Here, env)?;
+    diagnostics::tell(screen, &[loaded.finding()]);
+    loaded.environment.ok_or_else(|| Failure::said(Exit::Wrong))
+}
+
+/// Reads a file, but not much more of it than would be taken.
+fn read(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(MAX_TEXT as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| Failure::wrong(format!("reading {what} `{}`: {error}", file.display())))?;
+    Ok(bytes)
+}
+
+/// Adds a text to the sources; where it isn't UTF-8, with a diagnostic at the first byte that is not.
+fn add(sources: &mut Sources, file: &Path, bytes: &[u8]) -> (SourceId, String, Option<Diagnostic>) {
+    let name = file.display().to_string();
+    let error = match rbk_syntax::decode(bytes) {
+        Ok(text) => return (sources.add(name, text.clone()), text, None),
+        Err(error) => error,
+    };
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    // A text that is cut for its length may be cut within a character; its length is what is wrong with it.
+    if bytes.len() > MAX_TEXT {
+        return (sources.add(name, text.clone()), text, None);
+    }
+    let id = sources.add(name, text.clone());
+    let replacement = char::REPLACEMENT_CHARACTER.len_utf8();
+    let span = Span::new(id, error.offset, error.offset + replacement);
+    let diagnostic = Diagnostic::error(
+        error.code(),
+        error.to_string(),
+        span,
+        "this is no character",
+    )
+    .help(error.help());
+    (id, text, Some(diagnostic))
+}
+
+fn find(near: Near<'_>, env: Option<&str>) -> Result<PathBuf, Failure> {
+    let roots = match near {
+        Near::Runbook(file) => vec![file.parent().unwrap_or(Path::new("")).to_owned()],
+        Near::Here => vec![PathBuf::new(), PathBuf::from("runbooks")],
+    };
+    let name = env.unwrap_or("prod");
+    for root in &roots {
+        let file = root.join("environments").join(format!("{name}.toml"));
+        if file.is_file() {
+            return Ok(file);
+        }
+    }
+    Ok(PathBuf::from(name))
+}

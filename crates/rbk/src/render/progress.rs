@@ -1,0 +1,260 @@
+//! What a run shows while it goes: a subscriber to the journal's records. On a terminal the current action is a line
+//! that changes; elsewhere every change is a line of its own.
+
+use super::colour::{Screen, printable};
+use super::time::short;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rbk_core::ids::ActionId;
+use rbk_core::journal::{Entry, Event, How, Observation, Outcome, Record};
+use rbk_core::plan::{Action, Plan, PlannedAction};
+use rbk_core::run::{Observer, Tick};
+use rbk_core::value::duration_text;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often an unchanged observation is repeated where lines don't change.
+const REPEAT: Duration = Duration::from_secs(60);
+
+/// Shows the records of one run.
+pub struct Progress {
+    screen: Screen,
+    state: Mutex<State>,
+}
+
+struct State {
+    actions: BTreeMap<ActionId, Known>,
+    steps: usize,
+    shown_step: Option<Place>,
+    preflight_shown: bool,
+    current: Option<Current>,
+}
+
+/// What the plan says of an action.
+struct Known {
+    summary: String,
+    limit: Option<u64>,
+    place: Place,
+    next: Option<String>,
+    waits_for_person: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Step { number: usize, title: String },
+    OnFailure,
+}
+
+struct Current {
+    action: ActionId,
+    since: Instant,
+    seen: String,
+    told: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Gets to know the plan's actions.
+    pub fn new(screen: Screen, plan: &Plan) -> Self {
+        let mut actions = BTreeMap::new();
+        let mut learn = |list: &[PlannedAction], place: &Place, after: Option<&str>| {
+            for (index, planned) in list.iter().enumerate() {
+                let next = list.get(index + 1).map(|next| printable(&next.summary));
+                actions.insert(
+                    planned.id.clone(),
+                    Known {
+                        summary: printable(&planned.summary),
+                        limit: planned.upper_bound.filter(|seconds| *seconds > 0),
+                        place: place.clone(),
+                        next: next.or_else(|| after.map(|title| format!("step \"{title}\""))),
+                        waits_for_person: matches!(planned.action, Action::Approve { .. }),
+                    },
+                );
+            }
+        };
+        for (index, step) in plan.steps.iter().enumerate() {
+            let title = printable(step.path.as_str());
+            let after = plan.steps.get(index + 1).map(|next| printable(next.path.as_str()));
+            let place = Place::Step { number: index + 1, title };
+            learn(&step.actions, &place, after.as_deref());
+        }
+        learn(&plan.on_failure, &Place::OnFailure, None);
+        Self {
+            screen,
+            state: Mutex::new(State {
+                actions,
+                steps: plan.steps.len(),
+                shown_step: None,
+                preflight_shown: false,
+                current: None,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, state: &mut State, action: &ActionId) {
+        if state.current.as_ref().is_some_and(|current| current.action == *action) {
+            return;
+        }
+        self.clear(state);
+        let Some(known) = state.actions.get(action) else {
+            return;
+        };
+        if state.shown_step.as_ref() != Some(&known.place) {
+            let heading = match &known.place {
+                Place::Step { number, title } => format!("Step {number} of {}: {title}", state.steps),
+                Place::OnFailure => "On failure".to_owned(),
+            };
+            self.screen.say("");
+            self.screen.say(self.screen.err.bold(heading));
+            state.shown_step = Some(known.place.clone());
+        }
+        let bar = (self.screen.live && !known.waits_for_person).then(|| bar(&known.summary, known.next.as_deref()));
+        if !self.screen.live {
+            let limit = known.limit.map_or(String::new(), |seconds| format!(" (at most {})", duration_text(seconds)));
+            self.screen.say(format_args!("  - {}{limit}", known.summary));
+        }
+        let now = Instant::now();
+        state.current = Some(Current { action: action.clone(), since: now, seen: String::new(), told: now, bar });
+    }
+
+    fn clear(&self, state: &mut State) {
+        if let Some(bar) = state.current.take().and_then(|current| current.bar) {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// The last line of an action.
+    fn finish(&self, state: &mut State, action: &ActionId, mark: &str, word: &str, detail: &str) {
+        let since = state.current.as_ref().filter(|current| current.action == *action).map(|current| current.since);
+        let took = since.map_or(String::new(), |since| format!(" {}", short(since.elapsed())));
+        self.clear(state);
+        let paint = self.screen.err;
+        let detail = if detail.is_empty() { String::new() } else { format!(": {}", printable(detail)) };
+        if self.screen.live {
+            let summary = state.actions.get(action).map_or(action.as_str(), |known| known.summary.as_str());
+            let word = if word == "done" { String::new() } else { format!(" {word}") };
+            self.screen.say(format_args!("  {mark} {summary}{word}{}", paint.dim(format_args!("{took}{detail}"))));
+        } else {
+            self.screen.say(format_args!("    {word}{took}{detail}"));
+        }
+    }
+
+    fn seen(&self, state: &mut State, seen: &str, elapsed: Duration, limit: Option<Duration>) {
+        let Some(current) = &mut state.current else {
+            return;
+        };
+        let seen = printable(seen);
+        if let Some(bar) = &current.bar {
+            let limit = limit.map_or(String::new(), |limit| format!(" of {}", duration_text(limit.as_secs())));
+            bar.set_prefix(format!("{}{limit}", short(elapsed)));
+            bar.set_message(seen);
+        } else if !self.screen.live && (seen != current.seen || current.told.elapsed() >= REPEAT) {
+            self.screen.say(format_args!("    {} {seen}", short(elapsed)));
+            current.seen = seen;
+            current.told = Instant::now();
+        }
+    }
+
+    fn preflight(&self, state: &mut State, observation: &Observation) {
+        let paint = self.screen.err;
+        if !state.preflight_shown {
+            self.screen.say("");
+            self.screen.say(paint.bold("Before the first effect"));
+            state.preflight_shown = true;
+        }
+        self.screen.say(format_args!("  {} {}", paint.green("✓"), printable(&observation.to_string())));
+    }
+
+    /// What isn't about one action.
+    fn whole_run(&self, state: &mut State, record: &Record) {
+        let paint = self.screen.err;
+        let line = match &record.entry.event {
+            Event::Header(header) => format!(
+                "Run {} of \"{}\" in {} (account {}, region {})",
+                paint.bold(&record.run),
+                printable(&header.title),
+                printable(&header.environment),
+                header.account,
+                header.region
+            ),
+            Event::Lease(lease) if record.epoch > 1 => format!("resumed by {}", printable(&lease.operator)),
+            Event::Aborted { by, reason } => format!("given up by {}: {}", printable(by), printable(reason)),
+            Event::Observed { preflight: Some(_), observation } => {
+                self.preflight(state, observation);
+                return;
+            }
+            _ => return,
+        };
+        self.screen.say(line);
+    }
+}
+
+impl Observer for Progress {
+    fn record(&self, record: &Record) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let Entry { action: Some(action), event, .. } = &record.entry else {
+            self.whole_run(state, record);
+            return;
+        };
+        let paint = self.screen.err;
+        let (good, bad, open) = (paint.green("✓"), paint.red("✗"), paint.yellow("!"));
+        match event {
+            Event::Started | Event::Intent(_) => self.begin(state, action),
+            Event::Observed { observation: Observation::Condition { seen, attended, .. }, .. } => {
+                self.seen(state, seen, Duration::from_millis(*attended), None);
+            }
+            Event::Outcome(Outcome::Done { how, detail, .. }) => {
+                self.finish(state, action, &good, how_word(*how), detail);
+            }
+            Event::Outcome(Outcome::Failed { failure }) => {
+                self.finish(state, action, &bad, &paint.red("failed"), &failure.to_string());
+            }
+            Event::Unknown { failure } => {
+                self.finish(state, action, &open, &paint.yellow("can't be decided"), &failure.to_string());
+            }
+            Event::Approved { by, .. } => self.finish(state, action, &good, "approved", by),
+            Event::Skipped { reason } => self.finish(state, action, &open, &paint.yellow("skipped"), reason),
+            Event::Suspended { failure, .. } => {
+                self.finish(state, action, &open, &paint.yellow("suspended"), &failure.to_string());
+            }
+            _ => {}
+        }
+    }
+
+    fn tick(&self, tick: &Tick) {
+        let mut state = self.state();
+        self.begin(&mut state, &tick.action);
+        self.seen(&mut state, &tick.seen, tick.elapsed, tick.limit);
+    }
+}
+
+fn how_word(how: How) -> &'static str {
+    match how {
+        How::Done => "done",
+        How::Adopted => "done by an earlier attempt",
+        How::AlreadySo => "already so",
+        How::ByHand => "done by hand",
+    }
+}
+
+/// The line that changes: what is done, how long, what was last seen, and what is next.
+fn bar(summary: &str, next: Option<&str>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let next = next.map_or(String::new(), |next| format!("\n    next: {}", braces(next)));
+    let template = format!("  {{spinner}} {}  {{prefix:.cyan}} {{wide_msg:.dim}}{next}", braces(summary));
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// Keeps user text from being read as a part of the template.
+fn braces(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}").replace('\n', " ")
+}

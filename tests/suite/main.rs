@@ -1,0 +1,6 @@
+//! The whole project from outside: the language through its cases, the command line through the binary that was just
+//! built, runs and drills end to end against the sandbox.
+
+mod architecture;
+mod lang;
+mod process;
