@@ -17,8 +17,10 @@ mod reader;
 mod schema;
 mod secrets;
 mod suggest;
+mod table;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use error::{CODES, EnvironmentError, Insert};
 pub use forms::Form;

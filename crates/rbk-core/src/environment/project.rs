@@ -267,7 +267,7 @@ mod tests {
     fn chosen(default: Option<&str>, env: Option<&str>) -> String {
         match surroundings(default).choose(env) {
             Ok(file) => format!("{} in {}", file.name, file.path.display()),
-            Err(error) => format!("{} {error}\nhelp: {}", error.code(), error.help()),
+            Err(error) => told(&error, Path::new("runbooks")),
         }
     }
 
@@ -351,7 +351,17 @@ mod tests {
         std::fs::write(folder.path().join(PROJECT_FILE), "enviroment = \"stage\"\n")
             .expect("a file");
         let wrong = Surroundings::read(folder.path()).expect_err("a misspelt key");
-        assert_eq!(wrong.code(), Code("RBK3033"));
+        insta::assert_snapshot!("wrong_project", told(&wrong, folder.path()));
+
+        std::fs::remove_file(folder.path().join(PROJECT_FILE)).expect("the file");
+        std::fs::create_dir(folder.path().join(PROJECT_FILE)).expect("a folder in its place");
+        let unreadable = Surroundings::read(folder.path()).expect_err("a folder is no file");
+        insta::assert_snapshot!("unreadable", told(&unreadable, folder.path()));
+    }
+
+    fn told(error: &LookupError, folder: &Path) -> String {
+        format!("{} {error}\nhelp: {}", error.code(), error.help())
+            .replace(&folder.display().to_string(), "runbooks")
     }
 
     #[test]
