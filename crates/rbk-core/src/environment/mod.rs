@@ -27,7 +27,7 @@ pub use forms::Form;
 pub use load::{Loaded, load};
 pub use places::Places;
 pub use project::{
-    ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings,
+    ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings, find,
 };
 
 pub use schema::schema;
