@@ -231,11 +231,17 @@ impl LookupError {
             }
             Self::NoDefault { directory, names } => {
                 let example = names.first().map_or("prod", String::as_str);
-                format!(
-                    "say `--env {example}`, or write `environment = \"{example}\"` into `{}`; {}",
-                    directory.join(PROJECT_FILE).display(),
-                    list(directory, names)
-                )
+                let project = directory.join(PROJECT_FILE);
+                let say = format!(
+                    "say `--env {example}`, or write `environment = \"{example}\"` into `{}`",
+                    project.display()
+                );
+                if names.is_empty() {
+                    let file = directory.join(ENVIRONMENTS).join("prod.toml");
+                    format!("describe one in `{}`; then {say}", file.display())
+                } else {
+                    format!("{say}; {}", list(directory, names))
+                }
             }
             Self::WrongProject { .. } => "mend it, or say `--env`".to_owned(),
             Self::Unreadable { .. } => "look at who may read it".to_owned(),
