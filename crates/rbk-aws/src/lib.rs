@@ -32,6 +32,8 @@ use rbk_core::ports;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 /// A read ends within this time, with all its attempts and the waiting in between (of one page, where there are pages).
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -172,7 +174,8 @@ pub(crate) async fn connect_at(
     if let Some(credentials) = credentials {
         loader = loader.credentials_provider(credentials);
     }
-    let config = loader.load().await;
+    // At its finest level the reading of profiles logs what they say, keys included.
+    let config = loader.load().with_subscriber(NoSubscriber::default()).await;
 
     Ok(Aws {
         identity: Arc::new(identity::Sts::new(&config, region.to_string())),

@@ -97,22 +97,22 @@ struct Connector {
 }
 
 impl Connector {
-    /// Loads no root certificates.
+    /// Never speaks TLS, so it needs no root certificates; reading the system's takes longer than a call.
     fn plain(&self) -> &Hyper {
         self.plain.get_or_init(|| {
-            let mut context = TlsContext::builder();
-            context = context.with_trust_store(TrustStore::empty());
             let builder = self
                 .builder
                 .clone()
                 .tls_provider(Provider::rustls(CryptoMode::Ring));
-            match context.build() {
+            let no_roots = TlsContext::builder().with_trust_store(TrustStore::empty());
+            match no_roots.build() {
                 Ok(context) => builder.tls_context(context).build(),
                 Err(_) => builder.build(),
             }
         })
     }
 
+    /// With the system's root certificates and the proxy of the usual variables.
     fn tls(&self) -> &Hyper {
         self.tls.get_or_init(|| {
             self.builder

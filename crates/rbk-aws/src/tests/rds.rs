@@ -345,6 +345,24 @@ async fn a_password_is_set_without_applying_what_else_is_pending() {
 }
 
 #[tokio::test]
+async fn a_password_is_sent_once_whatever_comes_back() {
+    for (answer, sent) in [
+        (throttled(), Sent::No),
+        (unavailable(), Sent::Maybe),
+        (Answer::Cut, Sent::Maybe),
+    ] {
+        let (aws, server) = clients(vec![answer.clone(); 3]).await;
+        let error = aws
+            .rds
+            .set_master_password(&id("recovery"), &SecretString::from(PASSWORD))
+            .await
+            .expect_err("trouble");
+        assert_eq!(error.sent, sent, "{answer:?}: {error}");
+        assert_eq!(server.requests().len(), 1, "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_error_does_not_repeat_the_password() {
     let refusal = Answer::xml_error(
         400,

@@ -255,6 +255,31 @@ async fn a_label_that_is_elsewhere_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn a_move_is_sent_once_whatever_comes_back() {
+    let throttled = Answer::json_error(400, "ThrottlingException", "Rate exceeded");
+    let broken = Answer::json_error(500, "InternalServiceError", "An error occurred");
+    for (answer, sent) in [
+        (throttled, Sent::No),
+        (broken, Sent::Maybe),
+        (Answer::Cut, Sent::Maybe),
+    ] {
+        let (aws, server) = clients(vec![answer.clone(); 3]).await;
+        let error = aws
+            .secrets
+            .move_label(
+                &name(),
+                &label("AWSCURRENT"),
+                Some(&version(ONE)),
+                &version(TWO),
+            )
+            .await
+            .expect_err("trouble");
+        assert_eq!(error.sent, sent, "{answer:?}: {error}");
+        assert_eq!(server.requests().len(), 1, "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn another_invalid_parameter_is_no_conflict() {
     let answer = Answer::json_error(
         400,
