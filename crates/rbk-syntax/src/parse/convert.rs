@@ -180,23 +180,15 @@ fn is_word(rule: Rule) -> bool {
             | Rule::kw_let
             | Rule::kw_require
             | Rule::kw_step
-            | Rule::kw_on
-            | Rule::kw_failure
+            | Rule::kw_on_failure
             | Rule::kw_restore
             | Rule::kw_from
-            | Rule::kw_set
-            | Rule::kw_credentials
+            | Rule::kw_set_credentials_of
             | Rule::kw_of
-            | Rule::kw_switch
-            | Rule::kw_secret
+            | Rule::kw_switch_secret_of
             | Rule::kw_to
-            | Rule::kw_accepting
-            | Rule::kw_loss
-            | Rule::kw_freeze
-            | Rule::kw_thaw
-            | Rule::kw_writes
-            | Rule::kw_if
-            | Rule::kw_reachable
+            | Rule::kw_freeze_writes_on
+            | Rule::kw_thaw_writes_on
             | Rule::kw_keep
             | Rule::kw_because
             | Rule::kw_await
@@ -206,14 +198,9 @@ fn is_word(rule: Rule) -> bool {
             | Rule::kw_else
             | Rule::kw_approve
             | Rule::kw_note
-            | Rule::kw_latest
+            | Rule::kw_latest_snapshot_of
             | Rule::kw_snapshot
-            | Rule::kw_checks
+            | Rule::kw_checks_of
             | Rule::kw_as
-            | Rule::kw_is
-            | Rule::kw_accepts
-            | Rule::kw_uses
-            | Rule::kw_has
-            | Rule::kw_left
     )
 }

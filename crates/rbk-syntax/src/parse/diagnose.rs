@@ -11,8 +11,32 @@ use crate::diagnostic::Diagnostic;
 use crate::span::{SourceId, Span};
 use pest::error::{Error, ErrorVariant, InputLocation};
 
+/// What is written in several words. The grammar knows each as one, and can't say which of them is wrong.
+const PHRASES: &[&[&str]] = &[
+    &["set", "credentials", "of"],
+    &["switch", "secret", "of"],
+    &["freeze", "writes", "on"],
+    &["thaw", "writes", "on"],
+    &["on", "failure"],
+    &["accepting", "loss"],
+    &["if", "reachable"],
+    &["latest", "snapshot", "of"],
+    &["checks", "of"],
+    &["is", "available"],
+    &["is", "healthy"],
+    &["accepts", "connections"],
+    &["has", "left"],
+];
+
+const OPERATOR: &str = "an operator";
+const SAID_OF_IT: &str = "what is said of it";
+const TEXT: &str = "a text in double quotes";
+
+/// What is longer is no misspelling of anything.
+const LONGEST_WORD: usize = 32;
+
 /// The diagnostic of what the scanner found.
-pub(super) fn fault(source: SourceId, chunk: &Chunk, fault: Fault) -> Diagnostic {
+pub(super) fn fault(source: SourceId, text: &str, chunk: &Chunk, fault: Fault) -> Diagnostic {
     let span = |start, end| Span::new(source, start, end);
     match fault {
         Fault::UnterminatedText { start, end, long } => {
@@ -35,7 +59,13 @@ pub(super) fn fault(source: SourceId, chunk: &Chunk, fault: Fault) -> Diagnostic
         Fault::UnclosedBrace { at } => SyntaxError::UnclosedBlock.at(span(at, at + 1)),
         Fault::SingleQuotes { start, end } => {
             let place = span(start, end);
-            SyntaxError::WrongQuotes { single: true }.at(place)
+            let diagnostic = SyntaxError::WrongQuotes { single: true }.at(place);
+            let inside = text.get(start + 1..end.saturating_sub(1)).unwrap_or("\"");
+            if end - start < 2 || inside.contains(['"', '\\']) {
+                diagnostic
+            } else {
+                diagnostic.fix(place, format!("\"{inside}\""))
+            }
         }
         Fault::TooDeep { at } => SyntaxError::TooDeep.at(span(at, at + 1)),
         Fault::TooLong => {
@@ -67,24 +97,17 @@ pub(super) fn refusal(
     };
     let expected = Expected::of(error);
     None.or_else(|| place.hyphenated_name())
+        .or_else(|| place.foreign_name())
         .or_else(|| place.detached_unit())
         .or_else(|| place.typographic_quotes())
         .or_else(|| place.semicolon())
+        .or_else(|| place.phrase(&expected))
         .unwrap_or_else(|| place.unexpected(&expected))
 }
 
 /// Whether a statement ends where it has to go on: the next line is then probably part of it.
 pub(super) fn breaks_off(written: &str, error: &Error<Rule>) -> bool {
     offset(error) >= written.len() && Expected::of(error).wants_value()
-}
-
-/// Which of some words was probably meant by the first one of a text.
-pub(super) fn similar_first_word(
-    written: &str,
-    candidates: impl Iterator<Item = &'static str>,
-) -> Option<&'static str> {
-    let word = words::first_word(written);
-    similar(word, candidates)
 }
 
 /// The first word of a chunk, or what stands in its place, and where.
@@ -163,6 +186,30 @@ impl<'t> Place<'t> {
         )
     }
 
+    /// `größe`
+    fn foreign_name(&self) -> Option<Diagnostic> {
+        let is_letter = |character: char| character.is_alphanumeric() || character == '_';
+        let is_foreign = self
+            .rest()
+            .starts_with(|first: char| is_letter(first) && !first.is_ascii());
+        let start = self.before().trim_end_matches(is_letter).len();
+        let length = self
+            .rest()
+            .find(|character| !is_letter(character))
+            .unwrap_or(self.rest().len());
+        let place = self.span(start, self.at + length);
+        let name = self
+            .written
+            .get(start..self.at + length)
+            .filter(|_| is_foreign)?;
+        Some(
+            SyntaxError::ForeignName {
+                name: name.to_owned(),
+            }
+            .at(place),
+        )
+    }
+
     /// `5 minutes`
     fn detached_unit(&self) -> Option<Diagnostic> {
         let number = self.before().trim_end();
@@ -231,17 +278,69 @@ impl<'t> Place<'t> {
         })
     }
 
+    /// `set credential of …`: the second or third word of a phrase.
+    fn phrase(&self, expected: &Expected) -> Option<Diagnostic> {
+        let is_claim = |phrase: &[&str]| matches!(phrase, ["is" | "accepts" | "has", ..]);
+        let here = |phrase: &[&str]| {
+            expected.literals.contains(&phrase.join(" ").as_str())
+                || is_claim(phrase) && expected.kinds.contains(&SAID_OF_IT)
+        };
+        let (place, words) = self.broken_phrase(self.at, here).or_else(|| {
+            // A first word that was taken for a name: `latest snapshto of …`.
+            let before = self.before().trim_end();
+            let start = before
+                .trim_end_matches(|last: char| last.is_ascii_alphanumeric() || last == '_')
+                .len();
+            let is_value = expected.kinds.contains(&OPERATOR) && start < before.len();
+            let there =
+                |phrase: &[&str]| is_claim(phrase) || matches!(phrase, ["latest" | "checks", ..]);
+            is_value.then(|| self.broken_phrase(start, there)).flatten()
+        })?;
+        let place = Self { at: place, ..*self };
+        let literals = Expected {
+            literals: words,
+            kinds: Vec::new(),
+        };
+        Some(place.unexpected(&literals))
+    }
+
+    /// Where the longest of some phrases that begins at a place goes wrong, and how it could go on.
+    fn broken_phrase(
+        &self,
+        start: usize,
+        fits: impl Fn(&[&str]) -> bool,
+    ) -> Option<(usize, Vec<&'static str>)> {
+        let mut furthest = 0;
+        let mut next_words = Vec::new();
+        for phrase in PHRASES.iter().filter(|phrase| fits(phrase)) {
+            let mut at = start;
+            for (index, word) in phrase.iter().enumerate() {
+                let rest = self.written.get(at..)?;
+                let blanks = rest.len() - rest.trim_start().len();
+                if words::first_word(rest.trim_start()) == *word {
+                    at += blanks + word.len();
+                    continue;
+                }
+                if index > 0 && at + blanks >= furthest {
+                    if at + blanks > furthest {
+                        next_words.clear();
+                    }
+                    furthest = at + blanks;
+                    next_words.push(*word);
+                }
+                break;
+            }
+        }
+        (furthest > 0).then_some((furthest, next_words))
+    }
+
     fn unexpected(&self, expected: &Expected) -> Diagnostic {
         let place = self.token_span();
         let found = found(self.rest());
         let word = words::first_word(self.rest());
         let similar = similar(
             word,
-            expected
-                .literals
-                .iter()
-                .copied()
-                .filter(|literal| *literal != word),
+            expected.words().filter(|candidate| *candidate != word),
         );
         let help = match similar {
             Some(_) => None,
@@ -251,9 +350,7 @@ impl<'t> Place<'t> {
             None if words::RESERVED.contains(&word) && expected.kinds.contains(&"a name") => {
                 return SyntaxError::ReservedName { name: word.to_owned() }.at(place);
             }
-            None if self.rest().starts_with(|first: char| first.is_alphabetic() && !first.is_ascii()) => {
-                Some("names are made of ASCII letters, digits and `_`".into())
-            }
+            None if self.rest().starts_with('.') => Some("no blanks stand around the dots of a path".into()),
             None => None,
         };
         let error = SyntaxError::Unexpected {
@@ -262,10 +359,13 @@ impl<'t> Place<'t> {
             help,
         };
         let diagnostic = error.at(place);
+        let end = self.before().trim_end().len();
         match (similar, expected.only_literal()) {
             (Some(similar), _) => diagnostic.fix(place, similar),
-            (None, Some(literal)) if place.is_empty() && literal == ")" => {
-                diagnostic.fix(place, literal)
+            (None, Some(literal @ (")" | ":"))) => diagnostic.fix(self.span(end, end), literal),
+            // A word was left out before another.
+            (None, Some(literal)) if !word.is_empty() => {
+                diagnostic.fix(self.span(self.at, self.at), format!("{literal} "))
             }
             _ => diagnostic,
         }
@@ -300,6 +400,28 @@ impl Expected {
         expected
     }
 
+    /// Every word that could stand here.
+    fn words(&self) -> impl Iterator<Item = &'static str> {
+        let has = |kind| self.kinds.contains(&kind);
+        let operators = if has(OPERATOR) {
+            &["and", "or"][..]
+        } else {
+            &[]
+        };
+        let claims = if has(SAID_OF_IT) {
+            &["exists", "is", "accepts", "uses", "has"][..]
+        } else {
+            &[]
+        };
+        let literals = self
+            .literals
+            .iter()
+            .filter_map(|literal| literal.split(' ').next());
+        literals
+            .chain(operators.iter().copied())
+            .chain(claims.iter().copied())
+    }
+
     fn wants_value(&self) -> bool {
         self.kinds.contains(&"a value")
     }
@@ -317,32 +439,20 @@ impl Expected {
         if self.wants_value() {
             return "a value".into();
         }
-        // Where a value may end, operators and what can be said of it are not worth listing.
-        let ends = self.kinds.contains(&"the end of the statement");
-        let clauses = [
-            "within",
-            "every",
-            "else",
-            "because",
-            "accepting loss",
-            "accepting",
-            "if reachable",
-            "if",
-            ")",
-            "as",
-        ];
-        let literals = self
-            .literals
-            .iter()
-            .filter(|literal| !ends || clauses.contains(literal));
+        // A text that is asked for afterwards is not optional.
+        if self.kinds.contains(&TEXT) {
+            return TEXT.into();
+        }
+        // Where a value may go on, what it could go on with is too much to list.
+        let literals = self.literals.iter().filter(|literal| **literal != "(");
         let kinds = self
             .kinds
             .iter()
-            .filter(|kind| !ends || **kind != "an operator");
+            .filter(|kind| ![OPERATOR, SAID_OF_IT].contains(kind));
         let mut all: Vec<String> = literals.map(|literal| format!("`{literal}`")).collect();
         all.extend(kinds.map(|kind| (*kind).to_owned()));
         match all.as_slice() {
-            [] => "something else".into(),
+            [] => "the end of the value".into(),
             [one] => one.clone(),
             [most @ .., last] => format!("{} or {last}", most.join(", ")),
         }
@@ -377,7 +487,13 @@ fn token(rest: &str) -> &str {
 }
 
 /// The candidate that a word is most probably a misspelling of.
-fn similar(word: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(super) fn similar(
+    word: &str,
+    candidates: impl Iterator<Item = &'static str>,
+) -> Option<&'static str> {
+    if word.len() > LONGEST_WORD {
+        return None;
+    }
     let lower = word.to_ascii_lowercase();
     candidates
         .filter(|candidate| candidate.len() > 1)

@@ -75,6 +75,8 @@ pub enum SyntaxError {
     KeepWithoutReason,
     #[error("`{name}` is not a name")]
     HyphenatedName { name: String },
+    #[error("`{name}` has letters that no name has")]
+    ForeignName { name: String },
     #[error("`{name}` is a word of the language")]
     ReservedName { name: String },
     #[error("a title is fixed text")]
@@ -136,6 +138,7 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK0031"), "`query` without a type"),
     (Code("RBK0032"), "Said twice"),
     (Code("RBK0033"), "More errors than are shown"),
+    (Code("RBK0034"), "Letters that no name has"),
 ];
 
 impl SyntaxError {
@@ -174,6 +177,7 @@ impl SyntaxError {
             Self::QueryWithoutType => "RBK0031",
             Self::Duplicate { .. } => "RBK0032",
             Self::TooManyErrors { .. } => "RBK0033",
+            Self::ForeignName { .. } => "RBK0034",
         })
     }
 
@@ -218,6 +222,7 @@ impl SyntaxError {
             Self::MissingText { .. } => "a text belongs here".into(),
             Self::KeepWithoutReason => "why does it stay?".into(),
             Self::HyphenatedName { .. } => "`-` subtracts".into(),
+            Self::ForeignName { .. } => "not a name".into(),
             Self::ReservedName { .. } => "not free for a name".into(),
             Self::InterpolatedTitle => "holds `{…}`".into(),
             Self::TooDeep => "one level too many".into(),
@@ -279,6 +284,7 @@ impl SyntaxError {
             Self::HyphenatedName { .. } => {
                 "names are letters, digits and `_`; to subtract, put blanks around `-`"
             }
+            Self::ForeignName { .. } => "names are made of the letters `a` to `z`, digits and `_`",
             Self::ReservedName { .. } => "choose another name",
             Self::InterpolatedTitle => {
                 "plans, journals and reports know a step by its title: write it out, or `\\{` for the character"

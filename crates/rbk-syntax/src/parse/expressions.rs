@@ -327,55 +327,20 @@ impl Converter<'_> {
                 span: name.span,
             };
         }
-        let is = |subject, quality, end: Span| Expr {
-            kind: ExprKind::Is { subject, quality },
-            span: start.to(end),
-        };
         match suffix.as_rule() {
             Rule::arguments => {
                 let result_type = parts.take_if(Rule::result_type);
                 self.call(subject, suffix, result_type)
             }
-            Rule::exists => is(subject, Quality::Exists, self.span(&suffix)),
-            Rule::is => {
-                let Some(quality) = self.parts(suffix).next() else {
-                    return parts.missing_value();
-                };
-                let end = self.span(&quality);
-                match quality.as_rule() {
-                    Rule::healthy => is(subject, Quality::Healthy, end),
-                    _ => is(subject, Quality::Available, end),
-                }
-            }
-            Rule::accepts_connections => {
-                let end = self
-                    .parts(suffix)
-                    .take(Rule::kw_connections)
-                    .map_or(start, |word| self.span(&word));
-                is(subject, Quality::AcceptsConnections, end)
-            }
-            Rule::uses => {
-                let database = self.entity(&mut self.parts(suffix));
-                let span = start.to(database.span);
+            Rule::quality => {
+                let span = start.to(self.span(&suffix));
+                let quality = quality(suffix.as_str());
                 Expr {
-                    kind: ExprKind::Uses {
-                        application: subject,
-                        database,
-                    },
+                    kind: ExprKind::Is { subject, quality },
                     span,
                 }
             }
-            Rule::has_left => {
-                let database = self.entity(&mut self.parts(suffix));
-                let span = start.to(database.span);
-                Expr {
-                    kind: ExprKind::HasLeft {
-                        application: subject,
-                        database,
-                    },
-                    span,
-                }
-            }
+            Rule::relation => self.relation(subject, suffix),
             other => {
                 debug_assert!(false, "a reference with the rule {other:?}");
                 Expr {
@@ -384,6 +349,29 @@ impl Converter<'_> {
                 }
             }
         }
+    }
+
+    /// `app uses source`, `app has left source`
+    fn relation(&mut self, application: Path, pair: Pair<'_, Rule>) -> Expr {
+        let start = application.span;
+        let mut parts = self.parts(pair);
+        let has_left = parts
+            .take(Rule::kw_relation)
+            .is_some_and(|words| words.as_str().starts_with("has"));
+        let database = self.entity(&mut parts);
+        let span = start.to(database.span);
+        let kind = if has_left {
+            ExprKind::HasLeft {
+                application,
+                database,
+            }
+        } else {
+            ExprKind::Uses {
+                application,
+                database,
+            }
+        };
+        Expr { kind, span }
     }
 
     /// A name on its own; some are values.
@@ -514,6 +502,19 @@ impl Converter<'_> {
                 }
             }
         }
+    }
+}
+
+/// What the words of the rule `quality` say.
+fn quality(written: &str) -> Quality {
+    if written.starts_with("exists") {
+        Quality::Exists
+    } else if written.starts_with("accepts") {
+        Quality::AcceptsConnections
+    } else if written.ends_with("healthy") {
+        Quality::Healthy
+    } else {
+        Quality::Available
     }
 }
 

@@ -24,7 +24,7 @@ impl Rule {
         match self {
             Rule::EOI => Kind("the end of the statement"),
             Rule::WHITESPACE
-            | Rule::COMMENT
+            | Rule::blank
             | Rule::word
             | Rule::digits
             | Rule::two
@@ -72,20 +72,12 @@ impl Rule {
             | Rule::malformed => Kind("a value"),
             Rule::operator => Kind("an operator"),
             Rule::arguments => Literal("("),
+            Rule::quality | Rule::relation | Rule::kw_relation => Kind("what is said of it"),
             Rule::result_type => Literal("as"),
-            Rule::exists => Literal("exists"),
-            Rule::is => Literal("is"),
-            Rule::accepts_connections => Literal("accepts connections"),
-            Rule::uses => Literal("uses"),
-            Rule::has_left => Literal("has left"),
 
             Rule::name | Rule::path => Kind("a name"),
             Rule::text => Kind("a text in double quotes"),
-            Rule::characters
-            | Rule::long_characters
-            | Rule::escape
-            | Rule::interpolation
-            | Rule::closing_brace => Silent,
+            Rule::characters | Rule::long_characters | Rule::escape | Rule::interpolation => Silent,
 
             Rule::colon => Literal(":"),
             Rule::assign => Literal("="),
@@ -96,23 +88,10 @@ impl Rule {
             Rule::kw_let => Literal("let"),
             Rule::kw_require => Literal("require"),
             Rule::kw_step => Literal("step"),
-            Rule::kw_on => Literal("on"),
-            Rule::kw_failure => Literal("failure"),
             Rule::kw_restore => Literal("restore"),
             Rule::kw_from => Literal("from"),
-            Rule::kw_set => Literal("set"),
-            Rule::kw_credentials => Literal("credentials"),
             Rule::kw_of => Literal("of"),
-            Rule::kw_switch => Literal("switch"),
-            Rule::kw_secret => Literal("secret"),
             Rule::kw_to => Literal("to"),
-            Rule::kw_accepting => Literal("accepting"),
-            Rule::kw_loss => Literal("loss"),
-            Rule::kw_freeze => Literal("freeze"),
-            Rule::kw_thaw => Literal("thaw"),
-            Rule::kw_writes => Literal("writes"),
-            Rule::kw_if => Literal("if"),
-            Rule::kw_reachable => Literal("reachable"),
             Rule::kw_keep => Literal("keep"),
             Rule::kw_because => Literal("because"),
             Rule::kw_await => Literal("await"),
@@ -122,19 +101,16 @@ impl Rule {
             Rule::kw_else => Literal("else"),
             Rule::kw_approve => Literal("approve"),
             Rule::kw_note => Literal("note"),
-            Rule::kw_latest => Literal("latest"),
             Rule::kw_snapshot => Literal("snapshot"),
-            Rule::kw_checks => Literal("checks"),
+            Rule::kw_on_failure => Literal("on failure"),
+            Rule::kw_set_credentials_of => Literal("set credentials of"),
+            Rule::kw_switch_secret_of => Literal("switch secret of"),
+            Rule::kw_freeze_writes_on => Literal("freeze writes on"),
+            Rule::kw_thaw_writes_on => Literal("thaw writes on"),
+            Rule::kw_latest_snapshot_of => Literal("latest snapshot of"),
+            Rule::kw_checks_of => Literal("checks of"),
             Rule::kw_pass => Literal("pass"),
             Rule::kw_as => Literal("as"),
-            Rule::kw_is => Literal("is"),
-            Rule::kw_accepts => Literal("accepts"),
-            Rule::kw_connections => Literal("connections"),
-            Rule::kw_uses => Literal("uses"),
-            Rule::kw_has => Literal("has"),
-            Rule::kw_left => Literal("left"),
-            Rule::available => Literal("available"),
-            Rule::healthy => Literal("healthy"),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{Problems, words};
 use crate::ast::{
     Doc, Expr, ExprKind, Item, Let, OnFailure, Param, Runbook, Statement, StatementKind, Step,
 };
+use crate::diagnostic::{Diagnostic, Label};
 use crate::span::{SourceId, Span, Spanned};
 use pest::Parser;
 use pest::iterators::Pair;
@@ -43,14 +44,14 @@ pub(super) fn single_expression(
     problems: &mut Problems,
 ) -> Option<Expr> {
     let mut scanner = Scanner::new(text, 0);
-    let end = text.trim_end().len();
+    let end = text.len();
     let chunk = match scanner.next(Level::Block) {
         Piece::Chunk(chunk) => chunk,
         piece => {
             let at = if let Piece::Close { at } = piece {
                 at
             } else {
-                end
+                text.len().min(end)
             };
             let error = SyntaxError::Unexpected {
                 expected: "a value".into(),
@@ -62,7 +63,7 @@ pub(super) fn single_expression(
         }
     };
     if let Some(fault) = chunk.fault {
-        problems.add(|| diagnose::fault(source, &chunk, fault));
+        problems.add(|| diagnose::fault(source, text, &chunk, fault));
         return None;
     }
     if chunk.end < end && scanner.peek() < text.len() {
@@ -84,7 +85,21 @@ pub(super) fn single_expression(
                 .map(|pair| converter.value(&mut converter.parts(pair)))
         }
         Err(error) => {
-            problems.add(|| diagnose::refusal(source, text, &chunk, &error));
+            problems.add(|| {
+                let told = diagnose::refusal(source, text, &chunk, &error);
+                let of_value = |words: String| {
+                    words.replace("the end of the statement", "the end of the value")
+                };
+                let primary = Label {
+                    text: of_value(told.primary.text),
+                    ..told.primary
+                };
+                Diagnostic {
+                    message: of_value(told.message),
+                    primary,
+                    ..told
+                }
+            });
             None
         }
     }
@@ -169,6 +184,8 @@ impl<'t> Reader<'t, '_> {
     fn item(&mut self, chunk: &Chunk) {
         let word = words::first_word(self.written(chunk));
         let quiet = std::mem::take(&mut self.quiet);
+        self.quiet.brace = quiet.brace;
+        self.quiet.misplaced = quiet.misplaced && word == "let";
         match word {
             "runbook" => self.runbook(chunk),
             "param" => self.param(chunk),
@@ -292,8 +309,7 @@ impl<'t> Reader<'t, '_> {
     fn unknown_item(&mut self, chunk: &Chunk, word: &str) {
         let span = self.chunk_span(chunk);
         let written = self.written(chunk);
-        let similar =
-            diagnose::similar_first_word(written, words::ITEMS.iter().map(|(word, _)| *word));
+        let similar = self.similar(word, words::ITEMS.iter().map(|(word, _)| *word));
         let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
         self.problems.add(|| {
             let error = SyntaxError::UnknownItem {
@@ -315,9 +331,38 @@ impl<'t> Reader<'t, '_> {
                 span: Span { end, ..span },
             }));
         } else {
+            if similar == Some("runbook") && self.title.is_none() {
+                self.title = Some(self.broken_title(chunk));
+            }
             self.items.push(Item::Error(span));
             self.skip_block(chunk);
         }
+    }
+
+    /// The candidate that was probably meant; nobody asks when it won't be told.
+    fn similar(
+        &self,
+        word: &str,
+        candidates: impl Iterator<Item = &'static str>,
+    ) -> Option<&'static str> {
+        if self.problems.is_full() {
+            None
+        } else {
+            diagnose::similar(word, candidates)
+        }
+    }
+
+    /// Whether a step at `next` is indented more deeply than the one whose `{` stands at `opened`: then it was
+    /// put into that one on purpose, and no `}` is missing.
+    fn is_nested(&self, opened: Option<usize>, next: usize) -> bool {
+        let Some(opened) = opened else { return false };
+        let indentation = |at| {
+            let before = self.text.get(..at).unwrap_or("");
+            let line = before.rfind('\n').map_or(0, |at| at + 1);
+            let line = self.text.get(line..).unwrap_or("");
+            line.len() - line.trim_start_matches([' ', '\t']).len()
+        };
+        indentation(next) > indentation(opened)
     }
 
     /// The block behind the head of an item: its statements, and where it ends. `may_complain`: nothing was
@@ -359,7 +404,9 @@ impl<'t> Reader<'t, '_> {
         let mut end = opened.map_or(self.scanner.position(), |at| at + 1);
         loop {
             let next = self.scanner.peek();
-            if words::begins_block(self.text.get(next..).unwrap_or("")) {
+            if words::begins_block(self.text.get(next..).unwrap_or(""))
+                && !self.is_nested(opened, next)
+            {
                 self.unclosed_block(opened, end, next);
                 return (body, self.span(end, end).end);
             }
@@ -391,7 +438,7 @@ impl<'t> Reader<'t, '_> {
     fn statement(&mut self, chunk: &Chunk) -> StatementKind {
         let written = self.written(chunk);
         let word = words::first_word(written);
-        let quiet = std::mem::take(&mut self.quiet);
+        let continuation = std::mem::take(&mut self.quiet.continuation);
         let span = self.chunk_span(chunk);
         if let Some(rule) = words::statement(word) {
             let kind = self.read(chunk, rule, |converter, pair| {
@@ -404,7 +451,7 @@ impl<'t> Reader<'t, '_> {
                 _ => StatementKind::Error,
             });
         }
-        if quiet.continuation {
+        if continuation {
             return StatementKind::Error;
         }
         let word_span = self.span(chunk.start, chunk.start + word.len());
@@ -423,16 +470,18 @@ impl<'t> Reader<'t, '_> {
                 self.problems
                     .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
             }
-            "step" => {
-                let help = "steps are not put into one another";
+            _ if words::continues(written) => {
+                let help = "it continues a statement, and none comes before it";
+                self.problems
+                    .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
+            }
+            "step" | "on" => {
+                let help = "blocks are not put into one another: close the one before with `}`";
                 self.problems
                     .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
             }
             _ => {
-                let similar = diagnose::similar_first_word(
-                    written,
-                    words::STATEMENTS.iter().map(|(word, ..)| *word),
-                );
+                let similar = self.similar(word, words::STATEMENTS.iter().map(|(word, ..)| *word));
                 let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
                 self.problems.add(|| {
                     let error = SyntaxError::UnknownStatement {
@@ -458,7 +507,9 @@ impl<'t> Reader<'t, '_> {
     ) -> Option<T> {
         let source = self.source;
         if let Some(fault) = chunk.fault {
-            self.problems.add(|| diagnose::fault(source, chunk, fault));
+            let text = self.text;
+            self.problems
+                .add(|| diagnose::fault(source, text, chunk, fault));
             return None;
         }
         match Grammar::parse(rule, self.written(chunk)) {

@@ -17,6 +17,12 @@ const SIZES: &[(&str, u64)] = &[
     ("tb", 1 << 40),
 ];
 
+/// Reason and help.
+const UNORDERED: (&str, &str) = (
+    "units in a strange order",
+    "the larger unit comes first, and each only once: `1d12h30m`",
+);
+
 /// Units of elsewhere, and what they are called here.
 const MISTAKEN_UNITS: &[(&str, &str)] = &[
     ("sec", "s"),
@@ -54,7 +60,11 @@ impl Converter<'_> {
         };
         value.unwrap_or_else(|| {
             let (reason, help) = match rule {
+                _ if has_stray_underscore(written) => {
+                    ("a stray `_`", "`_` stands between two digits")
+                }
                 Rule::integer => ("too large", "integers go up to 9_223_372_036_854_775_807"),
+                Rule::duration if !is_ordered(written) => UNORDERED,
                 Rule::duration => ("too long", "durations go up to 100 years"),
                 _ => ("too large", "sizes go up to 8_388_607tb"),
             };
@@ -74,7 +84,7 @@ impl Converter<'_> {
         match written.parse() {
             Ok(time) => ExprKind::Time(time),
             Err(_) => {
-                let reason = "no such day or hour".into();
+                let reason = "no such day, or no such time of day".into();
                 self.add(
                     &SyntaxError::MalformedTime {
                         written: written.into(),
@@ -94,8 +104,11 @@ impl Converter<'_> {
             return ExprKind::Error;
         }
         let is_digit = |character: char| character.is_ascii_digit() || character == '_';
-        let number = written.trim_end_matches(|character: char| !character.is_ascii_digit());
-        let unit = written.trim_start_matches(is_digit);
+        let is_unknown = |unit: &str| !DURATIONS.iter().chain(SIZES).any(|(name, _)| *name == unit);
+        let unit = amounts(written)
+            .map(|(_, unit)| unit)
+            .find(|unit| is_unknown(unit));
+        let unit = unit.unwrap_or(written.trim_start_matches(is_digit));
         let malformed = |reason, help| SyntaxError::MalformedNumber {
             written: written.into(),
             reason,
@@ -109,28 +122,13 @@ impl Converter<'_> {
                 ),
                 span,
             );
-        } else if unit.is_empty() || written.ends_with('_') {
-            self.add(
-                &malformed("a stray `_`", "`_` stands between two digits"),
-                span,
-            );
         } else if matches!(unit, "w" | "week" | "weeks") {
             self.unknown_unit(written, unit, weeks(written), span);
         } else if let Some(better) = corrected(written) {
             self.unknown_unit(written, unit, Some(better), span);
         } else if is_reordered(written) {
-            self.add(
-                &malformed(
-                    "units in a strange order",
-                    "the larger unit comes first: `1d12h30m`",
-                ),
-                span,
-            );
+            self.add(&malformed(UNORDERED.0, UNORDERED.1), span);
         } else {
-            let unit = written
-                .get(number.len()..)
-                .filter(|unit| !unit.is_empty())
-                .unwrap_or(unit);
             self.unknown_unit(written, unit, None, span);
         }
         ExprKind::Error
@@ -160,7 +158,7 @@ impl Converter<'_> {
             };
             self.add_with(&error, span, |it| it.fix(span, format!("{mended}Z")));
         } else {
-            let reason = "no such day or hour".into();
+            let reason = "no such day, or no such time of day".into();
             self.add(
                 &SyntaxError::MalformedTime {
                     written: written.into(),
@@ -211,7 +209,9 @@ fn digits(written: &str) -> Option<u64> {
 }
 
 fn integer(written: &str) -> Option<i64> {
-    i64::try_from(digits(written)?).ok()
+    i64::try_from(digits(written)?)
+        .ok()
+        .filter(|_| !has_stray_underscore(written))
 }
 
 /// Numbers and the units behind them.
@@ -235,7 +235,30 @@ fn duration(written: &str) -> Option<u64> {
         let (_, seconds) = DURATIONS.iter().find(|(name, _)| *name == unit)?;
         sum = sum.checked_add(digits(number)?.checked_mul(*seconds)?)?;
     }
-    (sum <= CENTURY).then_some(sum)
+    (sum <= CENTURY && is_ordered(written) && !has_stray_underscore(written)).then_some(sum)
+}
+
+/// Whether each unit of a duration is smaller than the one before.
+fn is_ordered(written: &str) -> bool {
+    let seconds = |unit| {
+        DURATIONS
+            .iter()
+            .find(|(name, _)| *name == unit)
+            .map_or(0, |(_, seconds)| *seconds)
+    };
+    amounts(written)
+        .map(|(_, unit)| seconds(unit))
+        .is_sorted_by(|larger, smaller| larger > smaller)
+}
+
+/// Whether a `_` stands elsewhere than between digits.
+fn has_stray_underscore(written: &str) -> bool {
+    let digits = |part: Option<&str>| {
+        part.is_some_and(|part| part.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    written
+        .match_indices('_')
+        .any(|(at, _)| !digits(written.get(at + 1..)))
 }
 
 fn size(written: &str) -> Option<u64> {
@@ -243,7 +266,7 @@ fn size(written: &str) -> Option<u64> {
     let (_, bytes) = SIZES.iter().find(|(name, _)| *name == unit)?;
     digits(number)?
         .checked_mul(*bytes)
-        .filter(|size| i64::try_from(*size).is_ok())
+        .filter(|size| i64::try_from(*size).is_ok() && !has_stray_underscore(written))
 }
 
 /// The same with the units of the language, if they are all known and in their order.

@@ -172,6 +172,11 @@ impl Problems {
         }
     }
 
+    /// Whether what is added now is only counted.
+    fn is_full(&self) -> bool {
+        self.told.len() >= MAX_ERRORS
+    }
+
     fn is_empty(&self) -> bool {
         self.told.is_empty()
     }

@@ -121,13 +121,13 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Where the next character stands that is neither blank nor in a comment.
+    /// Where the next character stands that is neither blank nor in a comment; `##` lines count as none.
     pub(super) fn peek(&self) -> usize {
         let mut at = self.at;
         loop {
             match self.byte(at) {
                 b' ' | b'\t' | b'\r' | b'\n' => at += 1,
-                b'#' => at = self.line_end(at),
+                b'#' if !self.is_doc(at) => at = self.line_end(at),
                 _ => return at,
             }
         }
@@ -336,7 +336,6 @@ impl<'t> Scanner<'t> {
         if self.end_interpolations(chunk) {
             return false;
         }
-        let start = self.at;
         let next = self.peek();
         match self.open.last() {
             None => {
@@ -344,8 +343,7 @@ impl<'t> Scanner<'t> {
                     b'{' => level == Level::File && chunk.fault.is_none(),
                     byte => byte.is_ascii_lowercase() && words::continues(self.rest(next)),
                 };
-                // `##` lines belong to what follows.
-                if !goes_on || self.has_doc(start, next) {
+                if !goes_on {
                     self.open_despite_fault(level, chunk);
                     return true;
                 }
@@ -356,6 +354,7 @@ impl<'t> Scanner<'t> {
                 if self.is_line_start(next) && words::begins_block(self.rest(next)) =>
             {
                 note(chunk, Fault::UnclosedBrace { at: *at });
+                chunk.lost = true;
                 true
             }
             Some((Open::Parenthesis, _)) if words::begins_any(self.rest(next)) => {
@@ -388,9 +387,10 @@ impl<'t> Scanner<'t> {
     /// A `'` outside of texts: passes up to its partner, so that what is between can't confuse.
     fn single_quotes(&mut self, chunk: &mut Chunk) {
         let start = self.at;
-        let line = self.text.get(start + 1..self.line_end(start)).unwrap_or("");
-        let length = line.find('\'').map_or(0, |length| length + 1);
-        self.at = start + 1 + length;
+        let behind = self.rest(start + 1);
+        let length = behind.find(['\'', '\n']).unwrap_or(behind.len());
+        let has_partner = self.byte(start + 1 + length) == b'\'';
+        self.at = start + 1 + if has_partner { length + 1 } else { 0 };
         note(
             chunk,
             Fault::SingleQuotes {
@@ -450,37 +450,38 @@ impl<'t> Scanner<'t> {
 
     /// At the end of the text: whatever is open stays so.
     fn close_all(&mut self, chunk: &mut Chunk) {
-        let interpolation = self
-            .open
-            .iter()
-            .find(|(open, _)| *open == Open::Interpolation);
-        let last = self
-            .open
-            .iter()
-            .rev()
-            .find(|(open, _)| matches!(open, Open::Text | Open::LongText));
-        if let Some((_, at)) = interpolation
-            && !self.is_open(Open::LongText)
-        {
-            note(chunk, Fault::UnclosedInterpolation { at: *at });
-        } else if let Some((open, start)) = last {
-            let long = *open == Open::LongText;
-            chunk.lost = long;
+        let find = |wanted: &[Open]| {
+            self.open
+                .iter()
+                .find(|(open, _)| wanted.contains(open))
+                .copied()
+        };
+        if let Some((_, start)) = find(&[Open::LongText]) {
+            // It has swallowed everything: what seemed wrong inside is not.
+            let end = self.at;
+            chunk.fault = Some(Fault::UnterminatedText {
+                start,
+                end,
+                long: true,
+            });
+        } else if let Some((_, at)) = find(&[Open::Interpolation]) {
+            note(chunk, Fault::UnclosedInterpolation { at });
+        } else if let Some((_, start)) = find(&[Open::Text]) {
+            let end = self.at;
             note(
                 chunk,
                 Fault::UnterminatedText {
-                    start: *start,
-                    end: self.at,
-                    long,
+                    start,
+                    end,
+                    long: false,
                 },
             );
-        } else if let Some((open, at)) = self.open.first() {
-            let fault = match open {
-                Open::Brace => Fault::UnclosedBrace { at: *at },
-                _ => Fault::UnclosedParenthesis { at: *at },
-            };
-            note(chunk, fault);
+        } else if let Some((_, at)) = find(&[Open::Brace]) {
+            note(chunk, Fault::UnclosedBrace { at });
+        } else if let Some((_, at)) = find(&[Open::Parenthesis]) {
+            note(chunk, Fault::UnclosedParenthesis { at });
         }
+        chunk.lost = !self.open.is_empty();
         self.open.clear();
     }
 
@@ -505,15 +506,6 @@ impl<'t> Scanner<'t> {
         if chunk.end - chunk.start > MAX_STATEMENT && chunk.fault.is_none() {
             chunk.fault = Some(Fault::TooLong);
         }
-    }
-
-    fn has_doc(&self, start: usize, end: usize) -> bool {
-        let between = self.text.get(start..end).unwrap_or("");
-        between.contains("##")
-            && between
-                .lines()
-                .map(str::trim_start)
-                .any(|line| line.starts_with("##") && !line.starts_with("###"))
     }
 
     fn is_line_start(&self, at: usize) -> bool {

@@ -80,21 +80,15 @@ impl Converter<'_> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::characters | Rule::long_characters => {
-                    pieces.push(Piece::Written(part.as_str()))
+                    self.refuse_braces(&part);
+                    pieces.push(Piece::Written(part.as_str()));
                 }
                 Rule::escape => pieces.extend(self.escape(&part).map(Piece::Escaped)),
                 Rule::interpolation => {
                     let value = self.value(&mut self.parts(part));
                     pieces.push(Piece::Part(TextPart::Expr(value)));
                 }
-                other => {
-                    debug_assert_eq!(other, Rule::closing_brace);
-                    let place = self.span(&part);
-                    self.add_with(&SyntaxError::StrayBraceInText, place, |it| {
-                        it.fix(place, "\\}")
-                    });
-                    pieces.push(Piece::Escaped('}'));
-                }
+                other => debug_assert!(false, "a text with the rule {other:?}"),
             }
         }
         Text {
@@ -104,6 +98,17 @@ impl Converter<'_> {
                 short_parts(pieces)
             },
             span,
+        }
+    }
+
+    /// A `}` that no `{` belongs to.
+    fn refuse_braces(&mut self, pair: &Pair<'_, Rule>) {
+        let start = self.base + pair.as_span().start();
+        for (at, _) in pair.as_str().match_indices('}') {
+            let place = self.problems.span(start + at, start + at + 1);
+            self.add_with(&SyntaxError::StrayBraceInText, place, |it| {
+                it.fix(place, "\\}")
+            });
         }
     }
 

@@ -1,1 +1,341 @@
-//! errors
+//! What is told about mistakes: every diagnostic in full.
+
+use crate::{file, told, told_of_file};
+use insta::assert_snapshot;
+
+/// One snapshot for several statements that go wrong alike.
+#[track_caller]
+fn each_told(statements: &[&str]) -> String {
+    let all: Vec<String> = statements
+        .iter()
+        .map(|statement| format!("{statement}\n{}", told(statement)))
+        .collect();
+    all.join("\n=====\n")
+}
+
+#[track_caller]
+fn each_file(texts: &[&str]) -> String {
+    let all: Vec<String> = texts.iter().map(|text| file(text)).collect();
+    all.join("\n=====\n")
+}
+
+#[test]
+fn misspelt_statements_are_recognised() {
+    assert_snapshot!(each_told(&[
+        "restor target from snap",
+        "swtich secret of app to target",
+        "Await target exists within 5m",
+        "destroy target with final snapshot",
+        "if app uses source {\n  note \"x\"\n}",
+        "don't forget the credentials",
+        "=> what",
+        "\"a text\"",
+        "within 5m",
+        "{ }",
+    ]));
+}
+
+#[test]
+fn misspelt_words_inside_statements_are_recognised() {
+    assert_snapshot!(each_told(&[
+        "restore target form snap",
+        "set credential of target",
+        "set credentials target",
+        "switch secret app to target",
+        "switch secret of app too target",
+        "switch secret of app to target acepting loss",
+        "switch secret of app to target accepting los",
+        "freeze write on source",
+        "thaw writes source",
+        "freeze writes on source if reachible",
+        "keep target becuase \"x\"",
+        "await target is availabel within 5m",
+        "await target is within 5m",
+        "await target accepts connection within 5m",
+        "await app has let source within 5m",
+        "await app is healty withn 10m",
+        "assert checks of target pas",
+        "let x = latest snapshto of target",
+        "let x = latest snapshot target",
+        "let x = snapshot \"a\" on target",
+    ]));
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    assert_snapshot!(each_told(&[
+        "restore",
+        "restore target",
+        "restore target from",
+        "set credentials of",
+        "switch secret of app",
+        "keep",
+        "assert",
+        "let = 5",
+        "let x 5",
+        "let x =",
+        "let",
+        "assert a and",
+        "assert a ==",
+        "assert not",
+        "let x = age(",
+        "let x = age(,)",
+        "let x = ()",
+        "restore target.  from snap",
+    ]));
+}
+
+#[test]
+fn a_line_that_breaks_off_takes_its_rest_with_it() {
+    assert_snapshot!(told(
+        "assert checks of target pass and\n  age(snap) < 5h\nnote \"fine\""
+    ));
+}
+
+#[test]
+fn too_much_is_named() {
+    assert_snapshot!(each_told(&[
+        "set credentials of target now",
+        "note \"a\" \"b\"",
+        "note \"a\";",
+        "note \"a\"; note \"b\"",
+        "restore target from snap, other",
+        "assert a b",
+        "assert (a))",
+        "let x = 5 5",
+        "restore target from snap with haste",
+        "set credentials of größe",
+        "note \"x\" ü",
+        "let x = [1]",
+    ]));
+}
+
+#[test]
+fn every_await_has_a_deadline() {
+    assert_snapshot!(each_told(&[
+        "await target is available",
+        "await target is available every 15s",
+        "await target is available within 5m within 6m",
+        "await target is available within",
+        "await within 5m",
+    ]));
+}
+
+#[test]
+fn texts_are_asked_for() {
+    assert_snapshot!(each_told(&[
+        "assert a else",
+        "assert a else 5",
+        "keep target",
+        "keep target because",
+        "approve",
+        "note",
+        "note x",
+    ]));
+}
+
+#[test]
+fn quotes_are_double() {
+    assert_snapshot!(each_told(&[
+        "note 'single'",
+        "note 'it says \"x\"'",
+        "note 'single",
+        "note “typographic”",
+        "note „deutsch“",
+        "note `backticks`",
+    ]));
+}
+
+#[test]
+fn texts_end_on_their_line() {
+    assert_snapshot!(each_told(&[
+        "note \"never closed\nset credentials of target",
+        "note \"ends in a backslash\\\nset credentials of target",
+        "note \"costs {\"\nset credentials of target",
+        "note \"costs {5\nset credentials of target",
+        "note \"a } b\"",
+        "note \"{}\"",
+        "note \"{a b}\"",
+        "note \"C:\\dir\"",
+        "note \"{age(snap}\"",
+    ]));
+}
+
+#[test]
+fn a_long_text_that_is_never_closed_is_told_once() {
+    assert_snapshot!(told_of_file(
+        "runbook \"R\"\nstep \"S\" {\n  note \"\"\"\n  never closed\n}\n\nstep \"T\" {\n}\n"
+    ));
+}
+
+#[test]
+fn numbers_have_the_units_of_the_language() {
+    assert_snapshot!(each_told(&[
+        "await a within 5min",
+        "await a within 90sec",
+        "await a within 2hours",
+        "await a within 1hr30min",
+        "await a within 1w",
+        "await a within 5 minutes",
+        "await a within 5 m",
+        "await a within 500ms",
+        "await a within 30m1h",
+        "await a within 1.5h",
+        "await a within 5M",
+        "let x = 64k",
+        "let x = 64KB",
+        "let x = 1gib",
+        "let x = 5foo",
+        "let x = 5_",
+        "let x = 99999999999999999999",
+        "let x = 99999999999999d",
+        "let x = 99999999tb",
+        "let x = 0x1f",
+    ]));
+}
+
+#[test]
+fn times_have_an_offset() {
+    assert_snapshot!(each_told(&[
+        "let x = 2026-11-22T09:15:00",
+        "let x = 2026-11-22T09:15",
+        "let x = 2026-11-22 09:15:00Z",
+        "let x = 2026-11-22 09:15:00",
+        "let x = 2026-11-22",
+        "let x = 2026-02-30T09:15:00Z",
+        "let x = 2026-11-22T25:00:00Z",
+        "let x = 2026-11-22T9:15:00Z",
+    ]));
+}
+
+#[test]
+fn operators_of_other_languages_are_recognised() {
+    assert_snapshot!(each_told(&[
+        "assert a = b",
+        "assert a === b",
+        "assert a && b",
+        "assert a || b",
+        "assert a <> b",
+        "assert !a",
+        "assert a < b < c",
+        "assert a == b == c",
+    ]));
+}
+
+#[test]
+fn names_have_no_hyphens() {
+    assert_snapshot!(each_told(&[
+        "set credentials of my-db",
+        "restore my-new-db from snap",
+        "let x = latest snapshot of my-db",
+        "assert my-db is available",
+        "assert a - my-new-db",
+        "let my-name = 5",
+    ]));
+    assert_snapshot!(told_of_file("runbook \"R\"\nparam my-db: database\n"));
+}
+
+#[test]
+fn some_names_are_reserved() {
+    assert_snapshot!(each_told(&[
+        "let now = 5",
+        "let and = 5",
+        "assert a and and",
+        "assert now is available",
+        "assert original.age(x)",
+    ]));
+}
+
+#[test]
+fn queries_are_complete() {
+    assert_snapshot!(each_told(&[
+        "let x = query(target, \"select 1\")",
+        "let x = query(\"select 1\") as integer",
+        "let x = query(target, \"select 1\") as",
+        "let x = age(snap) as duration",
+        "let x = query(target, select 1) as integer",
+    ]));
+}
+
+#[test]
+fn parentheses_are_closed() {
+    assert_snapshot!(each_told(&[
+        "assert age(snap < 5h\nset credentials of target",
+        "assert (a or b",
+        "restore target from (snap {",
+    ]));
+}
+
+#[test]
+fn titles_are_asked_for_and_fixed() {
+    assert_snapshot!(each_file(&[
+        "",
+        "# nothing but a comment\n",
+        "step \"S\" {\n  note \"x\"\n}\n",
+        "runbook\n",
+        "runbook Recovery\n",
+        "runbook \"R {x}\"\n",
+        "runbok \"R\"\n",
+        "runbook \"R\"\nrunbook \"S\"\n",
+        "runbook \"R\"\nstep {\n  note \"x\"\n}\n",
+        "runbook \"R\"\nstep Restore {\n  note \"x\"\n}\n",
+        "runbook \"R\"\nstep \"S {x}\" {\n  note \"x\"\n}\n",
+        "runbook \"R\"\nstep \"S {\n  note \"x\"\n}\n",
+        "runbook \"R\"\nstep 'S' {\n  note \"x\"\n}\n",
+        "runbook \"R\"\nstep “S” {\n  note \"x\"\n}\n",
+    ]));
+}
+
+#[test]
+fn blocks_are_opened_and_closed() {
+    assert_snapshot!(each_file(&[
+        "runbook \"R\"\nstep \"A\" {\n  note \"a\"\n\nstep \"B\" {\n  note \"b\"\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  note \"a\"\n",
+        "runbook \"R\"\nstep \"A\" {\n  note \"a\"\n\non failure {\n  note \"b\"\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  step \"B\" {\n    note \"b\"\n  }\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  note \"a\"\n}\n}\n",
+        "runbook \"R\"\nstep \"A\"\n  note \"a\"\n}\n",
+        "runbook \"R\"\nstep \"A\"\n\nstep \"B\" {\n}\n",
+        "runbook \"R\"\nparam x: database {\n  note \"a\"\n}\nrequire y\n",
+        "runbook \"R\"\non failur {\n  note \"a\"\n}\n",
+        "runbook \"R\"\non \"x\" {\n  note \"a\"\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  replicate a to b with dms {\n    mode: full\n  }\n  note \"b\"\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  replicate a to b with dms {\n    mode: full\n\nstep \"B\" {\n  note \"b\"\n}\n",
+    ]));
+}
+
+#[test]
+fn everything_has_its_place() {
+    assert_snapshot!(each_file(&[
+        "runbook \"R\"\nrestore target from snap\nset credentials of target\nlet x = 5\nnote \"x\"\n",
+        "runbook \"R\"\nstep \"A\" {\n  require a\n  param b: database\n}\n",
+        "runbook \"R\"\nsetp \"A\" {\n  note \"a\"\n}\n",
+        "runbook \"R\"\nprocedure restore(x) {\n  whatever x\n}\nparm x: database\nuse \"shared.rbk\"\n",
+        "runbook \"R\"\nparam x database\nparam y: = 5\nparam z: database = \nparam : database\nparam v: database where v\n",
+    ]));
+}
+
+#[test]
+fn what_a_broken_line_names_is_still_known() {
+    assert_snapshot!(file(
+        "runbook \"R\"\nparam a: duration = 5min 3\nlet b = )\nstep \"S\" {\n  let c = \n  note \"x\"\n}\n"
+    ));
+}
+
+#[test]
+fn independent_mistakes_are_told_together() {
+    assert_snapshot!(file(
+        "runbook \"R\"\nparam a: duration = 5min\nrequire a = b\nstep \"S\" {\n  restor a from b\n  note 'x'\n  await c\n}\nfoo\n"
+    ));
+}
+
+#[test]
+fn after_many_mistakes_the_rest_is_counted() {
+    let text = format!(
+        "runbook \"R\"\nstep \"S\" {{\n{}}}\n",
+        "  nonsense\n".repeat(250)
+    );
+    let told = told_of_file(&text);
+    assert_eq!(told.matches("error RBK").count(), 101);
+    assert_snapshot!(told.split("---\n").last().unwrap_or_default());
+}

@@ -2,8 +2,150 @@
 
 use crate::{QUICK_RECOVERY, file};
 use insta::assert_snapshot;
+use rbk_syntax::{SourceId, decode, parse};
 
 #[test]
 fn quick_recovery_is_read() {
     assert_snapshot!(file(QUICK_RECOVERY));
+}
+
+#[test]
+fn documentation_belongs_to_what_it_stands_at_and_comments_are_kept() {
+    assert_snapshot!(file(
+        r#"# licence
+
+runbook "R" # title
+## Two lines
+##   of documentation.
+
+# about the parameter
+## Where from.
+param a: database # trailing
+
+## Nobody's: a let has no documentation.
+let b = 5
+
+### a banner, no documentation ###
+
+## The step's.
+step "S" { # opened
+  # inside
+  ## inside as well
+  await a exists # why
+    # between
+    within 5m
+  note "x" } # closed
+## Nothing follows.
+"#
+    ));
+}
+
+#[test]
+fn documentation_below_the_title_is_the_runbooks_even_behind_a_blank_line() {
+    assert_snapshot!(file(
+        "runbook \"R\"\n\n## The runbook's.\n\nparam a: database\n"
+    ));
+    assert_snapshot!(file(
+        "runbook \"R\"\n\n## The parameter's.\nparam a: database\n"
+    ));
+}
+
+#[test]
+fn a_line_that_begins_with_a_clause_continues_the_one_before() {
+    assert_snapshot!(file(
+        r#"runbook "R"
+let snap = latest snapshot of source
+require a
+  and b
+
+  # still the same
+  or c
+  else "no"
+step "S"
+{
+  restore target
+    from snap
+  switch secret of app
+    to target
+    accepting loss
+  freeze writes on source
+    if reachable
+  freeze writes on source
+    if reachable # with a comment
+  keep target
+    because "it is needed"
+  await target exists
+    every 5s
+    within 5m
+  let x = query(
+    target,
+    """
+      select 1
+    """
+  ) as integer
+}
+"#
+    ));
+}
+
+#[test]
+fn blocks_fit_on_one_line() {
+    assert_snapshot!(file(
+        "runbook \"R\"\nstep \"A\" { note \"a\" }\nstep \"B\" {}\non failure { thaw writes on a if reachable }"
+    ));
+}
+
+#[test]
+fn names_may_look_like_words_of_the_language() {
+    assert_snapshot!(file(
+        r#"runbook "R"
+param target: database = step
+param step: database = from
+param within: duration = 5m
+param param: param = param
+let let = latest snapshot of latest
+require require uses uses
+step "S" {
+  restore restore from from
+  restore from from latest snapshot of snapshot
+  set credentials of of
+  switch secret of to to to
+  freeze writes on if if reachable
+  keep because because "because"
+  await within exists within within every every
+  await is is available within 5m
+  assert checks
+  let else = else
+  assert else else "else"
+}
+"#
+    ));
+}
+
+#[test]
+fn line_ends_tabs_and_a_byte_order_mark_do_not_matter() {
+    let plain = parse(SourceId::default(), QUICK_RECOVERY);
+    for text in [
+        QUICK_RECOVERY.replace('\n', "\r\n"),
+        QUICK_RECOVERY.replace("  ", "\t"),
+        format!("\u{feff}{QUICK_RECOVERY}"),
+    ] {
+        let parsed = parse(SourceId::default(), &text);
+        assert_eq!(parsed.diagnostics, []);
+        let tree = |parsed: rbk_syntax::Parsed, text: &str| {
+            crate::render::runbook(&parsed.runbook.unwrap(), text)
+        };
+        assert_eq!(
+            tree(parsed, &text),
+            tree(plain.clone(), QUICK_RECOVERY).replace("  of", "  of")
+        );
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_have_a_place() {
+    assert_eq!(decode(b"runbook").unwrap(), "runbook");
+    let error = decode(b"runbook \"R\"\n# gr\xc3\xbc\xdfe\n").unwrap_err();
+    assert_eq!((error.line, error.column, error.offset), (2, 6, 18));
+    assert_snapshot!(error.to_string(), @"not UTF-8 at line 2, column 6 (byte 18)");
 }
