@@ -19,12 +19,7 @@ pub(super) struct Network {
 }
 
 pub(super) fn network<'t>(reader: &mut Reader<'t>, entry: Option<Entry<'t>>) -> Network {
-    let Some(mut table) = reader.table("network", entry) else {
-        return Network {
-            subnet_group: Given::Absent,
-            security_groups: Given::Absent,
-        };
-    };
+    let mut table = reader.section("network", entry);
     let network = Network {
         subnet_group: reader.formed(table.take("subnet_group"), &forms::SUBNET_GROUP),
         security_groups: security_groups(reader, table.take("security_groups")),
@@ -43,27 +38,15 @@ pub(super) fn security_groups<'t>(
 }
 
 pub(super) fn access<'t>(reader: &mut Reader<'t>, entry: Option<Entry<'t>>, base: &Path) -> Access {
-    let mut access = Access {
-        tunnel: None,
-        ca: None,
-        connect_timeout: CONNECT_TIMEOUT,
+    let mut table = reader.section("access", entry);
+    let tunnel = table.take("tunnel");
+    let ca = reader.formed(table.take("ca"), &forms::PATH);
+    let connect_timeout = reader.duration(table.take("connect_timeout"), &forms::DURATION);
+    let access = Access {
+        tunnel: tunnel.and_then(|tunnel| read_tunnel(reader, &tunnel)),
+        ca: ca.into_inner().map(|path| base.join(path)),
+        connect_timeout: connect_timeout.into_inner().unwrap_or(CONNECT_TIMEOUT),
     };
-    let Some(mut table) = reader.table("access", entry) else {
-        return access;
-    };
-    if let Some(tunnel) = table.take("tunnel") {
-        access.tunnel = read_tunnel(reader, &tunnel);
-    }
-    access.ca = reader
-        .formed(table.take("ca"), &forms::PATH)
-        .into_inner()
-        .map(|path| base.join(path));
-    if let Some(seconds) = reader
-        .duration(table.take("connect_timeout"), &forms::DURATION)
-        .into_inner()
-    {
-        access.connect_timeout = seconds;
-    }
     reader.finish(table);
     access
 }
@@ -151,9 +134,7 @@ pub(super) fn parameters<'t>(
 }
 
 pub(super) fn approvals<'t>(reader: &mut Reader<'t>, entry: Option<Entry<'t>>) -> Approvals {
-    let Some(mut table) = reader.table("approvals", entry) else {
-        return Approvals::default();
-    };
+    let mut table = reader.section("approvals", entry);
     let unattended = reader.flag(table.take("unattended")).into_inner();
     reader.finish(table);
     Approvals {
@@ -166,9 +147,7 @@ pub(super) fn journal<'t>(
     entry: Option<Entry<'t>>,
     base: &Path,
 ) -> Journal {
-    let Some(mut table) = reader.table("journal", entry) else {
-        return Journal::default();
-    };
+    let mut table = reader.section("journal", entry);
     let directory = reader
         .formed(table.take("directory"), &forms::PATH)
         .into_inner();

@@ -148,7 +148,7 @@ pub(super) fn resolve(
     let mut applications = BTreeMap::new();
     for (name, application) in written {
         for database in used(application) {
-            if !databases.contains_key(&DatabaseName::new(database.value.clone())) {
+            if !reader.has_database(&database.value) {
                 reader.errors.push(EnvironmentError::UnknownName {
                     kind: "database",
                     name: database.value.clone(),
@@ -180,6 +180,7 @@ pub(super) fn check_roles(
 ) {
     let mut roles: BTreeMap<&str, (&ApplicationName, &Spanned<RoleName>)> = BTreeMap::new();
     for (name, application) in written {
+        let mut asked_for_role = false;
         for used in used(application) {
             let key = DatabaseName::new(used.value.clone());
             let Some(database) = databases.get(&key) else {
@@ -196,7 +197,8 @@ pub(super) fn check_roles(
                         line: format!("admin_secret = \"rds/{}_admin\"", used.value),
                     });
                 }
-                (Given::Absent, Given::Value(admin)) => {
+                (Given::Absent, Given::Value(admin)) if !asked_for_role => {
+                    asked_for_role = true;
                     reader.errors.push(EnvironmentError::AdminWithoutRole {
                         database: used.value.clone(),
                         admin: admin.span,

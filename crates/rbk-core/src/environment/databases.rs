@@ -1,19 +1,16 @@
-//! `[databases.NAME]`: reading, `like`, and what two databases may not share.
+//! `[databases.NAME]` as it is written.
 
-use super::access::{Network, security_groups};
+use super::access::security_groups;
 use super::error::EnvironmentError;
-use super::forms::{self, Form};
+use super::forms;
 use super::reader::{Entry, Given, Header, Reader, Table};
-use super::{Checks, Database, Fresh, RemovalPolicy, TableName};
+use super::{Fresh, RemovalPolicy, TableName};
 use crate::ids::{DatabaseName, InstanceId, SecretName};
-use rbk_syntax::{Span, Spanned};
+use rbk_syntax::Spanned;
 use std::collections::BTreeMap;
 
-/// The keys that make a database itself: `like` never copies them.
-const IDENTITY: [&str; 3] = ["instance", "secret", "admin_secret"];
-
 /// The most tags that may be given: RDS takes fifty, and rbk adds four of its own.
-const MOST_TAGS: usize = 46;
+pub(super) const MOST_TAGS: usize = 46;
 
 const REMOVAL_POLICIES: &[(&str, RemovalPolicy)] = &[
     ("snapshot", RemovalPolicy::Snapshot),
@@ -37,32 +34,32 @@ pub(super) struct Written {
     pub instance: Given<InstanceId>,
     pub secret: Given<SecretName>,
     pub admin_secret: Given<SecretName>,
-    settings: Settings,
+    pub settings: Settings,
 }
 
 /// What `like` copies.
 #[derive(Debug, Clone)]
-struct Settings {
-    database: Given<String>,
-    class: Given<String>,
-    subnet_group: Given<String>,
-    security_groups: Given<Vec<String>>,
-    parameter_group: Given<String>,
-    multi_az: Given<bool>,
-    publicly_accessible: Given<bool>,
-    storage_type: Given<&'static str>,
-    iam_authentication: Given<bool>,
-    retention: Given<u64>,
-    protect: Given<bool>,
-    removal_policy: Given<RemovalPolicy>,
-    not_empty: Given<Vec<TableName>>,
-    fresh: Given<Fresh>,
-    tags: BTreeMap<String, String>,
+pub(super) struct Settings {
+    pub database: Given<String>,
+    pub class: Given<String>,
+    pub subnet_group: Given<String>,
+    pub security_groups: Given<Vec<String>>,
+    pub parameter_group: Given<String>,
+    pub multi_az: Given<bool>,
+    pub publicly_accessible: Given<bool>,
+    pub storage_type: Given<&'static str>,
+    pub iam_authentication: Given<bool>,
+    pub retention: Given<u64>,
+    pub protect: Given<bool>,
+    pub removal_policy: Given<RemovalPolicy>,
+    pub not_empty: Given<Vec<TableName>>,
+    pub fresh: Given<Fresh>,
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Settings {
     /// What is said here, and otherwise there. Checks and tags are copied one by one.
-    fn or(&self, other: &Settings) -> Settings {
+    pub fn or(&self, other: &Settings) -> Settings {
         let mut tags = other.tags.clone();
         tags.extend(self.tags.clone());
         Settings {
@@ -170,9 +167,7 @@ fn read_checks<'t>(
     reader: &mut Reader<'t>,
     entry: Option<Entry<'t>>,
 ) -> (Given<Vec<TableName>>, Given<Fresh>) {
-    let Some(mut table) = reader.table("databases.*.checks", entry) else {
-        return (Given::Absent, Given::Absent);
-    };
+    let mut table = reader.section("databases.*.checks", entry);
     let not_empty = reader
         .list(table.take("not_empty"), &forms::TABLE)
         .map(|tables| {
@@ -260,233 +255,4 @@ fn read_tags<'t>(reader: &mut Reader<'t>, entry: Option<Entry<'t>>) -> BTreeMap<
         }
     }
     tags
-}
-
-/// Applies `like` and `[network]`, fills in defaults and complains about what is missing.
-pub(super) fn resolve(
-    reader: &mut Reader<'_>,
-    written: &BTreeMap<DatabaseName, Written>,
-    network: &Network,
-) -> BTreeMap<DatabaseName, Database> {
-    let mut databases = BTreeMap::new();
-    for (name, own) in written {
-        let chain = chain(reader, written, name);
-        if let Some(chain) = &chain {
-            inherit_places(reader, name, chain);
-        }
-        let bases = chain.unwrap_or_default();
-        let mut settings = bases
-            .iter()
-            .filter_map(|base| written.get(base))
-            .fold(own.settings.clone(), |settings, base| {
-                settings.or(&base.settings)
-            });
-        settings.subnet_group = settings.subnet_group.or(&network.subnet_group);
-        settings.security_groups = settings.security_groups.or(&network.security_groups);
-
-        let must_have_admin = bases
-            .iter()
-            .filter_map(|base| written.get(base))
-            .any(|base| !base.admin_secret.is_absent());
-        missing_identity(reader, name, own, must_have_admin);
-        if own.like.is_absent() {
-            missing_settings(reader, &own.header, &settings);
-        }
-        if let Some(database) = complete(own, settings) {
-            databases.insert(name.clone(), database);
-        }
-    }
-    databases
-}
-
-/// The databases that one is like, nearest first; none if that is unknown or circular.
-fn chain(
-    reader: &mut Reader<'_>,
-    written: &BTreeMap<DatabaseName, Written>,
-    name: &DatabaseName,
-) -> Option<Vec<DatabaseName>> {
-    let mut chain: Vec<DatabaseName> = Vec::new();
-    let mut places: Vec<Span> = Vec::new();
-    let mut here = written.get(name)?;
-    loop {
-        let like = match &here.like {
-            Given::Absent => return Some(chain),
-            Given::Bad => return None,
-            Given::Value(like) => like,
-        };
-        let next = DatabaseName::new(like.value.clone());
-        places.push(like.span);
-        if next == *name {
-            // Each member of the circle comes here; the first by name tells.
-            if chain.iter().all(|other| name < other) {
-                let names = std::iter::once(name).chain(&chain);
-                reader.errors.push(EnvironmentError::LikeCircle {
-                    names: names.map(|name| format!("`{name}`")).collect(),
-                    spans: places,
-                });
-            }
-            return None;
-        }
-        if chain.contains(&next) {
-            return None;
-        }
-        let Some(base) = written.get(&next) else {
-            if chain.is_empty() {
-                reader.errors.push(EnvironmentError::UnknownName {
-                    kind: "database",
-                    name: like.value.clone(),
-                    span: like.span,
-                    known: written
-                        .keys()
-                        .filter(|other| *other != name)
-                        .map(ToString::to_string)
-                        .collect(),
-                });
-            }
-            return None;
-        };
-        chain.push(next);
-        here = base;
-    }
-}
-
-/// Lets the keys that a database does not write itself point to where they come from.
-fn inherit_places(reader: &mut Reader<'_>, name: &DatabaseName, chain: &[DatabaseName]) {
-    for base in chain {
-        let prefix = format!("databases.{base}.");
-        let copied: Vec<(String, Span)> = reader
-            .keys
-            .iter()
-            .filter_map(|(path, span)| Some((path.strip_prefix(&prefix)?.to_owned(), *span)))
-            .filter(|(key, _)| key != "like" && !IDENTITY.contains(&key.as_str()))
-            .collect();
-        for (key, span) in copied {
-            let path = format!("databases.{name}.{key}");
-            reader.keys.entry(path).or_insert(span);
-        }
-    }
-    for key in ["subnet_group", "security_groups"] {
-        if let Some(span) = reader.keys.get(&format!("network.{key}")).copied() {
-            let path = format!("databases.{name}.{key}");
-            reader.keys.entry(path).or_insert(span);
-        }
-    }
-}
-
-fn missing_identity(
-    reader: &mut Reader<'_>,
-    name: &DatabaseName,
-    own: &Written,
-    must_have_admin: bool,
-) {
-    let note = (!own.like.is_absent()).then_some("`like` never copies it");
-    let mut missing = |key, line| {
-        reader.errors.push(EnvironmentError::MissingKey {
-            key,
-            table: super::error::title(&own.header.path),
-            span: own.header.span,
-            line,
-            insert: own.header.insert,
-            note,
-        });
-    };
-    if own.instance.is_absent() {
-        let id = name.as_str().to_lowercase().replace('_', "-");
-        missing("instance", format!("instance = \"{id}\""));
-    }
-    if own.secret.is_absent() {
-        missing("secret", format!("secret = \"rds/{name}\""));
-    }
-    if must_have_admin && own.admin_secret.is_absent() {
-        missing(
-            "admin_secret",
-            format!("admin_secret = \"rds/{name}_admin\""),
-        );
-    }
-}
-
-fn missing_settings(reader: &mut Reader<'_>, header: &Header, settings: &Settings) {
-    let everywhere = "or say it once for all databases in `[network]`";
-    let wanted: [(&'static str, bool, &Form, Option<&'static str>); 6] = [
-        (
-            "database",
-            settings.database.is_absent(),
-            &forms::DATABASE,
-            None,
-        ),
-        ("class", settings.class.is_absent(), &forms::CLASS, None),
-        (
-            "subnet_group",
-            settings.subnet_group.is_absent(),
-            &forms::SUBNET_GROUP,
-            Some(everywhere),
-        ),
-        (
-            "security_groups",
-            settings.security_groups.is_absent(),
-            &forms::SECURITY_GROUP,
-            Some(everywhere),
-        ),
-        (
-            "parameter_group",
-            settings.parameter_group.is_absent(),
-            &forms::PARAMETER_GROUP,
-            Some("a restored instance would get the default one"),
-        ),
-        (
-            "retention",
-            settings.retention.is_absent(),
-            &forms::RETENTION,
-            None,
-        ),
-    ];
-    for (key, absent, form, note) in wanted {
-        if absent {
-            let line = if key == "security_groups" {
-                format!("{key} = [\"{}\"]", form.example)
-            } else {
-                format!("{key} = \"{}\"", form.example)
-            };
-            reader.errors.push(EnvironmentError::MissingKey {
-                key,
-                table: super::error::title(&header.path),
-                span: header.span,
-                line,
-                insert: header.insert,
-                note,
-            });
-        }
-    }
-}
-
-/// The resolved form, if everything that it needs is there. What isn't given is the careful choice.
-fn complete(own: &Written, settings: Settings) -> Option<Database> {
-    Some(Database {
-        instance: own.instance.clone().into_inner()?,
-        database: settings.database.into_inner()?,
-        class: settings.class.into_inner()?,
-        subnet_group: settings.subnet_group.into_inner()?,
-        security_groups: settings.security_groups.into_inner()?,
-        parameter_group: settings.parameter_group.into_inner()?,
-        multi_az: settings.multi_az.into_inner().unwrap_or(false),
-        publicly_accessible: settings.publicly_accessible.into_inner().unwrap_or(false),
-        storage_type: settings.storage_type.into_inner().map(str::to_owned),
-        iam_authentication: settings.iam_authentication.into_inner().unwrap_or(false),
-        retention_days: settings
-            .retention
-            .into_inner()
-            .and_then(|seconds| u32::try_from(seconds / 86_400).ok())?,
-        protect: settings.protect.into_inner().unwrap_or(true),
-        removal_policy: settings
-            .removal_policy
-            .into_inner()
-            .unwrap_or(RemovalPolicy::Snapshot),
-        admin_secret: own.admin_secret.clone().into_inner(),
-        secret: own.secret.clone().into_inner()?,
-        checks: Checks {
-            not_empty: settings.not_empty.into_inner().unwrap_or_default(),
-            fresh: settings.fresh.into_inner(),
-        },
-        tags: settings.tags,
-    })
 }

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How many rows are written where neither the file nor `--rows` says.
-const DEFAULT_ROWS: u64 = 1_000;
+pub(super) const DEFAULT_ROWS: u64 = 1_000;
 
 /// The most rows that a drill writes.
-const MOST_ROWS: u64 = 100_000_000;
+pub(super) const MOST_ROWS: u64 = 100_000_000;
 
 pub(super) fn read<'t>(
     reader: &mut Reader<'t>,
@@ -72,10 +72,14 @@ pub(super) fn read<'t>(
 
 /// `"lose_instance"`, or `{ drop_table = "…" }`, or `{ delete_rows = "…" }`.
 fn read_disaster<'t>(reader: &mut Reader<'t>, entry: Entry<'t>) -> Given<Disaster> {
-    if !entry.is_table() {
+    if entry.is_text() {
         return reader
             .choice(Some(entry), &[("lose_instance", ())])
             .map(|()| Disaster::LoseInstance);
+    }
+    if !entry.is_table() {
+        reader.wrong_type(&entry, "`\"lose_instance\"` or a table");
+        return Given::Bad;
     }
     let Some(mut table) = reader.table("drill.disaster", Some(entry)) else {
         return Given::Bad;
@@ -134,26 +138,30 @@ fn check_names(
     databases: &BTreeMap<DatabaseName, Database>,
     applications: &BTreeMap<ApplicationName, Application>,
 ) {
-    let mut unknown = |kind, name: &Spanned<String>, known| {
+    if let Some(name) = database.value()
+        && !reader.has_database(&name.value)
+    {
         reader.errors.push(EnvironmentError::UnknownName {
-            kind,
+            kind: "database",
             name: name.value.clone(),
             span: name.span,
-            known,
+            known: databases.keys().map(ToString::to_string).collect(),
         });
-    };
-    if let Some(name) = database.value()
-        && !databases.contains_key(&DatabaseName::new(name.value.clone()))
-    {
-        let known = databases.keys().map(ToString::to_string).collect();
-        return unknown("database", name, known);
+        return;
     }
     let Some(name) = application.value() else {
         return;
     };
     let Some(user) = applications.get(&ApplicationName::new(name.value.clone())) else {
-        let known = applications.keys().map(ToString::to_string).collect();
-        return unknown("application", name, known);
+        if !reader.has_application(&name.value) {
+            reader.errors.push(EnvironmentError::UnknownName {
+                kind: "application",
+                name: name.value.clone(),
+                span: name.span,
+                known: applications.keys().map(ToString::to_string).collect(),
+            });
+        }
+        return;
     };
     if let Some(database) = database.value()
         && let Given::Value(list) = &user.databases

@@ -2,7 +2,7 @@
 
 use super::forms::Form;
 use super::suggest::nearest;
-use rbk_syntax::{Code, Diagnostic, Severity, Span};
+use rbk_syntax::{Code, Diagnostic, Severity, SourceId, Span, Spanned};
 
 /// The codes of this pass, each with its title.
 pub const CODES: &[(Code, &str)] = &[
@@ -65,10 +65,12 @@ pub enum Insert {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EnvironmentError {
     /// The parser stopped there.
-    #[error("this is not TOML: {message}")]
+    #[error("this is not TOML: {problem}")]
     Syntax {
         /// In the parser's words.
-        message: String,
+        problem: String,
+        /// What may stand there, in the parser's words.
+        expected: Option<String>,
         /// Where.
         span: Span,
     },
@@ -191,12 +193,10 @@ pub enum EnvironmentError {
         known: Vec<String>,
     },
     /// Databases that describe each other.
-    #[error("`like` of {} goes in a circle", .names.join(", "))]
+    #[error("`like` goes in a circle")]
     LikeCircle {
-        /// Their names in backticks, in the order of `like`.
-        names: Vec<String>,
-        /// Where each says `like`.
-        spans: Vec<Span>,
+        /// What each says behind `like`, and where.
+        links: Vec<Spanned<String>>,
     },
     /// Two databases that are one.
     #[error("`{database}` and `{other}` are the same instance, `{instance}`")]
@@ -430,7 +430,12 @@ impl EnvironmentError {
             ..Diagnostic::error(code, message.clone(), span, label)
         };
         match self {
-            Self::Syntax { span, .. } => at(span, "here"),
+            Self::Syntax { span, expected, .. } => match expected.as_deref() {
+                Some("nothing") => at(span, "too much"),
+                Some("literal string") => at(span, "put it in quotes"),
+                Some(expected) => at(span, &format!("expected {expected}")),
+                None => at(span, "here"),
+            },
             Self::UnknownKey {
                 key,
                 span,
@@ -464,7 +469,7 @@ impl EnvironmentError {
                     help.push_str(&format!(" to {table}"));
                 }
                 if let Some(note) = note {
-                    help.push_str(": ");
+                    help.push_str("; ");
                     help.push_str(note);
                 }
                 add(at(span, "missing here").help(help), insert, &line)
@@ -540,20 +545,22 @@ impl EnvironmentError {
                     None => told.help(format!("this file has {}", ticked(known))),
                 }
             }
-            Self::LikeCircle { spans, .. } => {
-                let mut spans = spans.into_iter();
-                let first = spans.next().unwrap_or(Span::new(Default::default(), 0, 0));
-                let mut told = at(first, "and so round again").help(
+            Self::LikeCircle { links } => {
+                let mut links = links.into_iter();
+                let (span, label) = match links.next() {
+                    Some(first) => (first.span, format!("like `{}`", first.value)),
+                    None => (Span::new(SourceId::default(), 0, 0), String::new()),
+                };
+                let told = at(span, &label).help(
                     "write one of them out in full, without `like`, and let the others be like it",
                 );
-                for span in spans {
-                    told = told.relate(span, "over this");
-                }
-                told
+                links.fold(told, |told, link| {
+                    told.relate(link.span, format!("which is like `{}`", link.value))
+                })
             }
             Self::SameInstance { span, first, .. } => at(span, "the same instance")
                 .relate(first, "named here already")
-                .help("give each database an instance of its own; a restore would overwrite neither, but a mistake could delete both"),
+                .help("give each an instance of its own: what is done to one would be done to the other"),
             Self::SharedSecret { span, first, .. } => at(span, "the same secret")
                 .relate(first, "used here already")
                 .help("give each database a secret of its own: setting the credentials of one would lock the other out"),

@@ -29,6 +29,41 @@ impl Form {
     pub fn fits(&self, text: &str) -> bool {
         text.chars().count() <= self.longest && (self.test)(text)
     }
+
+    /// What was probably meant by a text that doesn't have the form.
+    pub fn mend(&self, text: &str) -> Option<String> {
+        let lower = text.to_lowercase();
+        let meant = [
+            lower.replace('_', "-"),
+            text.replace(['-', ' '], "_"),
+            name_of_arn(text).unwrap_or_default().to_owned(),
+        ];
+        std::iter::once(lower)
+            .chain(meant)
+            .find(|meant| !meant.is_empty() && self.fits(meant))
+    }
+}
+
+/// The name of the secret that an ARN names.
+fn name_of_arn(arn: &str) -> Option<&str> {
+    let (_, name) = arn
+        .strip_prefix("arn:")?
+        .split_once(":secretsmanager:")?
+        .1
+        .split_once(":secret:")?;
+    let (stem, end) = name.rsplit_once('-')?;
+    (end.len() == 6).then_some(stem)
+}
+
+/// The text without what stands between `://` and `@`: it may be a password.
+pub fn without_credentials(text: &str) -> String {
+    match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            let (head, tail) = (text.get(..scheme + 3), text.get(at..));
+            format!("{}…{}", head.unwrap_or(""), tail.unwrap_or(""))
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// `123456789012`.

@@ -1,10 +1,12 @@
 //! From the text of an environment file to its resolved form.
 
-use super::error::EnvironmentError;
+use super::error::{EnvironmentError, title};
 use super::places::Places;
 use super::reader::{Header, Reader};
-use super::{Environment, access, applications, databases, drill, forms, secrets};
+use super::suggest::nearest;
+use super::{Environment, access, applications, databases, drill, forms, like, secrets};
 use rbk_syntax::{Diagnostic, SourceId, Span, has_errors};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use toml::de::DeTable;
 
@@ -28,6 +30,7 @@ pub fn load(name: &str, source: SourceId, text: &str, base: &Path) -> Loaded {
     let (environment, diagnostics) = parse(source, text, |reader, document| {
         let environment = read(reader, document, name, base);
         find_homes(reader);
+        drop_consequences(reader);
         places = Places::new(std::mem::take(&mut reader.keys));
         environment
     });
@@ -46,11 +49,7 @@ pub(super) fn parse<T>(
 ) -> (Option<T>, Vec<Diagnostic>) {
     let (document, broken) = DeTable::parse_recoverable(text);
     if !broken.is_empty() {
-        let broken = broken.iter().map(|error| syntax(error, source, text));
-        return (
-            None,
-            broken.map(EnvironmentError::into_diagnostic).collect(),
-        );
+        return (None, syntax(&broken, source, text));
     }
     let mut reader = Reader::new(source, text);
     let value = read(&mut reader, document.get_ref());
@@ -77,7 +76,9 @@ pub(super) fn read<'t>(
     let account = reader.formed(root.take("account"), &forms::ACCOUNT);
     let network = access::network(reader, root.take("network"));
     let access = access::access(reader, root.take("access"), base);
-    let written_databases = databases::read(reader, root.take("databases"));
+    let databases = root.take("databases");
+    let none_written = databases.is_none();
+    let written_databases = databases::read(reader, databases);
     let written_applications = applications::read(reader, root.take("applications"));
     let parameters = access::parameters(reader, root.take("parameters"));
     let approvals = access::approvals(reader, root.take("approvals"));
@@ -89,7 +90,6 @@ pub(super) fn read<'t>(
         &written_applications,
         base,
     );
-    let no_databases = root.take("databases").is_none();
     reader.finish(root);
 
     if region.is_absent() {
@@ -98,12 +98,12 @@ pub(super) fn read<'t>(
     if account.is_absent() {
         reader.missing(&header, "account", "account = \"123456789012\"");
     }
-    if no_databases {
+    if none_written {
         reader
             .errors
             .push(EnvironmentError::NoDatabase { span: header.span });
     }
-    let databases = databases::resolve(reader, &written_databases, &network);
+    let databases = like::resolve(reader, &written_databases, &network);
     let applications = applications::resolve(reader, &written_applications, &written_databases);
     applications::check_roles(reader, &written_applications, &written_databases);
     secrets::check(reader, &written_databases, &written_applications);
@@ -122,12 +122,33 @@ pub(super) fn read<'t>(
     })
 }
 
-fn syntax(error: &toml::de::Error, source: SourceId, text: &str) -> EnvironmentError {
-    let at = error.span().unwrap_or(text.len()..text.len());
-    EnvironmentError::Syntax {
-        message: error.message().trim_end_matches('.').to_lowercase(),
-        span: Span::new(source, at.start, at.end),
+/// What the parser says, the first of each line: what follows there is mostly its consequence.
+fn syntax(broken: &[toml::de::Error], source: SourceId, text: &str) -> Vec<Diagnostic> {
+    let mut told: BTreeMap<usize, EnvironmentError> = BTreeMap::new();
+    let mut places: Vec<_> = broken
+        .iter()
+        .map(|error| (error.span().unwrap_or(text.len()..text.len()), error))
+        .collect();
+    places.sort_by_key(|(at, _)| at.start);
+    for (at, error) in places {
+        let line = text.get(..at.start).unwrap_or(text).matches('\n').count();
+        let (problem, expected) = match error.message().split_once(", expected ") {
+            Some((problem, expected)) => (problem, Some(expected)),
+            None => (error.message(), None),
+        };
+        told.entry(line)
+            .or_insert_with(|| EnvironmentError::Syntax {
+                problem: match (problem, text.get(at.clone())) {
+                    ("duplicate key", Some(key)) => format!("`{key}` is written twice"),
+                    _ => problem.to_lowercase(),
+                },
+                expected: expected.map(str::to_owned),
+                span: Span::new(source, at.start, at.end),
+            });
     }
+    told.into_values()
+        .map(EnvironmentError::into_diagnostic)
+        .collect()
 }
 
 /// Says of each unknown key which other tables know it.
@@ -146,4 +167,38 @@ fn find_homes(reader: &mut Reader<'_>) {
             })
             .collect();
     }
+}
+
+/// Takes out what is only the consequence of another mistake: a key that is missing because it is misspelt, a role
+/// without the secret for administration that is asked for anyway.
+fn drop_consequences(reader: &mut Reader<'_>) {
+    let mut misspelt = BTreeSet::new();
+    let mut missing = BTreeSet::new();
+    for error in &reader.errors {
+        match error {
+            EnvironmentError::UnknownKey {
+                key, table, free, ..
+            } => {
+                if let Some(near) = nearest(key, free.iter().copied()) {
+                    misspelt.insert((table.clone(), near));
+                }
+            }
+            EnvironmentError::MissingKey { table, key, .. } => {
+                missing.insert((table.clone(), *key));
+            }
+            _ => {}
+        }
+    }
+    reader.errors.retain(|error| match error {
+        EnvironmentError::MissingKey { table, key, .. } => {
+            !misspelt.contains(&(table.clone(), *key))
+        }
+        EnvironmentError::NoDatabase { .. } => !misspelt.contains(&(title(""), "databases")),
+        EnvironmentError::RoleWithoutAdmin { database, .. } => {
+            let table = title(&format!("databases.{database}"));
+            !missing.contains(&(table.clone(), "admin_secret"))
+                && !misspelt.contains(&(table, "admin_secret"))
+        }
+        _ => true,
+    });
 }

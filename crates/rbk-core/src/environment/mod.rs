@@ -9,21 +9,26 @@ mod databases;
 mod drill;
 mod error;
 mod forms;
+mod like;
 mod load;
 mod places;
 mod project;
 mod reader;
+mod schema;
 mod secrets;
 mod suggest;
 #[cfg(test)]
 mod tests;
 
-pub use error::{CODES, EnvironmentError};
+pub use error::{CODES, EnvironmentError, Insert};
+pub use forms::Form;
 pub use load::{Loaded, load};
 pub use places::Places;
 pub use project::{
     ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings,
 };
+
+pub use schema::schema;
 
 use crate::ids::{ApplicationName, DatabaseName, InstanceId, RoleName, SecretName};
 use schemars::JsonSchema;

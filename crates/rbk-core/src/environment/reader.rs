@@ -4,11 +4,15 @@
 //! entries into values and collects the errors.
 
 use super::error::{EnvironmentError, Insert, title};
-use super::forms::Form;
+use super::forms::{self, Form};
 use rbk_syntax::{SourceId, Span, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
+use std::sync::LazyLock;
 use toml::de::{DeTable, DeValue};
+
+/// The table that stands for one that isn't there.
+static EMPTY: LazyLock<DeTable<'static>> = LazyLock::new(DeTable::new);
 
 /// What a key was found to hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +82,11 @@ pub(super) struct Entry<'t> {
 }
 
 impl Entry<'_> {
+    /// Whether text stands there.
+    pub fn is_text(&self) -> bool {
+        matches!(self.value, DeValue::String(_))
+    }
+
     /// Whether a table stands there.
     pub fn is_table(&self) -> bool {
         matches!(self.value, DeValue::Table(_))
@@ -205,6 +214,19 @@ impl<'t> Reader<'t> {
         }))
     }
 
+    /// The table that an entry holds, or an empty one: for tables that need not be there and must have no key.
+    pub fn section(&mut self, shape: &'static str, entry: Option<Entry<'t>>) -> Table<'t> {
+        self.table(shape, entry).unwrap_or_else(|| Table {
+            shape,
+            path: String::new(),
+            span: Span::new(self.source, 0, 0),
+            insert: None,
+            source: self.source,
+            entries: &EMPTY,
+            asked: BTreeSet::new(),
+        })
+    }
+
     fn open(&mut self, table: Table<'t>) -> Table<'t> {
         for entry in table.take_all() {
             let place = if entry.is_table() {
@@ -248,10 +270,26 @@ impl<'t> Reader<'t> {
 
     /// Text of a form.
     pub fn formed(&mut self, entry: Option<Entry<'t>>, form: &'static Form) -> Given<String> {
-        let text = self.text(entry);
-        match text {
-            Given::Value(text) => self.check_form(text, form),
-            other => other,
+        match entry {
+            None => Given::Absent,
+            Some(Entry {
+                value: DeValue::String(text),
+                span,
+                ..
+            }) => self.check_form(
+                Spanned {
+                    value: text.clone().into_owned(),
+                    span,
+                },
+                form,
+            ),
+            Some(entry) => {
+                let written = self.slice(entry.span);
+                let meant = [written.to_owned(), format!("{written}d")];
+                let replacement = meant.iter().find(|text| form.fits(text));
+                self.mistyped(&entry, "text", replacement.map(|text| format!("{text:?}")));
+                Given::Bad
+            }
         }
     }
 
@@ -337,7 +375,7 @@ impl<'t> Reader<'t> {
     /// A length of time, in seconds.
     pub fn duration(&mut self, entry: Option<Entry<'t>>, form: &'static Form) -> Given<u64> {
         match self.formed(entry, form) {
-            Given::Value(text) => match super::forms::seconds(&text.value) {
+            Given::Value(text) => match forms::seconds(&text.value) {
                 Some(value) => Given::Value(Spanned {
                     value,
                     span: text.span,
@@ -358,14 +396,13 @@ impl<'t> Reader<'t> {
         let Some(entry) = entry else {
             return Given::Absent;
         };
-        let list = self.texts(&entry);
-        let Given::Value(list) = list else {
-            return list;
+        let Some(items) = self.items(&entry) else {
+            return Given::Bad;
         };
         let mut good: Vec<Spanned<String>> = Vec::new();
         let mut bad = false;
-        for item in list.value {
-            let Given::Value(item) = self.check_form(item, form) else {
+        for item in items {
+            let Given::Value(item) = self.formed(Some(item), form) else {
                 bad = true;
                 continue;
             };
@@ -387,7 +424,7 @@ impl<'t> Reader<'t> {
         } else {
             Given::Value(Spanned {
                 value: good,
-                span: list.span,
+                span: entry.span,
             })
         }
     }
@@ -419,33 +456,39 @@ impl<'t> Reader<'t> {
 
     /// A list of texts as they are; what isn't text is complained about.
     pub fn texts(&mut self, entry: &Entry<'t>) -> Given<Vec<Spanned<String>>> {
-        let DeValue::Array(items) = entry.value else {
-            self.wrong_type(entry, "a list of texts");
+        let Some(items) = self.items(entry) else {
             return Given::Bad;
         };
-        let mut texts = Vec::new();
-        let mut bad = false;
-        for item in items {
+        let count = items.len();
+        let texts: Vec<_> = items
+            .into_iter()
+            .filter_map(|item| self.text(Some(item)).value().cloned())
+            .collect();
+        if texts.len() < count {
+            return Given::Bad;
+        }
+        Given::Value(Spanned {
+            value: texts,
+            span: entry.span,
+        })
+    }
+
+    /// The items of a list, each under the list's own key.
+    fn items(&mut self, entry: &Entry<'t>) -> Option<Vec<Entry<'t>>> {
+        let DeValue::Array(items) = entry.value else {
+            self.wrong_type(entry, "a list of texts");
+            return None;
+        };
+        let items = items.iter().map(|item| {
             let at = item.span();
-            let item = Entry {
+            Entry {
                 span: Span::new(self.source, at.start, at.end),
                 value: item.get_ref(),
                 path: entry.path.clone(),
                 name: entry.name.clone(),
-            };
-            match self.text(Some(item)) {
-                Given::Value(text) => texts.push(text),
-                Given::Absent | Given::Bad => bad = true,
             }
-        }
-        if bad {
-            Given::Bad
-        } else {
-            Given::Value(Spanned {
-                value: texts,
-                span: entry.span,
-            })
-        }
+        });
+        Some(items.collect())
     }
 
     /// Text, a whole number, or `true` or `false`, as text.
@@ -467,12 +510,19 @@ impl<'t> Reader<'t> {
         if form.fits(&text.value) {
             return Given::Value(text);
         }
-        let lower = text.value.to_lowercase();
+        let quoted = self.slice(text.span).starts_with(['"', '\'']);
+        let replacement = form.mend(&text.value).map(|mended| {
+            if quoted {
+                format!("{mended:?}")
+            } else {
+                mended
+            }
+        });
         self.errors.push(EnvironmentError::BadForm {
-            replacement: (form.fits(&lower)).then(|| format!("{lower:?}")),
-            value: text.value,
+            value: forms::without_credentials(&text.value),
             form,
             span: text.span,
+            replacement,
         });
         Given::Bad
     }
@@ -521,8 +571,10 @@ impl<'t> Reader<'t> {
     pub fn wrong_type(&mut self, entry: &Entry<'t>, expected: &'static str) {
         let written = self.slice(entry.span);
         let replacement = match (expected, entry.value) {
-            ("text", DeValue::Integer(_) | DeValue::Boolean(_)) => Some(format!("\"{written}\"")),
             ("a list of texts", DeValue::String(_)) => Some(format!("[{written}]")),
+            ("a table", DeValue::Array(_)) if written.starts_with("[[") => {
+                Some(format!("[{}]", entry.path))
+            }
             ("`true` or `false`", DeValue::String(text)) if matches!(&**text, "true" | "false") => {
                 Some(text.to_string())
             }
@@ -531,6 +583,10 @@ impl<'t> Reader<'t> {
             }
             _ => None,
         };
+        self.mistyped(entry, expected, replacement);
+    }
+
+    fn mistyped(&mut self, entry: &Entry<'t>, expected: &'static str, replacement: Option<String>) {
         self.errors.push(EnvironmentError::WrongType {
             path: entry.path.clone(),
             expected,
@@ -550,6 +606,16 @@ impl<'t> Reader<'t> {
             },
             replacement,
         });
+    }
+
+    /// Whether the file has a database of that name, a wrong one included.
+    pub fn has_database(&self, name: &str) -> bool {
+        self.keys.contains_key(&format!("databases.{name}"))
+    }
+
+    /// Whether the file has an application of that name, a wrong one included.
+    pub fn has_application(&self, name: &str) -> bool {
+        self.keys.contains_key(&format!("applications.{name}"))
     }
 
     /// Where a line can be added below a `[header]`; there is none for inline tables and dotted keys.

@@ -1,11 +1,89 @@
 //! What the tests of this module share.
 
+mod diagnostics;
+mod places;
+
 use super::*;
 use rbk_syntax::SourceId;
 use std::path::Path;
 
-const PROD: &str = include_str!("../../../../runbooks/environments/prod.toml");
-const PARCELS: &str = include_str!("../../../../runbooks/environments/parcels.toml");
+pub const PROD: &str = include_str!("../../../../runbooks/environments/prod.toml");
+pub const PARCELS: &str = include_str!("../../../../runbooks/environments/parcels.toml");
+
+/// A file that uses every key.
+pub const EVERYTHING: &str = r#"
+region = "us-gov-west-1"
+account = "000000000001"
+
+[network]
+subnet_group = "shared"
+security_groups = ["sg-0a1b2c3d"]
+
+[access]
+tunnel = ["ssh", "-N", "-L", "{local_port}:{host}:{port}", "bastion"]
+ca = "/etc/ssl/rds.pem"
+connect_timeout = "1m30s"
+
+[databases.ledger]
+instance = "ledger"
+database = "ledger"
+class = "db.m7g.large"
+parameter_group = "default.postgres16"
+admin_secret = "ledger/admin"
+secret = "ledger/app"
+retention = "35d"
+protect = false
+removal_policy = "destroy"
+multi_az = true
+publicly_accessible = true
+storage_type = "io2"
+iam_authentication = true
+subnet_group = "its own"
+security_groups = ["sg-0a1b2c3d4e5f60718", "sg-0a1b2c3d"]
+tags = { team = "Zürich", "cost-centre" = "" }
+checks = { not_empty = ["public.entries"], fresh = { column = "public.entries.at", within = "1d" } }
+
+[databases.mirror]
+like = "ledger"
+instance = "ledger-mirror"
+secret = "ledger/mirror"
+admin_secret = "ledger/mirror/admin"
+tags.team = "Bern"
+checks.not_empty = []
+
+[applications.books]
+databases = ["ledger", "mirror"]
+role = "books"
+active = { pointer = "ledger/active", field = "name" }
+health.http = "http://localhost:8080/health"
+health.expect = 204
+
+[applications.archive]
+databases = ["mirror"]
+role = "books"
+active = { copy = "archive/database" }
+
+[parameters]
+source = "ledger"
+max_loss = "1h"
+lines = 20
+quick = true
+
+[approvals]
+unattended = true
+
+[journal]
+directory = "journals"
+
+[drill]
+database = "ledger"
+application = "books"
+extensions = ["pg_trgm", "uuid-ossp"]
+schema = ["a.sql", "b.sql"]
+rows = "/srv/rows.sql"
+default_rows = 10
+disaster.delete_rows = "public.entries"
+"#;
 
 #[track_caller]
 fn shipped(name: &str, text: &str) -> Environment {
@@ -20,4 +98,9 @@ fn shipped(name: &str, text: &str) -> Environment {
 fn shipped_files_resolve() {
     insta::assert_json_snapshot!("prod", shipped("prod", PROD));
     insta::assert_json_snapshot!("parcels", shipped("parcels", PARCELS));
+}
+
+#[test]
+fn every_key_has_its_effect() {
+    insta::assert_json_snapshot!("everything", shipped("everything", EVERYTHING));
 }
