@@ -2,7 +2,7 @@
 
 use crate::error::{Doing, Effect, SetupError, explain};
 use crate::freeze::FreezeTimes;
-use crate::session::PgSession;
+use crate::session::{Ended, PgSession};
 use crate::tls::Tls;
 use crate::tunnel::Tunnels;
 use async_trait::async_trait;
@@ -11,12 +11,12 @@ use rbk_core::ports::{Login, PortError, PortErrorKind, Postgres, Session};
 use rustls_pki_types::ServerName;
 use secrecy::ExposeSecret;
 use socket2::{SockRef, TcpKeepalive};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config};
 
 /// The `application_name` of rbk's sessions; sessions of this name are never counted and never ended.
 pub const APPLICATION_NAME: &str = "rbk";
@@ -115,7 +115,7 @@ impl Connector {
                 }
             })?;
 
-        let ended = Arc::new(OnceLock::new());
+        let ended = Ended::default();
         let tell = ended.clone();
         tokio::spawn(async move {
             // Told before the connection is dropped, and so before a statement can fail for it.
@@ -269,9 +269,3 @@ fn seconds(duration: Duration) -> String {
 fn millis(duration: Duration) -> String {
     duration.as_millis().min(i32::MAX as u128).to_string()
 }
-
-/// What a session needs to know of a client: that it ended, and why.
-pub(crate) type Ended = Arc<OnceLock<tokio_postgres::Error>>;
-
-/// A client that several calls take turns with.
-pub(crate) type Turns = tokio::sync::Mutex<Client>;

@@ -292,18 +292,25 @@ async fn still_writing(
             ),
         ));
     }
+    if moved.is_empty() {
+        return Ok(Failure::Unfinished(
+            PortErrorKind::InvalidState,
+            "sessions kept coming until the time was up: is something still logged in, or logging in?".to_owned(),
+        ));
+    }
     let sessions = others(client, &Other::Any).await?;
-    let writing: Vec<&OtherSession> =
-        match sessions.iter().filter(|s| s.writing).collect::<Vec<_>>() {
-            caught if caught.is_empty() => sessions.iter().collect(),
-            caught => caught,
-        };
-    let who = if writing.is_empty() {
+    let caught: Vec<&OtherSession> = sessions.iter().filter(|s| s.writing).collect();
+    let suspects = if caught.is_empty() {
+        sessions.iter().collect()
+    } else {
+        caught
+    };
+    let who = if suspects.is_empty() {
         "no session shows that could do it: look for changes that are replicated in, and for scheduled jobs".to_owned()
     } else {
         format!(
             "these sessions could do it: {}",
-            named(writing.iter().map(|s| &s.description))
+            named(suspects.iter().map(|s| &s.description))
         )
     };
     Ok(Failure::Unfinished(

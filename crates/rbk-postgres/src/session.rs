@@ -1,6 +1,6 @@
 //! A session of rbk's own on a database: the port's methods, each with a deadline and with words for what it does.
 
-use crate::connect::{Ended, Limits, Turns};
+use crate::connect::Limits;
 use crate::error::{Doing, Effect, Failure, explain};
 use crate::freeze::{FreezeTimes, Other};
 use crate::{checks, freeze, query};
@@ -16,16 +16,19 @@ use rbk_core::ports::{
 use rbk_core::value::{Type, Value};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_postgres::{Client, Transaction};
 
 /// How much longer than the server's own deadline an answer is waited for.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// A session on one database.
+/// What ended a connection, once it has.
+pub(crate) type Ended = Arc<OnceLock<tokio_postgres::Error>>;
+
+/// A session on one database, whose calls take turns.
 pub(crate) struct PgSession {
-    client: Turns,
+    client: tokio::sync::Mutex<Client>,
     /// ``in `statistagpt` on `host:5432` ``.
     place: String,
     /// Tells this database from others, for what is remembered about it.
@@ -44,7 +47,7 @@ impl PgSession {
         freezes: Arc<FreezeTimes>,
     ) -> Self {
         Self {
-            client: Turns::new(client),
+            client: tokio::sync::Mutex::new(client),
             place: format!("in `{}` on `{}:{}`", to.database, to.host, to.port),
             key: format!("{}:{}/{}", to.host, to.port, to.database),
             ended,

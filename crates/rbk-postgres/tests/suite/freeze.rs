@@ -320,3 +320,46 @@ async fn sessions_of_rbk_and_of_other_databases_do_not_count() {
     let role = RoleName::new(&app.role);
     assert_eq!(session.sessions(Some(&role)).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn applications_that_come_back_to_read_do_not_hold_up_a_read_only_freeze() {
+    let (server, app) = shop().await;
+    let (first, connected) = oneshot::channel();
+    let (refused, told) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut first = Some(first);
+        let mut sessions = 0;
+        loop {
+            let Ok(client) = app.connect().await else {
+                continue;
+            };
+            sessions += 1;
+            if let Some(first) = first.take() {
+                first.send(()).unwrap();
+            }
+            while !client.is_closed() {
+                let write = client
+                    .execute("INSERT INTO public.t DEFAULT VALUES", &[])
+                    .await;
+                if write
+                    .is_err_and(|error| error.code().is_some_and(|state| state.code() == "25006"))
+                {
+                    refused.send((sessions, client)).unwrap();
+                    return;
+                }
+            }
+        }
+    });
+    connected.await.unwrap();
+    let session = server.quick().connect(&server.login()).await.unwrap();
+    session.freeze(&Freeze::ReadOnly).await.unwrap();
+    assert_eq!(
+        session.freeze_state(&Freeze::ReadOnly).await.unwrap(),
+        FreezeState::Frozen
+    );
+    // It was ended, came back, is still there, and was refused its write.
+    let (sessions, client) = told.await.unwrap();
+    assert!(sessions > 1);
+    client.query("SELECT 1", &[]).await.unwrap();
+    session.thaw(&Freeze::ReadOnly).await.unwrap();
+}

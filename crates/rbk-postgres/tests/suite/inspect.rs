@@ -133,3 +133,19 @@ async fn ordinary_tables_and_leaves_of_all_user_schemas_are_listed() {
         .collect();
     assert_eq!(rows, [1, 0, 1, 1, 1, 0]);
 }
+
+#[tokio::test]
+async fn a_superuser_over_a_socket_sees_the_same() {
+    let server = Server::start().await;
+    server
+        .sql(
+            "CREATE TABLE public.t AS SELECT g AS id, md5(g::text) AS text, now() - make_interval(secs => g) AS at, \
+             g / 7.0::float8 AS f, ARRAY[g, NULL] AS list FROM generate_series(1, 5000) g; \
+             ALTER TABLE public.t ENABLE ROW LEVEL SECURITY",
+        )
+        .await;
+    let mut superuser = server.superuser().await;
+    let seen = digest_tables(&mut superuser).await.unwrap();
+    assert_eq!(seen, digests(&server).await);
+    assert_eq!(seen[0].rows, 5000);
+}

@@ -25,10 +25,12 @@ async fn a_login_tells_who_we_are() {
 }
 
 #[tokio::test]
-async fn an_address_is_verified_by_the_certificates_ip_names() {
+async fn names_and_addresses_are_found_in_the_certificate() {
     let server = Server::start().await;
+    assert_eq!(server.host, "127.0.0.1");
+    server.connector().connect(&server.login()).await.unwrap();
     let login = Login {
-        host: "127.0.0.1".into(),
+        host: "localhost".into(),
         ..server.login()
     };
     let session = server.connector().connect(&login).await.unwrap();
@@ -90,7 +92,12 @@ async fn another_authority_is_refused_with_who_issued_the_certificate() {
         &login,
     );
     assert_eq!(error.kind, PortErrorKind::Tls);
-    for part in ["issued by `CN=", "others.pem", "access.ca", "localhost"] {
+    for part in [
+        "issued by `CN=",
+        "others.pem",
+        "access.ca",
+        server.host.as_str(),
+    ] {
         assert!(error.message.contains(part), "{part} isn't in: {error}");
     }
 }
@@ -193,6 +200,42 @@ async fn a_path_is_no_host() {
     };
     let error = refused(server.connector().connect(&login).await, &login);
     assert_eq!(error.kind, PortErrorKind::InvalidRequest);
+}
+
+#[tokio::test]
+async fn a_login_that_the_host_rules_refuse_says_what_to_look_at() {
+    let server = Server::start().await;
+    let login = server.login_as("rdsadmin", "whatever-secret");
+    let error = refused(server.connector().connect(&login).await, &login);
+    assert_eq!(error.kind, PortErrorKind::LoginRefused);
+    assert_eq!(error.code.as_deref(), Some("28000"));
+    assert!(error.message.contains("security group"), "{error}");
+}
+
+#[test]
+fn what_the_surroundings_say_is_not_read() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join(".pgpass"), "*:*:*:*:wrong").unwrap();
+    let elsewhere = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "login::a_login_tells_who_we_are"])
+        .envs([
+            ("PGHOST", "192.0.2.1"),
+            ("PGHOSTADDR", "192.0.2.1"),
+            ("PGPORT", "1"),
+            ("PGUSER", "nobody"),
+            ("PGDATABASE", "nothing"),
+            ("PGPASSWORD", "wrong"),
+            ("PGOPTIONS", "-c search_path=nowhere"),
+            ("PGSSLMODE", "disable"),
+            ("PGAPPNAME", "somebody"),
+            ("DATABASE_URL", "postgres://nobody:wrong@192.0.2.1/nothing"),
+        ])
+        .env("PGPASSFILE", home.path().join(".pgpass"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&elsewhere.stdout);
+    assert!(elsewhere.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
 }
 
 #[tokio::test]

@@ -19,6 +19,18 @@ async fn a_new_password_is_the_only_one_that_logs_in() {
         .await
         .unwrap();
 
+    let stored: String = server
+        .superuser()
+        .await
+        .query_one(
+            "SELECT rolpassword FROM pg_authid WHERE rolname = $1",
+            &[&app.role],
+        )
+        .await
+        .unwrap()
+        .get(0);
+    assert!(stored.starts_with("SCRAM-SHA-256$4096:"), "{stored}");
+
     let login = server.login_as(&app.role, password);
     let own = server.connector().connect(&login).await.unwrap();
     assert_eq!(own.whoami().await.unwrap().role, app.role);
@@ -75,4 +87,48 @@ async fn what_can_not_be_set_changes_nothing() {
     assert_eq!(denied.kind, PortErrorKind::AccessDenied);
     assert_eq!(denied.sent, Sent::No);
     assert!(!format!("{denied} {denied:?}").contains("stolen-secret"));
+}
+
+#[tokio::test]
+async fn only_a_verifier_leaves_this_machine() {
+    let server = Server::start().await;
+    let app = server.role("app").await;
+    let superuser = server.superuser().await;
+    // Holds the role's row, so that the statement waits, and can be seen as the server got it.
+    let holder = server.administrator().connect().await.unwrap();
+    holder
+        .batch_execute(&format!("BEGIN; ALTER ROLE {} LOGIN", app.role))
+        .await
+        .unwrap();
+    let session = server.session().await;
+    let role = RoleName::new(&app.role);
+    let password = SecretString::from("never-sent-anywhere");
+    let setting = session.set_role_password(&role, &password);
+    let watching = async {
+        loop {
+            let seen: Vec<String> = superuser
+                .query(
+                    "SELECT query FROM pg_stat_activity WHERE application_name = 'rbk' \
+                     AND datname = current_database() AND wait_event_type = 'Lock'",
+                    &[],
+                )
+                .await
+                .unwrap()
+                .iter()
+                .map(|row| row.get(0))
+                .collect();
+            if let [statement] = seen.as_slice() {
+                break statement.clone();
+            }
+        }
+    };
+    let (set, statement) = tokio::join!(setting, async {
+        let statement = watching.await;
+        holder.batch_execute("ROLLBACK").await.unwrap();
+        statement
+    });
+    set.unwrap();
+    assert!(statement.contains("PASSWORD"), "{statement}");
+    assert!(statement.contains("SCRAM-SHA-256$"), "{statement}");
+    assert!(!statement.contains("never-sent-anywhere"), "{statement}");
 }

@@ -3,13 +3,16 @@
 use rbk_core::environment::Access;
 use rbk_core::ports::{Login, PortError, Postgres, Session};
 use rbk_postgres::{Connector, Limits};
+use rbk_sandbox::{InstanceBlueprint, Options, Sandbox, SecurityGroupBlueprint};
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_postgres::Client;
 
 /// A server with a database of its own for this test.
+#[derive(Clone)]
 pub struct Server {
     pub host: String,
     pub port: u16,
@@ -17,25 +20,69 @@ pub struct Server {
     pub master: String,
     pub password: String,
     pub database: String,
+    sandbox: Arc<Sandbox>,
 }
 
 impl Server {
-    /// A fresh, empty database that the master owns.
+    /// A fresh, empty database that the master owns, on an instance that all tests share.
     pub async fn start() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let mut server = Self {
-            host: "localhost".into(),
-            port: 55432,
-            ca: "/tmp/rbk-pg-scratch/ca.pem".into(),
-            master: "master".into(),
-            password: "m-secret".into(),
-            database: "shop".into(),
-        };
-        let name = format!("t{}_{number}", std::process::id());
-        server.sql(&format!("CREATE DATABASE {name}")).await;
-        server.database = name;
+        let mut server = Self::shared();
+        let database = format!("test{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        server.sql(&format!("CREATE DATABASE {database}")).await;
+        server.database = database;
         server
+    }
+
+    /// The instance, with the sandbox around it, on a runtime that outlives each test's own. The sandbox notices the
+    /// end of this process, and cleans up.
+    fn shared() -> Self {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED
+            .get_or_init(|| {
+                let (tell, told) = std::sync::mpsc::channel();
+                std::thread::spawn(move || {
+                    tokio::runtime::Runtime::new().unwrap().block_on(async {
+                        tell.send(Self::create().await).unwrap();
+                        std::future::pending::<()>().await;
+                    });
+                });
+                told.recv().unwrap()
+            })
+            .clone()
+    }
+
+    async fn create() -> Self {
+        let password = "the-masters-secret";
+        let sandbox = Sandbox::start(Options::default(), |_| {}).await.unwrap();
+        sandbox.declare_security_group(SecurityGroupBlueprint {
+            id: "sg-tests".into(),
+            admits: vec!["127.0.0.1".parse().unwrap()],
+        });
+        let address = sandbox
+            .create_instance(InstanceBlueprint {
+                security_groups: vec!["sg-tests".into()],
+                ..InstanceBlueprint::new("shop", "shop", "master", SecretString::from(password))
+            })
+            .await
+            .unwrap();
+        Self {
+            host: address.host,
+            port: address.port,
+            ca: sandbox.ca_pem_path().to_owned(),
+            master: "master".into(),
+            password: password.into(),
+            database: "shop".into(),
+            sandbox: Arc::new(sandbox),
+        }
+    }
+
+    /// The superuser over the private socket.
+    pub async fn superuser(&self) -> Client {
+        self.sandbox
+            .superuser("shop", &self.database)
+            .await
+            .unwrap()
     }
 
     /// Direct access with this server's authority.
@@ -125,7 +172,7 @@ impl App {
         for certificate in rustls_pki_types::CertificateDer::pem_file_iter(&self.ca).unwrap() {
             roots.add(certificate.unwrap()).unwrap();
         }
-        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()

@@ -119,7 +119,7 @@ async fn a_tunnel_that_has_ended_is_opened_again() {
     let server = Server::start().await;
     let forwarder = Forwarder::write();
     let connector = Connector::new(&forwarder.access(&server)).unwrap();
-    connector.connect(&server.login()).await.unwrap();
+    let cut = connector.connect(&server.login()).await.unwrap();
     let worker = lines(&forwarder.started())[1]
         .strip_prefix("pid ")
         .unwrap()
@@ -127,6 +127,7 @@ async fn a_tunnel_that_has_ended_is_opened_again() {
         .unwrap();
     let worker = rustix::process::Pid::from_raw(worker).unwrap();
     rustix::process::kill_process(worker, rustix::process::Signal::KILL).unwrap();
+    while cut.whoami().await.is_ok() {}
 
     let session = connector.connect(&server.login()).await.unwrap();
     assert_eq!(session.whoami().await.unwrap().role, server.master);
