@@ -10,6 +10,7 @@ mod overlay;
 mod panic;
 //mod perform;
 mod render;
+mod signals;
 //mod wiring;
 
 fn main() -> std::process::ExitCode {

@@ -6,6 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::render::colour::Screen;
 use crate::render::progress::Progress;
 use crate::render::summary;
+use crate::signals::stop_signal;
 use rbk_core::ids::RunId;
 use rbk_core::journal::{self, LocalStore, Store};
 use rbk_core::plan::Plan;
@@ -117,24 +118,6 @@ async fn listen(screen: Screen, interrupt: Interrupt) {
                 std::process::exit(i32::from(Exit::Suspended.code()));
             }
         });
-    }
-}
-
-/// Returns at Ctrl-C, or when the system asks the process to end.
-pub async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

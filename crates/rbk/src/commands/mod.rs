@@ -6,7 +6,7 @@ mod env;
 mod plan;
 //mod run;
 //mod runs;
-//mod sandbox;
+mod sandbox;
 //mod status;
 
 use crate::cli::{Cli, Command, EnvironmentCommand, SandboxCommand};
@@ -60,10 +60,10 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         //        Command::Runs(args) => block_on(runs::runs(screen, args)),
         //        Command::Status(args) => block_on(status::status(screen, args)),
         //        Command::Drill(args) => block_on(drill::drill(screen, args)),
-        //        Command::Sandbox(SandboxCommand::Up(args)) => block_on(sandbox::up(screen, args)),
-        //        Command::Sandbox(SandboxCommand::Ledger(args)) => block_on(sandbox::ledger(screen, args)),
+                Command::Sandbox(SandboxCommand::Up(args)) => block_on(sandbox::up(screen, args)),
+                Command::Sandbox(SandboxCommand::Ledger(args)) => block_on(sandbox::ledger(screen, args)),
         Command::Environment(EnvironmentCommand::Check(args)) => env::check(screen, &args),
-        _ if 1 == 1 => todo!(),
+        Command::Environment(EnvironmentCommand::Schema) => env::schema(screen),
         _ => Err(Failure::usage("this command follows with the engine")),
     }
 }

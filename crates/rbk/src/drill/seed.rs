@@ -25,7 +25,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The master user of the sandbox's instances, as RDS calls it by default.
-const MASTER: &str = "postgres";
+pub const MASTER: &str = "postgres";
 
 /// Where rbk and the person's own tools come from, and where applications come from.
 const CLIENTS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2))];

@@ -4,6 +4,7 @@ pub mod colour;
 pub mod diagnostics;
 pub mod expression;
 pub mod plan;
+pub mod time;
 
 use serde::Serialize;
 
