@@ -1,1 +1,6 @@
-//! End-to-end tests through the binary that was just built.
+//! The whole project from outside: the language through its cases, the command line through the binary that was just
+//! built, runs and drills end to end against the sandbox.
+
+mod architecture;
+mod lang;
+mod process;

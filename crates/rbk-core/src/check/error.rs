@@ -1,6 +1,7 @@
 //! What can be wrong with names and types.
 
 use crate::ids::{ApplicationName, DatabaseName};
+use crate::plan::{ArithmeticError, Operator};
 use crate::value::Type;
 use rbk_syntax::{Code, Diagnostic, Severity, Span};
 use thiserror::Error;
@@ -137,8 +138,8 @@ pub(crate) enum CheckError {
     NotConstant { span: Span },
     #[error("text that is computed while the runbook runs can't stand here")]
     TextNotConstant { span: Span },
-    #[error("{message}")]
-    Calculation { span: Span, message: String },
+    #[error("{error}")]
+    Calculation { span: Span, error: ArithmeticError },
     #[error("`{application}` may not use `{database}`")]
     NotItsDatabase {
         span: Span,
@@ -261,7 +262,15 @@ impl From<CheckError> for Diagnostic {
                 .help("write a literal, or a parameter that is one"),
             E::TextNotConstant { span } => make("RBK1010", span, "has a part that is read only when the runbook runs".to_owned())
                 .help("write the text out, or use parameters only"),
-            E::Calculation { span, .. } => make("RBK1011", span, "calculated here".to_owned()).help("use smaller numbers"),
+            E::Calculation { span, error } => {
+                make("RBK1011", span, "calculated here".to_owned()).help(match error {
+                    ArithmeticError::DivisionByZero { .. } => "divide by a number other than zero",
+                    ArithmeticError::Overflow { operator: Operator::Subtract, ty: "duration" | "size", .. } => {
+                        "an amount is never negative: take the smaller from the larger"
+                    }
+                    _ => "use smaller numbers",
+                })
+            }
             E::NotItsDatabase { span, application, database, databases, declared } => {
                 let databases: Vec<String> = databases.iter().map(|name| name.to_string()).collect();
                 relate(make("RBK1012", span, "not one of its databases".to_owned()), declared, "declared here").help(format!(

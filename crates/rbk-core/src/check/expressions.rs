@@ -6,7 +6,7 @@ use super::parameters::named_type;
 use super::scope::Meaning;
 use crate::environment::TableName;
 use crate::ids::DatabaseName;
-use crate::plan::{Expr, Operator, Template, TemplatePart, combine};
+use crate::plan::{ArithmeticError, Expr, Operator, Template, TemplatePart, combine};
 use crate::value::{Type, Value};
 use rbk_syntax::{Span, ast};
 
@@ -111,7 +111,12 @@ impl Checker<'_> {
                         None => {
                             self.report(CheckError::Calculation {
                                 span,
-                                message: format!("`-` of {value} leaves the range of integer"),
+                                error: ArithmeticError::Overflow {
+                                    operator: Operator::Subtract,
+                                    left: "0".to_owned(),
+                                    right: value.to_string(),
+                                    ty: "integer",
+                                },
                             });
                             return None;
                         }
@@ -541,10 +546,7 @@ impl Checker<'_> {
             return match combine(operator, a, b) {
                 Ok(value) => Some(constant(value, span)),
                 Err(error) => {
-                    self.report(CheckError::Calculation {
-                        span,
-                        message: error.to_string(),
-                    });
+                    self.report(CheckError::Calculation { span, error });
                     None
                 }
             };

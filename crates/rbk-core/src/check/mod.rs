@@ -21,6 +21,7 @@ use rbk_syntax::{Diagnostic, Sources, Span, ast, has_errors};
 use scope::Scope;
 use std::collections::{BTreeMap, HashMap};
 
+pub use crate::state::CODES as STATE_CODES;
 pub use error::CODES;
 
 /// What a check looks at.

@@ -1,0 +1,64 @@
+//! Language cases: each `tests/lang/cases/NAME.rbk` is checked as a user would, and its snapshot shows all that was said.
+
+use crate::process::{rbk, root, said};
+use std::collections::BTreeSet;
+
+#[test]
+fn every_case_says_what_its_snapshot_says() {
+    let cases = root().join("tests/lang/cases");
+    let mut names: Vec<String> = std::fs::read_dir(&cases)
+        .expect("the cases are there")
+        .map(|entry| {
+            entry
+                .expect("readable")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .filter_map(|name| name.strip_suffix(".rbk").map(str::to_owned))
+        .collect();
+    names.sort();
+    assert!(names.len() > 30, "found only {names:?}");
+
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(root().join("tests/lang/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let mut codes = BTreeSet::new();
+    for name in &names {
+        let file = format!("tests/lang/cases/{name}.rbk");
+        let output = rbk(&["check", &file, "--env", "tests/lang/team.toml"])
+            .output()
+            .expect("rbk starts");
+        let text = said(&output);
+        codes.extend(
+            text.lines()
+                .filter(|line| line.starts_with("RBK"))
+                .map(|line| line.trim().to_owned()),
+        );
+        settings.bind(|| insta::assert_snapshot!(name.as_str(), text));
+    }
+
+    let untested: Vec<_> = rbk_core::check::CODES
+        .iter()
+        .chain(rbk_core::check::STATE_CODES)
+        .map(|(code, title)| (code.0, title))
+        .filter(|(code, _)| !codes.contains(*code))
+        .collect();
+    assert!(
+        untested.is_empty(),
+        "no case shows these diagnostics: {untested:?}"
+    );
+}
+
+#[test]
+fn the_shipped_runbooks_have_nothing_to_complain_about() {
+    for environment in ["prod", "parcels"] {
+        let output = rbk(&["check", "runbooks/quick-recovery.rbk", "--env", environment])
+            .output()
+            .expect("rbk starts");
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let text = said(&output);
+        assert!(!text.contains("RBK"), "{text}");
+    }
+}
