@@ -8,10 +8,10 @@ mod exit;
 mod load;
 mod overlay;
 mod panic;
-//mod perform;
+mod perform;
 mod render;
 mod signals;
-//mod wiring;
+mod wiring;
 
 fn main() -> std::process::ExitCode {
     panic::install();

@@ -36,6 +36,17 @@ impl Journals {
         format!("rbk {verb} {run} {}", self.named_by).trim_end().to_owned()
     }
 
+    /// Completes the commands in a text about a run, so that they can be typed as they stand.
+    pub fn complete(&self, text: &str, run: &RunId) -> String {
+        let mut text = text.replace(" RUN", &format!(" {run}"));
+        if !self.named_by.is_empty() {
+            text = text.replace(run.as_str(), &format!("{run} {}", self.named_by));
+            // Only commands want it: elsewhere the run's name stands alone.
+            text = text.replace(&format!("run `{run} {}`", self.named_by), &format!("run `{run}`"));
+        }
+        text
+    }
+
     /// Where one run's journal is.
     pub fn of_run(&self, run: &RunId) -> PathBuf {
         self.directory.join(run.as_str())

@@ -3,6 +3,7 @@
 use super::unwritten;
 use crate::adapters::is_loopback;
 use crate::cli::{LedgerArgs, UpArgs};
+use crate::drill::rehearsal::{ACCESS_KEY, SECRET_KEY};
 use crate::drill::{disaster, seed};
 use crate::exit::{Exit, Failure};
 use crate::load::environment_or_tell;
@@ -13,11 +14,6 @@ use rbk_core::environment::Environment;
 use reqwest::Url;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The keys that the sandbox is signed with: it takes any, and these open nothing anywhere else.
-pub const ACCESS_KEY: &str = "AKIARBKSANDBOXEXAMPLE";
-/// The secret that goes with it.
-pub const SECRET_KEY: &str = "rbk-sandbox-secret-key";
 
 /// Starts a sandbox and leaves it running until Ctrl-C.
 pub async fn up(screen: Screen, args: UpArgs) -> Result<Exit, Failure> {

@@ -5,7 +5,7 @@
 
 pub mod compare;
 pub mod disaster;
-//pub mod rehearsal;
+pub mod rehearsal;
 pub mod report;
 pub mod seed;
 

@@ -3,7 +3,6 @@
 use super::compare::ComparedTable;
 use crate::render::colour::{Paint, printable};
 use crate::render::time;
-use rbk_core::plan::Plan;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -139,11 +138,6 @@ fn tables(tables: &[ComparedTable], paint: Paint, line: &mut impl FnMut(String))
         line(format!("{:<width$}  {:>8}  {found:>8}  {checksum}", table.name, table.rows_expected));
     }
     line(String::new());
-}
-
-/// What the report says of a plan.
-pub fn about(plan: &Plan) -> (String, String, String) {
-    (plan.runbook.title.clone(), plan.runbook.file.clone(), plan.environment.name.clone())
 }
 
 #[cfg(test)]
