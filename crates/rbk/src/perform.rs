@@ -6,6 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::render::colour::Screen;
 use crate::render::progress::Progress;
 use crate::render::summary;
+use crate::signals::stop_signal;
 use rbk_core::ids::RunId;
 use rbk_core::journal::{self, LocalStore, Store};
 use rbk_core::plan::Plan;
@@ -33,6 +34,17 @@ impl Journals {
     /// A command about a run, as it must be typed.
     pub fn command(&self, verb: &str, run: &RunId) -> String {
         format!("rbk {verb} {run} {}", self.named_by).trim_end().to_owned()
+    }
+
+    /// Completes the commands in a text about a run, so that they can be typed as they stand.
+    pub fn complete(&self, text: &str, run: &RunId) -> String {
+        let mut text = text.replace(" RUN", &format!(" {run}"));
+        if !self.named_by.is_empty() {
+            text = text.replace(run.as_str(), &format!("{run} {}", self.named_by));
+            // Only commands want it: elsewhere the run's name stands alone.
+            text = text.replace(&format!("run `{run} {}`", self.named_by), &format!("run `{run}`"));
+        }
+        text
     }
 
     /// Where one run's journal is.
@@ -117,24 +129,6 @@ async fn listen(screen: Screen, interrupt: Interrupt) {
                 std::process::exit(i32::from(Exit::Suspended.code()));
             }
         });
-    }
-}
-
-/// Returns at Ctrl-C, or when the system asks the process to end.
-pub async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

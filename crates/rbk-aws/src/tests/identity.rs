@@ -83,6 +83,7 @@ async fn nothing_is_made_for_a_region_or_an_endpoint_that_is_none() {
         region: "eu-central-1".to_owned(),
         endpoint_url: Some("http://10.1.2.3:4566".to_owned()),
         profile: None,
+        key: None,
     })
     .await
     .err();

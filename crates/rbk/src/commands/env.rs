@@ -9,7 +9,7 @@ use crate::render::{diagnostics, json_text};
 
 /// Validates an environment file.
 pub fn check(screen: Screen, args: &EnvironmentCheckArgs) -> Result<Exit, Failure> {
-    let loaded = load_environment(Near::Here, args.environment.env.as_deref())?;
+    let loaded = load_environment(screen, Near::Here, args.environment.env.as_deref())?;
     match args.format.format {
         Format::Json => screen
             .data(&diagnostics::json(&[loaded.finding()]))
@@ -35,7 +35,7 @@ pub fn check(screen: Screen, args: &EnvironmentCheckArgs) -> Result<Exit, Failur
 
 /// Prints the JSON Schema of environment files.
 pub fn schema(screen: Screen) -> Result<Exit, Failure> {
-    let schema = 0;
+    let schema = rbk_core::environment::schema();
     screen.data(&json_text(&schema)).map_err(unwritten)?;
     Ok(Exit::Done)
 }
