@@ -165,7 +165,11 @@ pub enum Near<'a> {
 }
 
 /// Finds and reads an environment file: the one that `--env` names, or else the default of `rbk.toml`.
-pub fn load_environment(screen: Screen, near: Near<'_>, env: Option<&str>) -> Result<EnvironmentFile, Failure> {
+pub fn load_environment(
+    screen: Screen,
+    near: Near<'_>,
+    env: Option<&str>,
+) -> Result<EnvironmentFile, Failure> {
     let environment::EnvironmentFile { name, path: file } = find(screen, near, env)?;
     let bytes = read(&file, "the environment")?;
     let mut sources = Sources::default();
@@ -251,10 +255,16 @@ fn find(
         Near::Runbook(file) => Surroundings::read(file.parent().unwrap_or(Path::new(""))),
         Near::Here => Surroundings::read(Path::new("")).and_then(|here| {
             let empty = here.project.is_none() && here.names.is_empty();
-            if empty && Path::new(RUNBOOKS).is_dir() { Surroundings::read(Path::new(RUNBOOKS)) } else { Ok(here) }
+            if empty && Path::new(RUNBOOKS).is_dir() {
+                Surroundings::read(Path::new(RUNBOOKS))
+            } else {
+                Ok(here)
+            }
         }),
     };
-    surroundings.and_then(|surroundings| surroundings.choose(env)).map_err(told)
+    surroundings
+        .and_then(|surroundings| surroundings.choose(env))
+        .map_err(told)
 }
 
 /// What a lookup failed for; mistakes in `rbk.toml` are drawn at once.
@@ -262,7 +272,13 @@ fn lookup_failure(screen: Screen, error: &LookupError) -> Failure {
     if let LookupError::WrongProject { file, diagnostics } = error {
         let mut sources = Sources::default();
         sources.add(file.name.clone(), file.text.clone());
-        diagnostics::tell(screen, &[Finding { sources: &sources, diagnostics }]);
+        diagnostics::tell(
+            screen,
+            &[Finding {
+                sources: &sources,
+                diagnostics,
+            }],
+        );
     }
     Failure::wrong(error.to_string()).help(error.help())
 }
