@@ -74,6 +74,7 @@ pub(crate) fn kind(action: &Action) -> Kind<'_> {
             Kind::Effect(Box::new(secret::Stage::new(secret, content)))
         }
         Action::PromoteSecret { secret } => Kind::Effect(Box::new(secret::Promote::new(secret))),
+        Action::RevertSecret { secret } => Kind::Effect(Box::new(secret::Revert::new(secret))),
         Action::ProveLogin {
             database,
             secret,

@@ -219,23 +219,14 @@ impl Effect for Promote<'_> {
     }
 
     fn look_at(&self) -> String {
-        format!(
-            "look which version of secret `{}` is labelled AWSCURRENT; then say what you found with `rbk resolve`",
-            self.secret
-        )
+        current_version(self.secret)
     }
 
     async fn probe(&mut self, scene: &Scene<'_>, _since: Since) -> Result<Probe, Failure> {
         let version = self.version(scene)?;
         let facts = described(scene, self.secret).await?;
         if facts.current() == Some(version) {
-            return Ok(Probe::Done {
-                detail: format!("version `{version}` of `{}` is current", self.secret),
-                proof: Some(Proof::Promoted {
-                    secret: self.secret.clone(),
-                    version: version.clone(),
-                }),
-            });
+            return Ok(promoted(self.secret, version));
         }
         Ok(match moved(scene, self.secret, &facts) {
             Some(failure) => Probe::Foreign(failure),
@@ -256,6 +247,86 @@ impl Effect for Promote<'_> {
             .world
             .secrets
             .move_label(self.secret, &current, expected, version)
+            .await
+    }
+}
+
+/// `UpdateSecretVersionStage` back to the version of preflight, from a version of this run's own and from no other.
+pub(super) struct Revert<'a> {
+    secret: &'a SecretName,
+    /// From, to.
+    versions: Option<(VersionId, VersionId)>,
+}
+
+impl<'a> Revert<'a> {
+    pub fn new(secret: &'a SecretName) -> Self {
+        Self {
+            secret,
+            versions: None,
+        }
+    }
+}
+
+#[async_trait]
+impl Effect for Revert<'_> {
+    fn call(&self) -> &'static str {
+        "UpdateSecretVersionStage"
+    }
+
+    fn target(&self) -> String {
+        format!("secret {}", self.secret)
+    }
+
+    fn doing(&self) -> String {
+        format!(
+            "bringing secret `{}` back to its former version",
+            self.secret
+        )
+    }
+
+    fn look_at(&self) -> String {
+        current_version(self.secret)
+    }
+
+    async fn probe(&mut self, scene: &Scene<'_>, _since: Since) -> Result<Probe, Failure> {
+        let original = scene.facts.original.get(self.secret).cloned().flatten();
+        let Some(original) = original else {
+            return Ok(Probe::Skip(format!(
+                "`{}` had no version before this run",
+                self.secret
+            )));
+        };
+        let facts = described(scene, self.secret).await?;
+        let current = facts.current().cloned();
+        if current.as_ref() == Some(&original) {
+            return Ok(promoted(self.secret, &original));
+        }
+        let own = scene.facts.own.get(self.secret);
+        match current {
+            Some(current) if own.is_some_and(|own| own.contains(&current)) => {
+                self.versions = Some((current, original));
+                Ok(Probe::Undone("this run's version is current".to_owned()))
+            }
+            found => Ok(Probe::Foreign(Failure::SecretMoved {
+                secret: self.secret.clone(),
+                expected: Some(original),
+                found,
+            })),
+        }
+    }
+
+    async fn prepare(&mut self, _scene: &Scene<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn send(&mut self, scene: &Scene<'_>) -> Result<(), PortError> {
+        let Some((from, to)) = &self.versions else {
+            return Err(unprepared(&self.doing()));
+        };
+        let current = StageLabel::from("AWSCURRENT");
+        let secrets = &scene.world.secrets;
+        secrets
+            .move_label(self.secret, &current, Some(from), to)
             .await
     }
 }
@@ -363,6 +434,22 @@ fn moved(scene: &Scene<'_>, secret: &SecretName, facts: &SecretFacts) -> Option<
         expected: expected.clone(),
         found: facts.current().cloned(),
     })
+}
+
+fn current_version(secret: &SecretName) -> String {
+    format!(
+        "look which version of secret `{secret}` is labelled AWSCURRENT; then say what you found with `rbk resolve`"
+    )
+}
+
+fn promoted(secret: &SecretName, version: &VersionId) -> Probe {
+    Probe::Done {
+        detail: format!("version `{version}` of `{secret}` is current"),
+        proof: Some(Proof::Promoted {
+            secret: secret.clone(),
+            version: version.clone(),
+        }),
+    }
 }
 
 fn staged(secret: &SecretName, version: VersionId) -> Probe {

@@ -17,6 +17,10 @@ pub struct Facts {
     pub bindings: BTreeMap<String, Value>,
     /// The version of a secret that is current as far as this run knows: seen at preflight, or moved by itself.
     pub current: BTreeMap<SecretName, Option<VersionId>>,
+    /// The version that was current at preflight.
+    pub original: BTreeMap<SecretName, Option<VersionId>>,
+    /// All versions that this run made.
+    pub own: BTreeMap<SecretName, BTreeSet<VersionId>>,
     /// The version that this run staged last.
     pub staged: BTreeMap<SecretName, VersionId>,
     /// The applications' databases at preflight.
@@ -89,6 +93,10 @@ impl Facts {
                     self.created.insert(database.clone(), resource.clone());
                 }
                 Some(Proof::Staged { secret, version }) => {
+                    let own = self.own.entry(secret.clone()).or_default();
+                    if self.original.get(secret) != Some(&Some(version.clone())) {
+                        own.insert(version.clone());
+                    }
                     self.staged.insert(secret.clone(), version.clone());
                 }
                 Some(Proof::Promoted { secret, version }) => {
@@ -126,6 +134,7 @@ impl Facts {
         match observation {
             Observation::SecretVersion { secret, version } => {
                 self.current.insert(secret.clone(), version.clone());
+                self.original.insert(secret.clone(), version.clone());
             }
             Observation::ActiveDatabase {
                 application,

@@ -57,7 +57,9 @@ impl Touched<'_> {
             | Action::SetRolePassword { database, .. } => {
                 self.database(database);
             }
-            Action::ProveLogin { secret, .. } | Action::PromoteSecret { secret } => {
+            Action::ProveLogin { secret, .. }
+            | Action::PromoteSecret { secret }
+            | Action::RevertSecret { secret } => {
                 self.secret(secret);
             }
             Action::FreezeWrites { database, .. }

@@ -1,14 +1,14 @@
 //! Evaluating a plan's expressions against the world: one value, what was seen, and whether waiting may help.
 
-use super::compute::{age, binary, negate};
+use super::compute::{age, negate};
 use super::credentials::{Content, pointed_at};
 use super::failure::Failure;
 use super::look::{Look, Unreached, differences};
 use crate::environment::Active;
 use crate::ids::{ApplicationName, DatabaseName, SecretName, SnapshotId};
-use crate::plan::{Action, Expr, InstanceSettings, Operator, Template, TemplatePart};
+use crate::plan::{Action, Expr, InstanceSettings, Operator, Template, TemplatePart, combine};
 use crate::ports::{PortErrorKind, Session};
-use crate::value::{Snapshot, Value};
+use crate::value::{Snapshot, Type, Value};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -196,31 +196,18 @@ async fn two_sides(
         }
         operator => {
             let right = evaluate(look, right).await?;
-            binary(operator, &left.value, &right.value).map(|value| {
-                let mut seen = Seen::of(value);
-                if let Some(sign) = comparison_sign(operator) {
-                    seen.text = format!("{} {sign} {}", left.text, right.text);
+            let value = combine(operator, &left.value, &right.value).map_err(|error| {
+                Failure::Evaluation {
+                    doing: format!("computing `{}`", operator.symbol()),
+                    reason: error.to_string(),
                 }
-                seen
-            })
+            })?;
+            let mut seen = Seen::of(value);
+            if seen.value.ty() == Type::Boolean {
+                seen.text = format!("{} {} {}", left.text, operator.symbol(), right.text);
+            }
+            Ok(seen)
         }
-    }
-}
-
-fn comparison_sign(operator: Operator) -> Option<&'static str> {
-    match operator {
-        Operator::Equal => Some("=="),
-        Operator::NotEqual => Some("!="),
-        Operator::Less => Some("<"),
-        Operator::LessOrEqual => Some("<="),
-        Operator::Greater => Some(">"),
-        Operator::GreaterOrEqual => Some(">="),
-        Operator::Or
-        | Operator::And
-        | Operator::Add
-        | Operator::Subtract
-        | Operator::Multiply
-        | Operator::Divide => None,
     }
 }
 

@@ -171,6 +171,11 @@ impl Teller<'_> {
                         SecretContent::NewPassword { .. } => staged,
                     };
                 }
+                Action::RevertSecret { secret } if secret == active => {
+                    if let (Got::Done, Some(before)) = (got, &before) {
+                        state = Some(format!("uses {before}"));
+                    }
+                }
                 Action::PromoteSecret { secret } if secret == active => {
                     let to = staged.map_or("another database".to_owned(), ToString::to_string);
                     let from = before.as_ref().filter(|before| Some(*before) != staged);
