@@ -3,7 +3,8 @@
 //! [`Connector`] logs in (`connect`): over TLS that is always verified against the real host name (`tls`), directly or
 //! through a declared command that forwards a local port (`tunnel`). What it hands out is a session (`session`), whose
 //! larger pieces each have a room of their own: one value out of one statement (`query`), an environment's checks
-//! (`checks`), stopping writes (`freeze`). [`inspect`] compares whole databases and works on any client.
+//! (`checks`), who else is there (`others`), stopping writes (`freeze`). [`inspect`] compares whole databases and works
+//! on any client.
 //!
 //! Invariants:
 //! - Nothing ambient is read: neither `PG*` nor `DATABASE_URL` nor a password file.
@@ -15,6 +16,7 @@ mod connect;
 mod error;
 mod freeze;
 pub mod inspect;
+mod others;
 mod query;
 mod session;
 mod tls;

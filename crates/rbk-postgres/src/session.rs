@@ -2,7 +2,8 @@
 
 use crate::connect::Limits;
 use crate::error::{Doing, Effect, Failure, explain};
-use crate::freeze::{FreezeTimes, Other};
+use crate::freeze::FreezeTimes;
+use crate::others::{Other, others};
 use crate::{checks, freeze, query};
 use async_trait::async_trait;
 use postgres_protocol::escape::{escape_identifier, escape_literal};
@@ -173,7 +174,7 @@ impl Session for PgSession {
         };
         let work = async {
             let client = self.client.lock().await;
-            Ok(freeze::others(&client, &which).await?.len() as u64)
+            Ok(others(&client, &which).await?.len() as u64)
         };
         self.finish(doing, self.limits.statement, work).await
     }

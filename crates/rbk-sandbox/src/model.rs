@@ -40,7 +40,8 @@ impl InstanceId {
         check_identifier(parameter, text, 63).map(InstanceId)
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    #[cfg(test)]
+    fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -130,9 +131,15 @@ impl InstanceStatus {
         )
     }
 
-    /// Whether a final snapshot can be made.
+    /// Whether a final snapshot can be made; if not, only `SkipFinalSnapshot` is possible.
     pub(crate) fn has_data(self) -> bool {
-        !matches!(self, InstanceStatus::Creating | InstanceStatus::Lost(_))
+        !matches!(
+            self,
+            InstanceStatus::Creating
+                | InstanceStatus::Lost(
+                    "failed" | "restore-error" | "incompatible-restore" | "incompatible-network"
+                )
+        )
     }
 }
 

@@ -1,4 +1,9 @@
 //! The database port against a real server with TLS and SCRAM.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails, in what its cases share too"
+)]
 
 mod checks;
 mod errors;

@@ -29,6 +29,12 @@ impl Cluster {
         .await?;
         Ok(contained)
     }
+
+    /// Copies the data of a server that doesn't run.
+    pub(crate) async fn copy_stopped(&self, target: &Path) -> Result<Timestamp, ClusterError> {
+        copy(&self.installation, &self.data(), target).await?;
+        Ok(Timestamp::now())
+    }
 }
 
 /// Copies a data directory, sharing blocks where the file system can.

@@ -100,7 +100,8 @@ fn begin(
             "Cannot delete protected DB Instance, please disable deletion protection and try again.".into(),
         ));
     }
-    if wanted.final_snapshot.is_some() && !instance.status.has_data() {
+    let has_data = instance.status.has_data() && world.running(&instance.resource_id).is_some();
+    if wanted.final_snapshot.is_some() && !has_data {
         return Err(RdsError::InvalidInstanceState(format!(
             "Cannot create a final snapshot because the instance {} is in the state {}; only SkipFinalSnapshot is possible.",
             wanted.id,
@@ -148,7 +149,14 @@ impl Deletion {
         world.faults.wait(&self.drawn, Moment::During).await;
         if let Some(snapshot) = &self.snapshot {
             let outcome = lifecycle::back_up(world, resource_id, &snapshot.data).await;
+            let failed = outcome.is_err();
             world.change(|model| lifecycle::conclude_snapshot(model, snapshot, outcome));
+            if failed {
+                // Without its final snapshot the instance stays.
+                return lifecycle::update(world, resource_id, |instance| {
+                    instance.status = snapshot.source.status;
+                });
+            }
         }
         tokio::time::sleep(world.durations.deleting).await;
         if let Some(running) = world.forget_running(resource_id) {
@@ -167,7 +175,9 @@ impl Deletion {
     /// Takes the instance and its automated backups out of the account.
     fn forget(&self, model: &mut Model) -> Vec<Snapshot> {
         let id = &self.instance.id;
-        model.instances.remove(id);
+        model
+            .instances
+            .retain(|_, instance| instance.resource_id != self.instance.resource_id);
         model.event(
             EventSource::Instance,
             id,

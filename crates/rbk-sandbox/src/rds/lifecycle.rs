@@ -49,7 +49,8 @@ pub(crate) fn conclude_snapshot(
     }
 }
 
-/// Takes a base backup of a running instance.
+/// Takes a base backup of an instance. If its server is stopped, its data are copied as they are:
+/// a server comes up on them like after a crash.
 pub(crate) async fn back_up(
     world: &World,
     resource_id: &str,
@@ -61,7 +62,11 @@ pub(crate) async fn back_up(
         });
     };
     let started = Instant::now();
-    let taken = running.cluster.base_backup(target).await;
+    let taken = if running.cluster.is_up().await {
+        running.cluster.base_backup(target).await
+    } else {
+        running.cluster.copy_stopped(target).await
+    };
     world.ledger.worked(started.elapsed());
     taken
 }

@@ -1,0 +1,117 @@
+//! The sessions of a database that aren't rbk's: which there are, and how they are ended.
+
+use crate::connect::APPLICATION_NAME;
+use crate::error::Failure;
+use postgres_protocol::escape::escape_literal;
+use rbk_core::ids::RoleName;
+use rbk_core::ports::PortErrorKind;
+use std::time::SystemTime;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
+
+/// Client sessions on this database other than rbk's, and which of them.
+pub(crate) enum Other<'a> {
+    /// All of them.
+    Any,
+    /// Those of some roles.
+    Of(&'a [RoleName]),
+    /// Those that had begun at an instant of the server's clock.
+    BegunBy(SystemTime),
+}
+
+/// A session that isn't rbk's.
+pub(crate) struct OtherSession {
+    /// ``4711 of `app` (`pool`) from 192.0.2.1, idle``.
+    pub description: String,
+    /// Whether it has written something that isn't committed yet.
+    pub writing: bool,
+}
+
+/// The client sessions of this database that aren't rbk's, nor of RDS's own role.
+///
+/// What a role without `pg_read_all_stats` may not see comes as NULL, and counts: better one too many.
+pub(crate) async fn others(
+    client: &Client,
+    which: &Other<'_>,
+) -> Result<Vec<OtherSession>, Failure> {
+    let rows = select_others(
+        client,
+        "pid, usename::text, application_name, host(client_addr), state, backend_xid IS NOT NULL",
+        which,
+    )
+    .await?;
+    rows.iter().map(OtherSession::read).collect()
+}
+
+/// Ends those sessions: asks each to go, and does not wait.
+pub(crate) async fn end(client: &Client, which: &Other<'_>) -> Result<(), Failure> {
+    select_others(client, "pg_terminate_backend(pid)", which)
+        .await
+        .map_err(|failure| match failure.code() {
+            Some("42501") => Failure::Unfinished(
+                PortErrorKind::AccessDenied,
+                "this role may not end the sessions of others: grant it pg_signal_backend, or membership in their role"
+                    .to_owned(),
+            ),
+            _ => failure,
+        })?;
+    Ok(())
+}
+
+/// One statement finds sessions and does what is to be done with each, so that no process id is used when it is stale.
+async fn select_others(
+    client: &Client,
+    what: &str,
+    which: &Other<'_>,
+) -> Result<Vec<Row>, Failure> {
+    let (condition, parameter): (&str, Option<Box<dyn ToSql + Sync + Send>>) = match which {
+        Other::Any => ("true", None),
+        Other::Of(roles) => {
+            let names: Vec<String> = roles.iter().map(|role| role.as_str().to_owned()).collect();
+            ("usename::text = ANY ($1)", Some(Box::new(names)))
+        }
+        Other::BegunBy(instant) => (
+            "coalesce(backend_start <= $1, true)",
+            Some(Box::new(*instant)),
+        ),
+    };
+    let sql = format!(
+        "SELECT {what} FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename IS NOT NULL \
+           AND coalesce(backend_type, 'client backend') = 'client backend' \
+           AND coalesce(application_name, '') <> {} AND usename <> 'rdsadmin' AND {condition}",
+        escape_literal(APPLICATION_NAME)
+    );
+    let parameters: Vec<&(dyn ToSql + Sync)> = parameter
+        .iter()
+        .map(|value| {
+            let value: &(dyn ToSql + Sync) = value.as_ref();
+            value
+        })
+        .collect();
+    Ok(client.query(&sql, &parameters).await?)
+}
+
+impl OtherSession {
+    fn read(row: &Row) -> Result<Self, Failure> {
+        let pid: i32 = row.try_get(0)?;
+        let role: String = row.try_get(1)?;
+        let application: Option<String> = row.try_get(2)?;
+        let address: Option<String> = row.try_get(3)?;
+        let state: Option<String> = row.try_get(4)?;
+        let mut description = format!("{pid} of `{role}`");
+        if let Some(application) = application.filter(|name| !name.is_empty()) {
+            description.push_str(&format!(" (`{application}`)"));
+        }
+        if let Some(address) = address {
+            description.push_str(&format!(" from {address}"));
+        }
+        if let Some(state) = state {
+            description.push_str(&format!(", {state}"));
+        }
+        Ok(Self {
+            description,
+            writing: row.try_get(5)?,
+        })
+    }
+}
