@@ -33,7 +33,9 @@ impl Journals {
 
     /// A command about a run, as it must be typed.
     pub fn command(&self, verb: &str, run: &RunId) -> String {
-        format!("rbk {verb} {run} {}", self.named_by).trim_end().to_owned()
+        format!("rbk {verb} {run} {}", self.named_by)
+            .trim_end()
+            .to_owned()
     }
 
     /// Completes the commands in a text about a run, so that they can be typed as they stand.
@@ -42,7 +44,10 @@ impl Journals {
         if !self.named_by.is_empty() {
             text = text.replace(run.as_str(), &format!("{run} {}", self.named_by));
             // Only commands want it: elsewhere the run's name stands alone.
-            text = text.replace(&format!("run `{run} {}`", self.named_by), &format!("run `{run}`"));
+            text = text.replace(
+                &format!("run `{run} {}`", self.named_by),
+                &format!("run `{run}`"),
+            );
         }
         text
     }
@@ -55,7 +60,10 @@ impl Journals {
     /// Finds a run by its name, or by the beginning or end of it, if that fits one only.
     pub async fn find(&self, wanted: &str) -> Result<RunId, Failure> {
         let store = self.store();
-        let runs = store.list().await.map_err(|error| Failure::outside(error.to_string()))?;
+        let runs = store
+            .list()
+            .await
+            .map_err(|error| Failure::outside(error.to_string()))?;
         let fitting: Vec<&RunId> = runs
             .iter()
             .filter(|run| run.as_str().starts_with(wanted) || run.as_str().ends_with(wanted))
@@ -63,14 +71,22 @@ impl Journals {
         let list = format!("`rbk runs {}` lists them", self.named_by);
         match fitting.as_slice() {
             [run] => Ok((*run).clone()),
-            [] => Err(Failure::usage(format!("there is no run `{wanted}` in {}", self.directory.display())).help(list)),
-            several => Err(Failure::usage(format!("{} runs fit `{wanted}`", several.len())).help(list)),
+            [] => Err(Failure::usage(format!(
+                "there is no run `{wanted}` in {}",
+                self.directory.display()
+            ))
+            .help(list)),
+            several => {
+                Err(Failure::usage(format!("{} runs fit `{wanted}`", several.len())).help(list))
+            }
         }
     }
 
     /// Where a run stands, from its journal.
     pub async fn status(&self, run: &RunId) -> Result<(Plan, Status), Failure> {
-        let history = journal::load(self.store().as_ref(), run).await.map_err(refused)?;
+        let history = journal::load(self.store().as_ref(), run)
+            .await
+            .map_err(refused)?;
         let status = status::fold(&history.plan, &history.records);
         Ok((history.plan, status))
     }
@@ -134,8 +150,17 @@ async fn listen(screen: Screen, interrupt: Interrupt) {
 
 /// Prints how a run ended, what state everything is in, and what to type next.
 pub async fn conclude(screen: Screen, journals: &Journals, ending: &Ending) -> Exit {
-    let status = journals.status(&ending.run).await.ok().map(|(_, status)| status);
-    screen.say(summary::ending(screen.err, journals, ending, status.as_ref()));
+    let status = journals
+        .status(&ending.run)
+        .await
+        .ok()
+        .map(|(_, status)| status);
+    screen.say(summary::ending(
+        screen.err,
+        journals,
+        ending,
+        status.as_ref(),
+    ));
     exit_of(ending)
 }
 
@@ -158,11 +183,20 @@ pub fn journals_of(
     if let Some(directory) = store {
         return Ok(in_directory(directory));
     }
-    let named_by = env.map_or_else(|| format!("--env {}", environment.name), |env| format!("--env {env}"));
-    Ok(Journals { directory: crate::wiring::store_directory(environment)?, named_by })
+    let named_by = env.map_or_else(
+        || format!("--env {}", environment.name),
+        |env| format!("--env {env}"),
+    );
+    Ok(Journals {
+        directory: crate::wiring::store_directory(environment)?,
+        named_by,
+    })
 }
 
 /// The journals of a directory.
 pub fn in_directory(directory: &Path) -> Journals {
-    Journals { directory: directory.to_owned(), named_by: format!("--store {}", directory.display()) }
+    Journals {
+        directory: directory.to_owned(),
+        named_by: format!("--store {}", directory.display()),
+    }
 }

@@ -1,6 +1,6 @@
 //! Instances: restoring one from a snapshot, and setting its master password.
 
-use crate::ids::{DatabaseName, InstanceId, SecretName};
+use crate::ids::{ActionId, DatabaseName, InstanceId, SecretName};
 use crate::journal::Proof;
 use crate::plan::{Expr, InstanceSettings};
 use crate::ports::{
@@ -10,6 +10,7 @@ use crate::run::{Content, Effect, Failure, Probe, Scene, Since, evaluate, foreig
 use crate::value::Value;
 use async_trait::async_trait;
 use secrecy::SecretString;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -74,7 +75,7 @@ impl Effect for Restore<'_> {
             return Ok(Probe::Undone(format!("there is no instance `{id}`")));
         };
         let is_ours = owner(&is).as_ref() == Some(scene.run)
-            && is.tags.get("rbk:action").map(String::as_str) == Some(scene.planned.id.as_str());
+            && is.tags.get("rbk:action") == Some(&tag_value(&scene.planned.id));
         if !is_ours {
             return Ok(Probe::Foreign(foreign(id, &is)));
         }
@@ -102,9 +103,10 @@ impl Effect for Restore<'_> {
         };
         self.chosen = Some(chosen);
         let mut tags: BTreeMap<String, String> = self.settings.tags.clone();
+        let action = tag_value(&scene.planned.id);
         for (key, value) in [
             ("rbk:run", scene.run.as_str()),
-            ("rbk:action", scene.planned.id.as_str()),
+            ("rbk:action", &action),
             ("rbk:plan", scene.plan_hash),
             ("rbk:source-snapshot", snapshot.id.as_str()),
         ] {
@@ -289,6 +291,20 @@ impl Effect for MasterPassword<'_> {
     }
 }
 
+/// An action's identity as a tag can hold it: letters, digits, spaces and some signs, at most 256 characters; the hash
+/// tells those apart that look the same then. Source: RDS user guide, "Tagging Amazon RDS resources".
+fn tag_value(id: &ActionId) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
+    let readable: String = id
+        .as_str()
+        .chars()
+        .take(200)
+        .map(|c| if allowed(c) { c } else { '/' })
+        .collect();
+    let hash = hex::encode(Sha256::digest(id.as_str()));
+    format!("{}:{}", readable.trim(), hash.get(..8).unwrap_or(&hash))
+}
+
 /// The version of a secret that this run staged.
 pub(super) async fn staged_value(
     scene: &Scene<'_>,
@@ -326,4 +342,19 @@ pub(super) fn unprepared(doing: &str) -> PortError {
         doing,
         "a bug in rbk: sent before it was prepared",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tag_value;
+    use crate::ids::ActionId;
+
+    #[test]
+    fn any_action_has_a_tag_that_rds_takes_and_no_two_have_the_same() {
+        assert_eq!(tag_value(&ActionId::from("Restore#1")), "Restore/1:4b5b2a10");
+        let hostile = format!("Zurück & \"los\" {}#1", "x".repeat(300));
+        let tag = tag_value(&ActionId::from(hostile.as_str()));
+        assert!(tag.len() <= 256 && tag.is_ascii() && !tag.contains(['"', '&', '#']));
+        assert_ne!(tag_value(&ActionId::from("a!#1")), tag_value(&ActionId::from("a?#1")));
+    }
 }

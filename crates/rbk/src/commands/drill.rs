@@ -20,7 +20,10 @@ pub async fn drill(screen: Screen, args: DrillArgs) -> Result<Exit, Failure> {
     };
     let environment = plan.environment;
     seed::drill_of(&environment)?;
-    screen.say(screen.err.bold(format_args!("Drill of \"{}\" in a sandbox of {}", plan.runbook.title, environment.name)));
+    screen.say(screen.err.bold(format_args!(
+        "Drill of \"{}\" in a sandbox of {}",
+        plan.runbook.title, environment.name
+    )));
     // Dropping a sandbox that is being furnished removes it.
     let stage = tokio::select! {
         stage = seed::furnish(screen, &environment, &args.sandbox, None) => stage?,
@@ -37,7 +40,11 @@ pub async fn drill(screen: Screen, args: DrillArgs) -> Result<Exit, Failure> {
         }
         Err(failure) => Err(failure),
     };
-    let kept = if args.keep { sandbox::keep(screen, &stage, &environment).await } else { Ok(()) };
+    let kept = if args.keep {
+        sandbox::keep(screen, &stage, &environment).await
+    } else {
+        Ok(())
+    };
     stage.sandbox.shutdown().await;
     let exit = result?;
     kept.map(|()| exit)

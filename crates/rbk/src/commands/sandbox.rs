@@ -18,17 +18,29 @@ use std::time::Duration;
 /// Starts a sandbox and leaves it running until Ctrl-C.
 pub async fn up(screen: Screen, args: UpArgs) -> Result<Exit, Failure> {
     let environment = environment_or_tell(screen, args.sandbox.environment.env.as_deref())?;
-    screen.say(screen.err.bold(format_args!("Sandbox of {}", environment.name)));
+    screen.say(
+        screen
+            .err
+            .bold(format_args!("Sandbox of {}", environment.name)),
+    );
     let stage = tokio::select! {
         stage = seed::furnish(screen, &environment, &args.sandbox, args.port) => stage?,
         () = stop_signal() => return Ok(Exit::Suspended),
     };
-    if let (Some(disaster), Some(database)) = (&args.sandbox.disaster, environment.database(&stage.database)) {
+    if let (Some(disaster), Some(database)) = (
+        &args.sandbox.disaster,
+        environment.database(&stage.database),
+    ) {
         disaster::strike(&stage, database, disaster).await?;
-        screen.say(format_args!("  {}", disaster::describe(disaster, stage.database.as_str())));
+        screen.say(format_args!(
+            "  {}",
+            disaster::describe(disaster, stage.database.as_str())
+        ));
     }
     let manifest = write_manifest(&stage, &environment)?;
-    screen.data(&exports(&stage, &environment, &manifest)).map_err(unwritten)?;
+    screen
+        .data(&exports(&stage, &environment, &manifest))
+        .map_err(unwritten)?;
     screen.say("ready; Ctrl-C ends it and removes everything");
     stop_signal().await;
     stage.sandbox.shutdown().await;
@@ -37,7 +49,11 @@ pub async fn up(screen: Screen, args: UpArgs) -> Result<Exit, Failure> {
 }
 
 /// Waits for Ctrl-C with the lines on the screen that `sandbox up` prints, after a drill with `--keep`.
-pub async fn keep(screen: Screen, stage: &seed::Stage, environment: &Environment) -> Result<(), Failure> {
+pub async fn keep(
+    screen: Screen,
+    stage: &seed::Stage,
+    environment: &Environment,
+) -> Result<(), Failure> {
     let manifest = write_manifest(stage, environment)?;
     screen.say(exports(stage, environment, &manifest));
     screen.say("the sandbox is kept (--keep); Ctrl-C ends it and removes everything");
@@ -48,11 +64,18 @@ pub async fn keep(screen: Screen, stage: &seed::Stage, environment: &Environment
 /// Writes the manifest into the sandbox's own directory, with which it goes.
 fn write_manifest(stage: &seed::Stage, environment: &Environment) -> Result<PathBuf, Failure> {
     let path = stage.sandbox.directory().join("rbk-sandbox.json");
-    let manifest = Manifest::new(stage.sandbox.endpoint_url(), environment, stage.overlay.clone());
+    let manifest = Manifest::new(
+        stage.sandbox.endpoint_url(),
+        environment,
+        stage.overlay.clone(),
+    );
     let text = crate::render::json_text(&manifest);
     match std::fs::write(&path, text) {
         Ok(()) => Ok(path),
-        Err(error) => Err(Failure::outside(format!("writing {}: {error}", path.display()))),
+        Err(error) => Err(Failure::outside(format!(
+            "writing {}: {error}",
+            path.display()
+        ))),
     }
 }
 
@@ -65,7 +88,11 @@ fn exports(stage: &seed::Stage, environment: &Environment, manifest: &Path) -> S
         format!("export AWS_DEFAULT_REGION={}", sandbox.region()),
         format!("export AWS_ACCESS_KEY_ID={ACCESS_KEY}"),
         format!("export AWS_SECRET_ACCESS_KEY={SECRET_KEY}"),
-        format!("export {}={}", overlay::VARIABLE, quoted(&manifest.display().to_string())),
+        format!(
+            "export {}={}",
+            overlay::VARIABLE,
+            quoted(&manifest.display().to_string())
+        ),
     ];
     if let Some(database) = environment.database(&stage.database)
         && let Ok(address) = sandbox.instance_address(database.instance.as_str())
@@ -88,8 +115,13 @@ fn exports(stage: &seed::Stage, environment: &Environment, manifest: &Path) -> S
 
 /// A word for a shell.
 fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | ':' | '+');
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | ':' | '+');
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// Prints the effects that a running sandbox has applied.
@@ -103,13 +135,19 @@ pub async fn ledger(screen: Screen, args: LedgerArgs) -> Result<Exit, Failure> {
         .and_then(|url| url.join("/_sandbox/ledger"))
         .map_err(|error| Failure::usage(format!("`{endpoint}` is no address: {error}")).help(up))?;
     if !is_loopback(&url) {
-        return Err(Failure::usage(format!("`{endpoint}` is not on this machine, and so no sandbox")).help(up));
+        return Err(Failure::usage(format!(
+            "`{endpoint}` is not on this machine, and so no sandbox"
+        ))
+        .help(up));
     }
     let answer = crate::adapters::get(&url, Duration::from_secs(10))
         .await
-        .map_err(|error| Failure::outside(format!("no sandbox answers at {endpoint}: {error}")).help(up))?;
-    let effects: Vec<serde_json::Value> = serde_json::from_str(&answer)
-        .map_err(|error| Failure::outside(format!("no sandbox answers at {endpoint}: {error}")).help(up))?;
+        .map_err(|error| {
+            Failure::outside(format!("no sandbox answers at {endpoint}: {error}")).help(up)
+        })?;
+    let effects: Vec<serde_json::Value> = serde_json::from_str(&answer).map_err(|error| {
+        Failure::outside(format!("no sandbox answers at {endpoint}: {error}")).help(up)
+    })?;
     let lines: String = effects.iter().map(|effect| format!("{effect}\n")).collect();
     screen.data(&lines).map_err(unwritten)?;
     Ok(Exit::Done)

@@ -1,7 +1,7 @@
 //! Looks at the database that the application uses now, and compares every table with what was saved.
 
-use super::seed::Stage;
 use super::sandbox_failed;
+use super::seed::Stage;
 use crate::exit::Failure;
 use rbk_core::environment::{Active, Application, Database, Environment, TableName};
 use rbk_core::ids::DatabaseName;
@@ -32,7 +32,8 @@ impl ComparedTable {
 
 /// Every table that was saved or is there now, by name.
 pub fn compare(saved: &[TableDigest], found: &[TableDigest]) -> Vec<ComparedTable> {
-    let mut tables: BTreeMap<&TableName, (Option<&TableDigest>, Option<&TableDigest>)> = BTreeMap::new();
+    let mut tables: BTreeMap<&TableName, (Option<&TableDigest>, Option<&TableDigest>)> =
+        BTreeMap::new();
     for digest in saved {
         tables.entry(&digest.name).or_default().0 = Some(digest);
     }
@@ -86,10 +87,14 @@ pub fn active_database(
     };
     let is_there = |database: &Database| {
         let there = stage.sandbox.instance_address(database.instance.as_str());
-        database.database == dbname && there.is_ok_and(|there| there.host == host && u64::from(there.port) == port)
+        database.database == dbname
+            && there.is_ok_and(|there| there.host == host && u64::from(there.port) == port)
     };
     let databases = environment.databases.iter();
-    Ok(databases.filter(|(_, database)| is_there(database)).map(|(name, _)| name.clone()).next())
+    Ok(databases
+        .filter(|(_, database)| is_there(database))
+        .map(|(name, _)| name.clone())
+        .next())
 }
 
 fn pointed(value: &str, field: Option<&str>) -> Option<String> {
@@ -118,7 +123,10 @@ mod tests {
 
     fn digest(table: &str, rows: u64, checksum: &str) -> TableDigest {
         TableDigest {
-            name: TableName { schema: "public".to_owned(), table: table.to_owned() },
+            name: TableName {
+                schema: "public".to_owned(),
+                table: table.to_owned(),
+            },
             rows,
             checksum: checksum.to_owned(),
         }
@@ -126,22 +134,43 @@ mod tests {
 
     #[test]
     fn every_difference_is_found_and_only_those() {
-        let saved = [digest("a", 2, "x"), digest("b", 3, "y"), digest("c", 1, "z"), digest("d", 0, "0")];
-        let found = [digest("a", 2, "x"), digest("b", 3, "other"), digest("d", 0, "0"), digest("e", 5, "w")];
+        let saved = [
+            digest("a", 2, "x"),
+            digest("b", 3, "y"),
+            digest("c", 1, "z"),
+            digest("d", 0, "0"),
+        ];
+        let found = [
+            digest("a", 2, "x"),
+            digest("b", 3, "other"),
+            digest("d", 0, "0"),
+            digest("e", 5, "w"),
+        ];
         let compared = compare(&saved, &found);
-        let wrong: Vec<&str> =
-            compared.iter().filter(|table| !table.is_equal()).map(|table| table.name.as_str()).collect();
+        let wrong: Vec<&str> = compared
+            .iter()
+            .filter(|table| !table.is_equal())
+            .map(|table| table.name.as_str())
+            .collect();
         assert_eq!(wrong, ["public.b", "public.c", "public.e"]);
     }
 
     #[test]
     fn an_address_is_read_with_its_port_as_number_or_text() {
         for port in ["5432", "\"5432\""] {
-            let text = format!(r#"{{"host":"h","port":{port},"dbname":"d","username":"u","password":"p"}}"#);
+            let text = format!(
+                r#"{{"host":"h","port":{port},"dbname":"d","username":"u","password":"p"}}"#
+            );
             assert_eq!(address(&text), Some(("h".to_owned(), 5432, "d".to_owned())));
         }
         assert_eq!(address("rds/recovery"), None);
-        assert_eq!(pointed(" rds/recovery\n", None).as_deref(), Some("rds/recovery"));
-        assert_eq!(pointed(r#"{"secret":"rds/recovery"}"#, Some("secret")).as_deref(), Some("rds/recovery"));
+        assert_eq!(
+            pointed(" rds/recovery\n", None).as_deref(),
+            Some("rds/recovery")
+        );
+        assert_eq!(
+            pointed(r#"{"secret":"rds/recovery"}"#, Some("secret")).as_deref(),
+            Some("rds/recovery")
+        );
     }
 }

@@ -41,7 +41,9 @@ pub async fn rehearse(
 
     let env = args.sandbox.environment.env.as_deref();
     let loaded = load(screen, &args.file, env, given, Some(&stage.overlay))?;
-    let plan = loaded.plan.ok_or_else(|| Failure::wrong("the runbook was changed while the sandbox started"))?;
+    let plan = loaded
+        .plan
+        .ok_or_else(|| Failure::wrong("the runbook was changed while the sandbox started"))?;
     screen.say("The environment is rehearsed with these changes:");
     for change in &loaded.overlaid {
         screen.say(format_args!("  {change}"));
@@ -50,7 +52,10 @@ pub async fn rehearse(
     let journals = journals(&plan)?;
     let aws = rbk_aws::Options {
         endpoint_url: Some(stage.sandbox.endpoint_url()),
-        key: Some(rbk_aws::AccessKey { id: ACCESS_KEY.to_owned(), secret: SecretString::from(SECRET_KEY) }),
+        key: Some(rbk_aws::AccessKey {
+            id: ACCESS_KEY.to_owned(),
+            secret: SecretString::from(SECRET_KEY),
+        }),
         ..wiring::aws_of(&plan.environment)
     };
     let world = wiring::world(&plan.environment, aws, Arc::new(DrillApprover { screen })).await?;
@@ -61,16 +66,21 @@ pub async fn rehearse(
     let target = recovered_database(stage, environment, &plan)?;
     if let (Some(table), Some(name)) = (&args.tamper, &target) {
         disaster::empty(stage, database(environment, name)?, table).await?;
-        screen.warn(format_args!("--tamper: {table} of {name} was emptied behind the runbook's back"));
+        screen.warn(format_args!(
+            "--tamper: {table} of {name} was emptied behind the runbook's back"
+        ));
     }
     let tables = match &target {
-        Some(name) if ending.kind == EndingKind::Done => {
-            compare(&stage.saved, &digest(stage, database(environment, name)?).await?)
-        }
+        Some(name) if ending.kind == EndingKind::Done => compare(
+            &stage.saved,
+            &digest(stage, database(environment, name)?).await?,
+        ),
         _ => Vec::new(),
     };
     let outcome = match ending.kind {
-        EndingKind::Done if !tables.is_empty() && tables.iter().all(super::compare::ComparedTable::is_equal) => {
+        EndingKind::Done
+            if !tables.is_empty() && tables.iter().all(super::compare::ComparedTable::is_equal) =>
+        {
             Outcome::Recovered
         }
         EndingKind::Done => Outcome::DataDiffers,
@@ -112,25 +122,46 @@ fn journals(plan: &Plan) -> Result<Journals, Failure> {
         jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S"),
         std::process::id()
     );
-    Ok(in_directory(&wiring::state_directory()?.join("drills").join(name)))
+    Ok(in_directory(
+        &wiring::state_directory()?.join("drills").join(name),
+    ))
 }
 
 /// The database whose data counts: what the application uses now; without an application, what the runbook restored.
-fn recovered_database(stage: &Stage, environment: &Environment, plan: &Plan) -> Result<Option<DatabaseName>, Failure> {
+fn recovered_database(
+    stage: &Stage,
+    environment: &Environment,
+    plan: &Plan,
+) -> Result<Option<DatabaseName>, Failure> {
     let drill = seed::drill_of(environment)?;
-    let uses = |name: &&_| environment.application(name).is_some_and(|it| it.databases.contains(&drill.database));
-    let application = drill.application.as_ref().or_else(|| environment.applications.keys().find(uses));
+    let uses = |name: &&_| {
+        environment
+            .application(name)
+            .is_some_and(|it| it.databases.contains(&drill.database))
+    };
+    let application = drill
+        .application
+        .as_ref()
+        .or_else(|| environment.applications.keys().find(uses));
     if let Some(application) = application.and_then(|name| environment.application(name)) {
         return active_database(stage, environment, application);
     }
-    let restored = plan.steps.iter().flat_map(|step| &step.actions).rev().find_map(|planned| match &planned.action {
-        Action::RestoreFromSnapshot { database, .. } => Some(database.clone()),
-        _ => None,
-    });
+    let restored = plan
+        .steps
+        .iter()
+        .flat_map(|step| &step.actions)
+        .rev()
+        .find_map(|planned| match &planned.action {
+            Action::RestoreFromSnapshot { database, .. } => Some(database.clone()),
+            _ => None,
+        });
     Ok(Some(restored.unwrap_or_else(|| drill.database.clone())))
 }
 
-fn database<'a>(environment: &'a Environment, name: &DatabaseName) -> Result<&'a Database, Failure> {
+fn database<'a>(
+    environment: &'a Environment,
+    name: &DatabaseName,
+) -> Result<&'a Database, Failure> {
     environment
         .database(name)
         .ok_or_else(|| Failure::wrong(format!("the environment has no database {name}")))
@@ -168,6 +199,13 @@ fn steps(status: &Status) -> Vec<StepTime> {
 fn problem(ending: &Ending, journals: &Journals) -> Option<String> {
     let first = ending.first.as_ref()?;
     let help = journals.complete(&first.failure.help(), &ending.run);
-    let second = ending.second.as_ref().map_or_else(String::new, |second| format!("; then: {}", second.failure));
-    Some(format!("{} {}{second} ({help})", first.failure.code(), first.failure))
+    let second = ending
+        .second
+        .as_ref()
+        .map_or_else(String::new, |second| format!("; then: {}", second.failure));
+    Some(format!(
+        "{} {}{second} ({help})",
+        first.failure.code(),
+        first.failure
+    ))
 }

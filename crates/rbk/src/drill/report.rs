@@ -88,7 +88,12 @@ pub fn human(report: &Report, paint: Paint) -> String {
         // Writing to a String can't fail.
         let _ = writeln!(out, "{text}");
     };
-    let headline = format!("Drill of \"{}\" in {}: {}", printable(&report.runbook), report.environment, report.outcome.words());
+    let headline = format!(
+        "Drill of \"{}\" in {}: {}",
+        printable(&report.runbook),
+        report.environment,
+        report.outcome.words()
+    );
     line(match report.outcome {
         Outcome::Recovered => paint.green(paint.bold(headline)),
         _ => paint.red(headline),
@@ -99,7 +104,10 @@ pub fn human(report: &Report, paint: Paint) -> String {
     line(String::new());
     line(format!("disaster   {}", printable(&report.disaster)));
     if let Some(rto) = report.rto_seconds {
-        line(format!("RTO        {} from the disaster to a healthy application", time::seconds(rto)));
+        line(format!(
+            "RTO        {} from the disaster to a healthy application",
+            time::seconds(rto)
+        ));
     }
     if let Some(rpo) = report.rpo_seconds {
         line(format!(
@@ -111,13 +119,25 @@ pub fn human(report: &Report, paint: Paint) -> String {
         ));
     }
     if let Some(database) = &report.database {
-        line(format!("database   {database} is what the application uses now"));
+        line(format!(
+            "database   {database} is what the application uses now"
+        ));
     }
     line(String::new());
-    let width = report.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or(0);
+    let width = report
+        .steps
+        .iter()
+        .map(|step| step.name.chars().count())
+        .max()
+        .unwrap_or(0);
     for step in &report.steps {
         let padding = " ".repeat(width - step.name.chars().count());
-        line(format!("{}{padding}  {:>7}  {}", printable(&step.name), time::seconds(step.seconds), step.outcome));
+        line(format!(
+            "{}{padding}  {:>7}  {}",
+            printable(&step.name),
+            time::seconds(step.seconds),
+            step.outcome
+        ));
     }
     line(String::new());
     tables(&report.tables, paint, &mut line);
@@ -130,12 +150,29 @@ fn tables(tables: &[ComparedTable], paint: Paint, line: &mut impl FnMut(String))
     if tables.is_empty() {
         return;
     }
-    let width = tables.iter().map(|table| table.name.chars().count()).max().unwrap_or(0).max(5);
-    line(paint.dim(format!("{:<width$}  {:>8}  {:>8}  checksum", "table", "saved", "now")));
+    let width = tables
+        .iter()
+        .map(|table| table.name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(5);
+    line(paint.dim(format!(
+        "{:<width$}  {:>8}  {:>8}  checksum",
+        "table", "saved", "now"
+    )));
     for table in tables {
-        let found = table.rows_found.map_or_else(|| "none".to_owned(), |rows| rows.to_string());
-        let checksum = if table.checksum_equal { paint.green("equal") } else { paint.red("differs") };
-        line(format!("{:<width$}  {:>8}  {found:>8}  {checksum}", table.name, table.rows_expected));
+        let found = table
+            .rows_found
+            .map_or_else(|| "none".to_owned(), |rows| rows.to_string());
+        let checksum = if table.checksum_equal {
+            paint.green("equal")
+        } else {
+            paint.red("differs")
+        };
+        line(format!(
+            "{:<width$}  {:>8}  {found:>8}  {checksum}",
+            table.name, table.rows_expected
+        ));
     }
     line(String::new());
 }
@@ -158,7 +195,8 @@ mod tests {
             runbook: "Quick recovery".to_owned(),
             file: "quick-recovery.rbk".to_owned(),
             environment: "prod".to_owned(),
-            disaster: "table public.embeddings of original is dropped, with all that depends on it".to_owned(),
+            disaster: "table public.embeddings of original is dropped, with all that depends on it"
+                .to_owned(),
             run: "20261122t091500-1f3a9c02".to_owned(),
             journal: PathBuf::from("drills/1f3a9c02"),
             rto_seconds: recovered.then_some(12.34),
@@ -166,12 +204,24 @@ mod tests {
             rows_lost: 200,
             database: Some("recovery".to_owned()),
             steps: vec![
-                StepTime { name: "Restore".to_owned(), seconds: 8.04, outcome: "done".to_owned() },
-                StepTime { name: "Switch the application".to_owned(), seconds: 3.0, outcome: "done".to_owned() },
+                StepTime {
+                    name: "Restore".to_owned(),
+                    seconds: 8.04,
+                    outcome: "done".to_owned(),
+                },
+                StepTime {
+                    name: "Switch the application".to_owned(),
+                    seconds: 3.0,
+                    outcome: "done".to_owned(),
+                },
             ],
             tables: vec![
                 table("public.documents", Some(2000), true),
-                table("public.embeddings", if recovered { Some(2000) } else { Some(0) }, recovered),
+                table(
+                    "public.embeddings",
+                    if recovered { Some(2000) } else { Some(0) },
+                    recovered,
+                ),
             ],
             problem: None,
         }
