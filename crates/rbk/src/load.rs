@@ -5,7 +5,7 @@ use crate::overlay::Overlay;
 use crate::render::colour::Screen;
 use crate::render::diagnostics::{self, Finding};
 use rbk_core::check::{self, Input};
-use rbk_core::environment::{self, Environment, Places};
+use rbk_core::environment::{self, Environment, LookupError, Places, Surroundings};
 use rbk_core::plan::Plan;
 use rbk_syntax::{Diagnostic, MAX_TEXT, SourceId, Sources, Span, has_errors};
 use std::collections::BTreeMap;
@@ -75,8 +75,12 @@ impl Given {
     }
 }
 
+/// Where runbooks usually are, seen from a project's own folder.
+const RUNBOOKS: &str = "runbooks";
+
 /// Reads, parses, checks and plans a runbook, with what a sandbox changes about its environment.
 pub fn load(
+    screen: Screen,
     file: &Path,
     env: Option<&str>,
     given: &Given,
@@ -89,7 +93,7 @@ pub fn load(
         places,
         mut environment,
         ..
-    } = load_environment(Near::Runbook(file), env)?;
+    } = load_environment(screen, Near::Runbook(file), env)?;
     let mut overlaid = Vec::new();
     if let (Some(environment), Some(overlay)) = (&mut environment, overlay) {
         overlaid = overlay.apply(environment);
@@ -161,8 +165,8 @@ pub enum Near<'a> {
 }
 
 /// Finds and reads an environment file: the one that `--env` names, or else the default of `rbk.toml`.
-pub fn load_environment(near: Near<'_>, env: Option<&str>) -> Result<EnvironmentFile, Failure> {
-    let file = find(near, env)?;
+pub fn load_environment(screen: Screen, near: Near<'_>, env: Option<&str>) -> Result<EnvironmentFile, Failure> {
+    let environment::EnvironmentFile { name, path: file } = find(screen, near, env)?;
     let bytes = read(&file, "the environment")?;
     let mut sources = Sources::default();
     let (id, text, undecodable) = add(&mut sources, &file, &bytes);
@@ -176,9 +180,6 @@ pub fn load_environment(near: Near<'_>, env: Option<&str>) -> Result<Environment
             environment: None,
         });
     }
-    let name = file
-        .file_stem()
-        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let base = file.parent().unwrap_or(Path::new(""));
     let environment::Loaded {
         environment,
@@ -196,7 +197,7 @@ pub fn load_environment(near: Near<'_>, env: Option<&str>) -> Result<Environment
 
 /// The environment, for commands that do nothing without one; its diagnostics are printed here.
 pub fn environment_or_tell(screen: Screen, env: Option<&str>) -> Result<Environment, Failure> {
-    let loaded = load_environment(Near::Here, env)?;
+    let loaded = load_environment(screen, Near::Here, env)?;
     diagnostics::tell(screen, &[loaded.finding()]);
     loaded.environment.ok_or_else(|| Failure::said(Exit::Wrong))
 }
@@ -235,17 +236,33 @@ fn add(sources: &mut Sources, file: &Path, bytes: &[u8]) -> (SourceId, String, O
     (id, text, Some(diagnostic))
 }
 
-fn find(near: Near<'_>, env: Option<&str>) -> Result<PathBuf, Failure> {
-    let roots = match near {
-        Near::Runbook(file) => vec![file.parent().unwrap_or(Path::new("")).to_owned()],
-        Near::Here => vec![PathBuf::new(), PathBuf::from("runbooks")],
-    };
-    let name = env.unwrap_or("prod");
-    for root in &roots {
-        let file = root.join("environments").join(format!("{name}.toml"));
-        if file.is_file() {
-            return Ok(file);
-        }
+/// Finds the environment file that `--env` means.
+fn find(
+    screen: Screen,
+    near: Near<'_>,
+    env: Option<&str>,
+) -> Result<environment::EnvironmentFile, Failure> {
+    // A path needs no surroundings, whatever state they are in.
+    if let Ok(file) = Surroundings::default().choose(env) {
+        return Ok(file);
     }
-    Ok(PathBuf::from(name))
+    let told = |error: LookupError| lookup_failure(screen, &error);
+    let surroundings = match near {
+        Near::Runbook(file) => Surroundings::read(file.parent().unwrap_or(Path::new(""))),
+        Near::Here => Surroundings::read(Path::new("")).and_then(|here| {
+            let empty = here.project.is_none() && here.names.is_empty();
+            if empty && Path::new(RUNBOOKS).is_dir() { Surroundings::read(Path::new(RUNBOOKS)) } else { Ok(here) }
+        }),
+    };
+    surroundings.and_then(|surroundings| surroundings.choose(env)).map_err(told)
+}
+
+/// What a lookup failed for; mistakes in `rbk.toml` are drawn at once.
+fn lookup_failure(screen: Screen, error: &LookupError) -> Failure {
+    if let LookupError::WrongProject { file, diagnostics } = error {
+        let mut sources = Sources::default();
+        sources.add(file.name.clone(), file.text.clone());
+        diagnostics::tell(screen, &[Finding { sources: &sources, diagnostics }]);
+    }
+    Failure::wrong(error.to_string()).help(error.help())
 }

@@ -14,7 +14,7 @@ pub fn check(screen: Screen, args: &CheckArgs) -> Result<Exit, Failure> {
     let loaded = args
         .files
         .iter()
-        .map(|file| load(file, args.environment.env.as_deref(), &given, None))
+        .map(|file| load(screen, file, args.environment.env.as_deref(), &given, None))
         .collect::<Result<Vec<_>, _>>()?;
     let findings: Vec<Finding<'_>> = loaded.iter().map(crate::load::Loaded::finding).collect();
     match args.format.format {

@@ -9,7 +9,7 @@ use crate::render::{diagnostics, json_text};
 
 /// Validates an environment file.
 pub fn check(screen: Screen, args: &EnvironmentCheckArgs) -> Result<Exit, Failure> {
-    let loaded = load_environment(Near::Here, args.environment.env.as_deref())?;
+    let loaded = load_environment(screen, Near::Here, args.environment.env.as_deref())?;
     match args.format.format {
         Format::Json => screen
             .data(&diagnostics::json(&[loaded.finding()]))

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub async fn run(screen: Screen, args: RunArgs) -> Result<Exit, Failure> {
     let env = args.environment.env.as_deref();
     let overlay = overlay::from_variables()?;
-    let loaded = load(&args.file, env, &Given::new(&args.set.set)?, overlay.as_ref())?;
+    let loaded = load(screen, &args.file, env, &Given::new(&args.set.set)?, overlay.as_ref())?;
     diagnostics::tell(screen, &[loaded.finding()]);
     let Some(plan) = &loaded.plan else {
         return Ok(Exit::Wrong);

@@ -1,6 +1,10 @@
 //! Staged disasters: how they are written on the command line and what they do to the database.
 
-use rbk_core::environment::{Disaster, TableName};
+use super::seed::{Stage, quoted};
+use super::{sandbox_failed, sql_failed};
+use crate::exit::Failure;
+use rbk_core::environment::{Database, Disaster, TableName};
+use rbk_sandbox::Loss;
 
 /// Reads `drop-table:SCHEMA.TABLE`, `delete-rows:SCHEMA.TABLE` or `lose-instance`.
 pub fn parse(text: &str) -> Result<Disaster, String> {
@@ -29,6 +33,38 @@ pub fn table(text: &str) -> Result<TableName, String> {
         }
         _ => Err("write the table as SCHEMA.TABLE, for instance `public.documents`".to_owned()),
     }
+}
+
+/// Lets it happen, and returns when it did.
+pub async fn strike(
+    stage: &Stage,
+    database: &Database,
+    disaster: &Disaster,
+) -> Result<jiff::Timestamp, Failure> {
+    let at = jiff::Timestamp::now();
+    match disaster {
+        Disaster::DropTable(table) => {
+            execute(stage, database, &format!("DROP TABLE {} CASCADE", quoted(table))).await?;
+        }
+        Disaster::DeleteRows(table) => empty(stage, database, table).await?,
+        Disaster::LoseInstance => {
+            let instance = database.instance.as_str();
+            stage.sandbox.lose_instance(instance, Loss::Failed).await.map_err(sandbox_failed)?;
+        }
+    }
+    Ok(at)
+}
+
+/// Deletes all rows of a table, whatever refers to them.
+pub async fn empty(stage: &Stage, database: &Database, table: &TableName) -> Result<(), Failure> {
+    let sql = format!("SET session_replication_role = replica; DELETE FROM {}", quoted(table));
+    execute(stage, database, &sql).await
+}
+
+async fn execute(stage: &Stage, database: &Database, sql: &str) -> Result<(), Failure> {
+    let instance = database.instance.as_str();
+    let superuser = stage.sandbox.superuser(instance, &database.database).await.map_err(sandbox_failed)?;
+    superuser.batch_execute(sql).await.map_err(sql_failed(sql))
 }
 
 /// One line about what happens.

@@ -1,0 +1,409 @@
+//! Furnishes a sandbox as an environment describes the world: groups, the instance that exists before the disaster, its
+//! data, everybody's secrets, the stand-in for the application, the automated snapshot.
+
+use super::{sandbox_failed, sql_failed};
+use crate::adapters::HttpHealth;
+use crate::cli::{Pace, SandboxArgs};
+use crate::exit::Failure;
+use crate::overlay::Overlay;
+use crate::render::colour::Screen;
+use crate::render::time::short;
+use rbk_core::environment::{Active, Application, Database, Drill, Environment, Health as HealthQuestion, TableName};
+use rbk_core::ids::{ApplicationName, DatabaseName, RoleName};
+use rbk_core::ports::Health;
+use rbk_postgres::inspect::{self, TableDigest};
+use rbk_sandbox::tokio_postgres::Client;
+use rbk_sandbox::{
+    ActiveSecret, ApplicationBlueprint, Fault, InstanceAddress, InstanceBlueprint, Options, ParameterGroupBlueprint,
+    Sandbox, SecurityGroupBlueprint, SnapshotInfo, SubnetGroupBlueprint,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The master user of the sandbox's instances, as RDS calls it by default.
+const MASTER: &str = "postgres";
+
+/// Where rbk and the person's own tools come from, and where applications come from.
+const CLIENTS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2))];
+
+/// How long the stand-in may take until it is well.
+const APPLICATION_START: Duration = Duration::from_secs(20);
+
+/// A furnished sandbox.
+pub struct Stage {
+    /// The sandbox; gone when dropped.
+    pub sandbox: Sandbox,
+    /// What it changes about the environment.
+    pub overlay: Overlay,
+    /// The database that everything happened to.
+    pub database: DatabaseName,
+    /// The automated snapshot.
+    pub snapshot: SnapshotInfo,
+    /// Every table as the snapshot has it.
+    pub saved: Vec<TableDigest>,
+    /// Rows of each table after more were written behind the snapshot.
+    pub written: BTreeMap<TableName, u64>,
+}
+
+impl Stage {
+    /// How many rows were written after the snapshot.
+    pub fn rows_behind_snapshot(&self) -> u64 {
+        let saved: u64 = self.saved.iter().map(|digest| digest.rows).sum();
+        self.written.values().sum::<u64>().saturating_sub(saved)
+    }
+}
+
+/// The drill section, or how to write one.
+pub fn drill_of(environment: &Environment) -> Result<&Drill, Failure> {
+    environment.drill.as_ref().ok_or_else(|| {
+        Failure::wrong(format!("environment {} says nothing about drills", environment.name))
+            .help("add a [drill] section: the database, the SQL files of its schema and rows, a disaster")
+    })
+}
+
+/// Starts and furnishes a sandbox.
+pub async fn furnish(
+    screen: Screen,
+    environment: &Environment,
+    args: &SandboxArgs,
+    port: Option<u16>,
+) -> Result<Stage, Failure> {
+    let drill = drill_of(environment)?;
+    let files = Files::read(drill)?;
+    let faults = args
+        .faults
+        .iter()
+        .map(|text| text.parse::<Fault>().map_err(|error| Failure::usage(format!("--fault: {error}"))))
+        .collect::<Result<Vec<_>, _>>()?;
+    let begun = Instant::now();
+    let sandbox = start(screen, environment, args.pace, port).await?;
+    declare_groups(&sandbox, environment);
+
+    let database = environment
+        .database(&drill.database)
+        .ok_or_else(|| Failure::wrong(format!("[drill] names no database of the environment: {}", drill.database)))?;
+    let furnisher = Furnisher { sandbox: &sandbox, environment, drill, database };
+    let passwords = Passwords::new();
+    let address = furnisher.create_instance(&passwords).await?;
+    furnisher.create_secrets(&address, &passwords)?;
+    let client = furnisher.master().await?;
+    furnisher.create_roles(&passwords).await?;
+
+    let rows = args.rows.unwrap_or(drill.default_rows);
+    for (path, sql) in &files.schema {
+        client.batch_execute(sql).await.map_err(sql_failed(path))?;
+    }
+    files.write_rows(&client, 1, rows).await?;
+    client.batch_execute("ANALYZE").await.map_err(sql_failed("ANALYZE"))?;
+    screen.say(format_args!(
+        "  {} has its schema and {rows} rows to begin with ({})",
+        drill.database,
+        short(begun.elapsed())
+    ));
+
+    let health = furnisher.start_applications(screen).await?;
+    let snapshot = sandbox.take_automated_snapshot(database.instance.as_str()).await.map_err(sandbox_failed)?;
+    // The master user sees no other role's tables; what was saved is compared as the superuser.
+    let mut superuser = furnisher.superuser().await?;
+    let saved = inspect::digest_tables(&mut superuser).await?;
+    screen.say(format_args!(
+        "  automated snapshot {}, {} tables with {} rows in it",
+        snapshot.id,
+        saved.len(),
+        saved.iter().map(|digest| digest.rows).sum::<u64>()
+    ));
+
+    files.write_rows(&client, rows + 1, rows + (rows / 10).max(1)).await?;
+    let written = count_all(&superuser, &saved).await?;
+    drop(client);
+    for fault in faults {
+        sandbox.inject(fault).map_err(sandbox_failed)?;
+    }
+    let overlay = Overlay { ca: sandbox.ca_pem_path().to_owned(), health };
+    let stage = Stage { overlay, database: drill.database.clone(), snapshot, saved, written, sandbox };
+    screen.say(format_args!("  {} more rows written after it", stage.rows_behind_snapshot()));
+    Ok(stage)
+}
+
+async fn start(screen: Screen, environment: &Environment, pace: Pace, port: Option<u16>) -> Result<Sandbox, Failure> {
+    let options = Options {
+        region: environment.region.clone(),
+        account: environment.account.clone(),
+        pace: match pace {
+            Pace::Fast => rbk_sandbox::Pace::Fast,
+            Pace::Real => rbk_sandbox::Pace::Real,
+        },
+        port,
+        ..Options::default()
+    };
+    let sandbox = Sandbox::start(options, |progress| screen.say(format_args!("  {progress}")))
+        .await
+        .map_err(sandbox_failed)?;
+    screen.say(format_args!("  PostgreSQL {}", sandbox.postgres_version()));
+    Ok(sandbox)
+}
+
+/// Declares every group that the environment names, so that a restore finds what it asks for.
+fn declare_groups(sandbox: &Sandbox, environment: &Environment) {
+    let databases = || environment.databases.values();
+    let subnet_groups: BTreeSet<&String> = databases().map(|database| &database.subnet_group).collect();
+    for name in subnet_groups {
+        sandbox.declare_subnet_group(SubnetGroupBlueprint { name: name.clone(), vpc: "vpc-0rbkdrill".to_owned() });
+    }
+    let parameter_groups: BTreeSet<&String> = databases().map(|database| &database.parameter_group).collect();
+    for name in parameter_groups.into_iter().filter(|name| !name.starts_with("default.")) {
+        sandbox.declare_parameter_group(ParameterGroupBlueprint {
+            name: name.clone(),
+            family: sandbox.parameter_group_family(),
+            force_ssl: true,
+        });
+    }
+    let security_groups: BTreeSet<&String> = databases().flat_map(|database| &database.security_groups).collect();
+    for id in security_groups {
+        sandbox.declare_security_group(SecurityGroupBlueprint { id: id.clone(), admits: CLIENTS.to_vec() });
+    }
+}
+
+/// The SQL of a drill section.
+struct Files {
+    schema: Vec<(String, String)>,
+    rows: (String, String),
+}
+
+impl Files {
+    fn read(drill: &Drill) -> Result<Self, Failure> {
+        let read = |path: &Path| {
+            let name = path.display().to_string();
+            match std::fs::read_to_string(path) {
+                Ok(text) => Ok((name, text)),
+                Err(error) => Err(Failure::wrong(format!("reading `{name}`, which [drill] names: {error}"))),
+            }
+        };
+        Ok(Self {
+            schema: drill.schema.iter().map(|path| read(path)).collect::<Result<_, _>>()?,
+            rows: read(&drill.rows)?,
+        })
+    }
+
+    async fn write_rows(&self, client: &Client, from: u64, to: u64) -> Result<(), Failure> {
+        let (path, text) = &self.rows;
+        let sql = text.replace(":from", &from.to_string()).replace(":to", &to.to_string());
+        client.batch_execute(&sql).await.map_err(sql_failed(format_args!("{path} for rows {from} to {to}")))
+    }
+}
+
+/// The passwords of the world before the disaster.
+struct Passwords {
+    master: SecretString,
+    application: SecretString,
+    /// Of databases that don't exist yet: `set credentials` replaces it.
+    placeholder: SecretString,
+}
+
+impl Passwords {
+    fn new() -> Self {
+        Self { master: password(), application: password(), placeholder: password() }
+    }
+}
+
+/// Thirty-two letters and digits.
+fn password() -> SecretString {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut bytes = [0_u8; 32];
+    rbk_core::ports::Clock::random(&crate::adapters::SystemClock::new(), &mut bytes);
+    let text: String = bytes
+        .iter()
+        .filter_map(|byte| LETTERS.get(usize::from(byte % 64)).map(|letter| char::from(*letter)))
+        .collect();
+    SecretString::from(text)
+}
+
+struct Furnisher<'a> {
+    sandbox: &'a Sandbox,
+    environment: &'a Environment,
+    drill: &'a Drill,
+    /// The one that exists before the disaster.
+    database: &'a Database,
+}
+
+impl Furnisher<'_> {
+    async fn create_instance(&self, passwords: &Passwords) -> Result<InstanceAddress, Failure> {
+        let database = self.database;
+        let mut blueprint = InstanceBlueprint::new(
+            database.instance.as_str(),
+            &database.database,
+            MASTER,
+            passwords.master.clone(),
+        );
+        blueprint.class.clone_from(&database.class);
+        blueprint.subnet_group.clone_from(&database.subnet_group);
+        blueprint.security_groups.clone_from(&database.security_groups);
+        let group = &database.parameter_group;
+        blueprint.parameter_group = (!group.starts_with("default.")).then(|| group.clone());
+        blueprint.backup_retention_days = database.retention_days;
+        blueprint.deletion_protection = database.protect;
+        blueprint.multi_az = database.multi_az;
+        blueprint.tags.clone_from(&database.tags);
+        blueprint.extensions.clone_from(&self.drill.extensions);
+        self.sandbox.create_instance(blueprint).await.map_err(sandbox_failed)
+    }
+
+    async fn superuser(&self) -> Result<Client, Failure> {
+        let id = self.database.instance.as_str();
+        self.sandbox.superuser(id, &self.database.database).await.map_err(sandbox_failed)
+    }
+
+    /// A session as the master user, to whom everything belongs that the drill creates.
+    async fn master(&self) -> Result<Client, Failure> {
+        let client = self.superuser().await?;
+        client.batch_execute(&format!("SET ROLE {MASTER}")).await.map_err(sql_failed("becoming the master user"))?;
+        Ok(client)
+    }
+
+    /// The role that the applications of a database log in with, if they have one of their own.
+    fn role(&self, name: &DatabaseName) -> Option<&RoleName> {
+        self.environment
+            .applications
+            .values()
+            .filter(|application| application.databases.contains(name))
+            .find_map(|application| application.role.as_ref())
+    }
+
+    async fn create_roles(&self, passwords: &Passwords) -> Result<(), Failure> {
+        let client = self.master().await?;
+        let roles: BTreeSet<&RoleName> =
+            self.environment.applications.values().filter_map(|application| application.role.as_ref()).collect();
+        for role in roles {
+            // The password has no quote in it, and a quoted name's quotes are doubled.
+            let sql = format!(
+                "CREATE ROLE \"{}\" LOGIN PASSWORD '{}'",
+                role.as_str().replace('"', "\"\""),
+                passwords.application.expose_secret()
+            );
+            client.batch_execute(&sql).await.map_err(sql_failed(format_args!("creating role {role}")))?;
+        }
+        Ok(())
+    }
+
+    /// The secrets of all declared databases and applications. Those of databases that don't exist yet have a
+    /// password that opens nothing and the address of the one that does.
+    fn create_secrets(&self, address: &InstanceAddress, passwords: &Passwords) -> Result<(), Failure> {
+        let mut secrets: BTreeMap<&str, SecretString> = BTreeMap::new();
+        for (name, database) in &self.environment.databases {
+            let exists = *name == self.drill.database;
+            let credentials = |username: &str, password: &SecretString| {
+                let password = if exists { password } else { &passwords.placeholder };
+                credentials(database, address, username, password)
+            };
+            let master = || credentials(MASTER, &passwords.master);
+            if let Some(secret) = &database.admin_secret {
+                secrets.insert(secret.as_str(), master());
+            }
+            let own = match self.role(name) {
+                Some(role) => credentials(role.as_str(), &passwords.application),
+                None => master(),
+            };
+            secrets.insert(database.secret.as_str(), own);
+        }
+        for application in self.environment.applications.values() {
+            if let Some(value) = self.active_value(application, &secrets) {
+                secrets.insert(application.active.secret().as_str(), value);
+            }
+        }
+        for (name, value) in secrets {
+            self.sandbox.create_secret(name, value).map_err(sandbox_failed)?;
+        }
+        Ok(())
+    }
+
+    /// What names the active database of an application: the one that exists, if it may use it.
+    fn active_value(&self, application: &Application, secrets: &BTreeMap<&str, SecretString>) -> Option<SecretString> {
+        let uses = application.databases.contains(&self.drill.database);
+        let name = if uses { Some(&self.drill.database) } else { application.databases.first() };
+        let secret = &self.environment.database(name?)?.secret;
+        match &application.active {
+            Active::Pointer { field: None, .. } => Some(SecretString::from(secret.as_str())),
+            Active::Pointer { field: Some(field), .. } => {
+                Some(SecretString::from(json!({ field: secret.as_str() }).to_string()))
+            }
+            Active::Copy { .. } => secrets.get(secret.as_str()).cloned(),
+        }
+    }
+
+    /// Starts a stand-in for every application that uses the drilled database, and waits until each is well.
+    async fn start_applications(&self, screen: Screen) -> Result<BTreeMap<ApplicationName, String>, Failure> {
+        let mut health = BTreeMap::new();
+        for (name, application) in &self.environment.applications {
+            if !application.databases.contains(&self.drill.database) {
+                continue;
+            }
+            let active = match &application.active {
+                Active::Pointer { secret, .. } => ActiveSecret::Pointer { secret: secret.to_string() },
+                Active::Copy { secret } => ActiveSecret::Copy { secret: secret.to_string() },
+            };
+            let blueprint = ApplicationBlueprint::new(name.as_str(), active);
+            let started = self.sandbox.start_application(blueprint).await.map_err(sandbox_failed)?;
+            await_health(&started.health_url).await.map_err(|seen| {
+                Failure::outside(format!("the stand-in for application {name} is not well: {seen}"))
+            })?;
+            screen.say(format_args!("  a stand-in for application {name} is well: {}", started.health_url));
+            health.insert(name.clone(), started.health_url);
+        }
+        Ok(health)
+    }
+}
+
+/// Credentials as RDS lays them out in a secret.
+fn credentials(database: &Database, address: &InstanceAddress, username: &str, password: &SecretString) -> SecretString {
+    SecretString::from(
+        json!({
+            "engine": "postgres",
+            "host": address.host,
+            "port": address.port,
+            "username": username,
+            "password": password.expose_secret(),
+            "dbname": database.database,
+            "dbInstanceIdentifier": database.instance.as_str(),
+        })
+        .to_string(),
+    )
+}
+
+/// Waits until a health address answers 200; otherwise says what was last seen.
+async fn await_health(address: &str) -> Result<(), String> {
+    let question = HealthQuestion { http: address.to_owned(), expect: 200 };
+    let begun = Instant::now();
+    let asker = HttpHealth::default();
+    loop {
+        let answer = asker.ask(&question).await.map_err(|error| error.to_string())?;
+        if answer.healthy {
+            return Ok(());
+        }
+        if begun.elapsed() > APPLICATION_START {
+            return Err(answer.seen);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Rows of each of these tables.
+pub async fn count_all(client: &Client, tables: &[TableDigest]) -> Result<BTreeMap<TableName, u64>, Failure> {
+    let mut counts = BTreeMap::new();
+    for TableDigest { name, .. } in tables {
+        let sql = format!("SELECT count(*) FROM {}", quoted(name));
+        let row = client.query_one(&sql, &[]).await.map_err(sql_failed(format_args!("counting {name}")))?;
+        let count: i64 = row.get(0);
+        counts.insert(name.clone(), u64::try_from(count).unwrap_or(0));
+    }
+    Ok(counts)
+}
+
+/// A table's name as SQL.
+pub fn quoted(table: &TableName) -> String {
+    let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    format!("{}.{}", quote(&table.schema), quote(&table.table))
+}
