@@ -79,14 +79,6 @@ pub enum SandboxError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// No such thing was declared.
-    #[error("the sandbox has no {kind} `{name}`; declare it first")]
-    Unknown {
-        /// Which kind of thing.
-        kind: &'static str,
-        /// Its name.
-        name: String,
-    },
     /// The instance has no running server.
     #[error("the server of `{id}` doesn't run (status `{status}`)")]
     NotRunning {

