@@ -43,6 +43,16 @@ pub enum SandboxError {
         /// The directory concerned.
         path: PathBuf,
     },
+    /// The servers' user can't get to the directory.
+    #[error(
+        "the servers run as an unprivileged user, who can't enter `{ancestor}`; name a directory elsewhere than `{path}`, as in /var/tmp"
+    )]
+    Unreachable {
+        /// The directory concerned.
+        path: PathBuf,
+        /// Where the way ends.
+        ancestor: PathBuf,
+    },
     /// A file operation failed.
     #[error("`{path}`: {source}; check the free space and the directory's permissions")]
     Files {

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::PostgresError;
+use super::{CACHE_VARIABLE, PostgresError};
 
 /// The unprivileged user that runs server programs when the sandbox runs as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,10 @@ impl Cache {
     pub(crate) fn open() -> Result<Cache, PostgresError> {
         let root = rustix::process::geteuid().is_root();
         let account = if root { Some(server_account()?) } else { None };
-        let candidates = if root {
+        let chosen = std::env::var_os(CACHE_VARIABLE).map(PathBuf::from);
+        let candidates = if let Some(directory) = chosen {
+            vec![directory]
+        } else if root {
             vec![
                 PathBuf::from("/var/cache/rbk"),
                 PathBuf::from("/var/tmp/rbk-cache"),

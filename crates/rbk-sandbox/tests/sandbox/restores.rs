@@ -1,5 +1,9 @@
 //! Restores: data and password of the backup, and RDS's defaults for the rest.
 
+use std::time::Duration;
+
+use rbk_sandbox::{InstanceBlueprint, Options, Pace, Sandbox};
+
 use crate::client::{
     Login, PASSWORD, login, query, sandbox_with_orders, value, wait_for_status, wait_until,
 };
@@ -158,6 +162,47 @@ async fn a_restore_that_is_deleted_while_creating_leaves_nothing() {
         .unwrap()
         .count();
     assert_eq!(clusters, 1);
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_restored_instance_flaps_if_it_shall() {
+    let (sandbox, _) = sandbox_with_orders().await;
+    let snapshot = sandbox.take_automated_snapshot("orders").await.unwrap();
+    let flap = "RestoreDBInstanceFromDBSnapshot:1:flap";
+    sandbox.inject(flap.parse().unwrap()).unwrap();
+    let body = format!("{RESTORE}&DBSnapshotIdentifier={}", snapshot.id);
+    query(&sandbox, &body).await.unwrap();
+    let mut seen = vec!["creating".to_owned()];
+    wait_until("it has flapped", async || {
+        let status = sandbox.instance_status("rec").unwrap();
+        if seen.last() != Some(&status) {
+            seen.push(status);
+        }
+        seen.len() == 4
+    })
+    .await;
+    assert_eq!(seen, ["creating", "available", "backing-up", "available"]);
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn at_real_pace_a_restore_takes_its_time_and_strangers_meet_silence() {
+    let options = Options {
+        pace: Pace::Real,
+        ..Options::default()
+    };
+    let sandbox = Sandbox::start(options, |_| {}).await.unwrap();
+    let blueprint = InstanceBlueprint::new("orders", "shop", "postgres", PASSWORD.into());
+    let address = sandbox.create_instance(blueprint).await.unwrap();
+    let snapshot = sandbox.take_automated_snapshot("orders").await.unwrap();
+    let body = format!("{RESTORE}&DBSnapshotIdentifier={}", snapshot.id);
+    query(&sandbox, &body).await.unwrap();
+    // The default security group admits nobody, and a network says nothing about that.
+    let attempt = login(&sandbox, address.port, Login::master());
+    let silence = tokio::time::timeout(Duration::from_millis(500), attempt).await;
+    assert!(silence.is_err());
+    assert_eq!(sandbox.instance_status("rec").as_deref(), Some("creating"));
     sandbox.shutdown().await;
 }
 

@@ -296,7 +296,8 @@ impl<'t> Reader<'t, '_> {
                 .add(|| diagnose::fault(source, text, chunk, fault));
             return None;
         }
-        match Grammar::parse(rule, self.written(chunk)) {
+        let code = self.scanner.code(chunk);
+        match Grammar::parse(rule, &code) {
             Ok(mut pairs) => {
                 let pair = pairs.next()?;
                 Some(convert(
@@ -305,7 +306,7 @@ impl<'t> Reader<'t, '_> {
                 ))
             }
             Err(error) => {
-                self.quiet.continuation = diagnose::breaks_off(self.written(chunk), &error);
+                self.quiet.continuation = diagnose::breaks_off(&code, &error);
                 let text = self.text;
                 self.problems
                     .add(|| diagnose::refusal(source, text, chunk, &error));

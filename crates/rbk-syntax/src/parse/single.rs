@@ -46,8 +46,8 @@ pub(super) fn expression(source: SourceId, text: &str, problems: &mut Problems) 
         problems.add(|| error.at(Span::new(source, at, at)));
         return None;
     }
-    let written = text.get(chunk.start..chunk.end).unwrap_or("");
-    match Grammar::parse(Rule::single_expression, written) {
+    let code = scanner.code(&chunk);
+    match Grammar::parse(Rule::single_expression, &code) {
         Ok(mut pairs) => {
             let mut converter = Converter::new(problems, chunk.start);
             pairs
