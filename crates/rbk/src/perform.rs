@@ -112,14 +112,15 @@ pub async fn perform(
     task: Task<'_>,
 ) -> Result<Ending, Failure> {
     let interrupt = Interrupt::new();
-    let listening = tokio::spawn(listen(screen, interrupt.clone()));
+    let progress = Arc::new(Progress::new(screen, plan));
+    let listening = tokio::spawn(listen(Arc::clone(&progress), interrupt.clone()));
     let runner = Runner {
         world,
         store: journals.store(),
         options: Options {
             alone,
             interrupt,
-            observer: Arc::new(Progress::new(screen, plan)),
+            observer: progress,
             ..Options::new(operator())
         },
     };
@@ -133,18 +134,19 @@ pub async fn perform(
 }
 
 /// Presses the interrupt at every Ctrl-C, and at a polite request of the system to end.
-async fn listen(screen: Screen, interrupt: Interrupt) {
+async fn listen(progress: Arc<Progress>, interrupt: Interrupt) {
     loop {
         stop_signal().await;
         interrupt.press();
-        screen.say(match interrupt.level() {
-            1 => "\nstopping after this action; Ctrl-C once more stops waiting now",
-            2 => "\nnot waiting any longer; `rbk resume` finds out what became of the action",
+        match interrupt.level() {
+            1 => progress.say("\nstopping after this action; Ctrl-C once more stops waiting now"),
+            2 => progress
+                .say("\nnot waiting any longer; `rbk resume` finds out what became of the action"),
             _ => {
-                screen.say("\nleft at once; `rbk resume` finds out what became of the action");
+                progress.say("\nleft at once; `rbk resume` finds out what became of the action");
                 std::process::exit(i32::from(Exit::Suspended.code()));
             }
-        });
+        }
     }
 }
 

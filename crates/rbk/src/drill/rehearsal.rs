@@ -10,6 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::load::{Given, load};
 use crate::perform::{Journals, Task, exit_of, in_directory, perform};
 use crate::render::colour::Screen;
+use crate::render::summary::step_word;
 use crate::wiring;
 use rbk_core::environment::{Database, Environment};
 use rbk_core::ids::DatabaseName;
@@ -190,7 +191,7 @@ fn steps(status: &Status) -> Vec<StepTime> {
         .map(|step| StepTime {
             name: step.path.to_string(),
             seconds: (step.seconds * 1000.0).round() / 1000.0,
-            outcome: step.state.to_string(),
+            outcome: step_word(step).to_owned(),
         })
         .collect()
 }

@@ -149,39 +149,49 @@ impl Progress {
         }
     }
 
-    /// The last line of an action.
-    fn finish(&self, state: &mut State, action: &ActionId, mark: &str, word: &str, detail: &str) {
-        let since = state
+    /// A line between those of the run.
+    pub fn say(&self, line: &str) {
+        let state = self.state();
+        match state
             .current
             .as_ref()
-            .filter(|current| current.action == *action)
-            .map(|current| current.since);
-        let took = since.map_or(String::new(), |since| {
-            format!(" {}", short(since.elapsed()))
-        });
+            .and_then(|current| current.bar.as_ref())
+        {
+            Some(bar) => bar.suspend(|| self.screen.say(line)),
+            None => self.screen.say(line),
+        }
+    }
+
+    /// The last lines of an action: its mark, how long it took, what it was for, and what was seen.
+    fn finish(&self, state: &mut State, action: &ActionId, mark: &str, word: &str, detail: &str) {
+        let current = state
+            .current
+            .as_ref()
+            .filter(|current| current.action == *action);
+        let took = current.map_or_else(String::new, |current| short(current.since.elapsed()));
         self.clear(state);
         let paint = self.screen.err;
-        let detail = if detail.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", printable(detail))
-        };
+        let detail = printable(detail);
         if self.screen.live {
             let summary = state
                 .actions
                 .get(action)
                 .map_or(action.as_str(), |known| known.summary.as_str());
-            let word = if word == "done" {
-                String::new()
-            } else {
-                format!(" {word}")
-            };
-            self.screen.say(format_args!(
-                "  {mark} {summary}{word}{}",
-                paint.dim(format_args!("{took}{detail}"))
-            ));
+            self.screen
+                .say(format_args!("  {mark} {took:>7}  {summary}"));
+            let rest = [if word == "done" { "" } else { word }, &detail];
+            let rest: Vec<&str> = rest.into_iter().filter(|part| !part.is_empty()).collect();
+            if !rest.is_empty() {
+                self.screen
+                    .say(format_args!("             {}", paint.dim(rest.join(": "))));
+            }
         } else {
-            self.screen.say(format_args!("    {word}{took}{detail}"));
+            let detail = if detail.is_empty() {
+                detail
+            } else {
+                format!(": {detail}")
+            };
+            self.screen.say(format_args!("    {word} {took}{detail}"));
         }
     }
 

@@ -149,7 +149,7 @@ pub fn status(paint: Paint, journals: &Journals, plan: &Plan, status: &Status) -
             format!(
                 "\n{}  {} {}",
                 paint.bold(printable(step.path.as_str())),
-                step.state,
+                step_word(step),
                 time::seconds(step.seconds)
             ),
         );
@@ -190,6 +190,24 @@ pub fn phase_word(status: &Status, paint: Paint) -> String {
     }
 }
 
+/// The word for a whole step: the gravest among its actions; what was left out is never passed over.
+pub fn step_word(step: &StepStatus) -> &'static str {
+    let any = |word: Word| step.actions.iter().any(|action| action.state == word);
+    let all = |word: Word| step.actions.iter().all(|action| action.state == word);
+    match () {
+        () if any(Word::Failed) => "failed",
+        () if any(Word::Unknown) => "undecided",
+        () if any(Word::Stopped) => "stopped",
+        () if any(Word::Running) => "running",
+        () if all(Word::Pending) => "pending",
+        () if any(Word::Pending) => "begun",
+        () if all(Word::Skipped) => "skipped",
+        () if any(Word::Skipped) => "done, partly skipped",
+        () if any(Word::ByHand) => "done, partly by hand",
+        () => "done",
+    }
+}
+
 /// Each step and its time, a line each.
 fn steps(out: &mut String, steps: &[StepStatus]) {
     let name = |step: &StepStatus| printable(step.path.as_str());
@@ -206,7 +224,7 @@ fn steps(out: &mut String, steps: &[StepStatus]) {
                 "  {}{padding}  {:>7}  {}",
                 name(step),
                 time::seconds(step.seconds),
-                step.state
+                step_word(step)
             ),
         );
         for action in &step.actions {
