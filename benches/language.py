@@ -1,0 +1,132 @@
+"""Part one: how quickly a runbook is read, checked and planned."""
+import os
+import time
+
+import generate
+import measure
+from measure import Goal, Peer
+
+JUST = Peer("just", "cargo install just")
+CEDAR = Peer("cedar", "cargo install cedar-policy-cli")
+SIZES = [1_000, 10_000, 100_000]
+MEMORY_TURNS = 3
+RUNBOOKS = os.path.join(measure.ROOT, "runbooks")
+ENVIRONMENT = os.path.join(RUNBOOKS, "environments", "prod.toml")
+
+
+def run(rbk, directory, turns):
+    """Prints the tables; gives back the goals."""
+    for peer in (JUST, CEDAR):
+        print(f"{peer.name}: {measure.output([peer.name, '--version']) if peer.there() else peer.missing()}")
+    print()
+    return start_up(rbk, directory, turns or 41) + sizes(rbk, directory, turns or 7)
+
+
+def in_turn(commands, turns):
+    """Each command's costs, one a turn, and its memory."""
+    for argv in commands.values():
+        measure.run(argv)  # the files are in the page cache from here on
+    costs = {name: [] for name in commands}
+    for _ in range(turns):
+        for name, argv in commands.items():
+            costs[name].append(measure.run(argv))
+    peaks = {name: [measure.peak(argv) for _ in range(MEMORY_TURNS)] for name, argv in commands.items()}
+    return costs, peaks
+
+
+def start_up(rbk, directory, turns):
+    """Whole processes on small files."""
+    shipped = os.path.join(RUNBOOKS, "quick-recovery.rbk")
+    commands = {
+        "rbk check, the shipped runbook": [rbk, "check", shipped, "--env", ENVIRONMENT],
+        "rbk plan, the shipped runbook": [rbk, "plan", shipped, "--env", ENVIRONMENT],
+        "rbk --version": [rbk, "--version"],
+    }
+    missing = []
+    if JUST.there():
+        tiny = write(directory, "tiny.just", generate.justfile(10))
+        commands["just --summary, 10 lines"] = ["just", "--justfile", tiny, "--summary"]
+    else:
+        missing.append(["just --summary, 10 lines", JUST.missing(), "", ""])
+    if CEDAR.there():
+        tiny = write(directory, "tiny.cedar", generate.policies(10))
+        schema = write(directory, "cedarschema", generate.CEDAR_SCHEMA)
+        commands["cedar validate, 10 lines"] = ["cedar", "validate", "--policies", tiny, "--schema", schema]
+        commands["cedar --version"] = ["cedar", "--version"]
+    else:
+        missing.append(["cedar validate, 10 lines", CEDAR.missing(), "", ""])
+
+    costs, peaks = in_turn(commands, turns)
+    print(f"## Start-up, {turns} turns\n")
+    rows = [[name, measure.milliseconds(walls(of)), measure.milliseconds([cost.cpu for cost in of]), measure.mebibytes(peaks[name])] for name, of in costs.items()]
+    measure.table(["whole process", "wall", "CPU", "peak memory"], rows + missing)
+    return [
+        Goal(f"`rbk {what}`: start-up", 0.005, walls(costs[f"rbk {what}, the shipped runbook"]), "ms")
+        for what in ("check", "plan")
+    ]
+
+
+def sizes(rbk, directory, turns):
+    """Generated files of 1k, 10k and 100k lines."""
+    commands = {}
+    for lines in SIZES:
+        runbook = write(directory, f"{lines}.rbk", generate.runbook(lines))
+        commands["rbk check", lines] = [rbk, "check", runbook, "--env", ENVIRONMENT]
+        commands["rbk plan", lines] = [rbk, "plan", runbook, "--env", ENVIRONMENT]
+        if JUST.there():
+            justfile = write(directory, f"{lines}.just", generate.justfile(lines))
+            commands["just --summary", lines] = ["just", "--justfile", justfile, "--summary"]
+        if CEDAR.there():
+            policies = write(directory, f"{lines}.cedar", generate.policies(lines))
+            schema = write(directory, "cedarschema", generate.CEDAR_SCHEMA)
+            commands["cedar validate", lines] = ["cedar", "validate", "--policies", policies, "--schema", schema]
+    begun = time.monotonic()
+    costs, peaks = in_turn(commands, turns)
+    print(f"## Generated files, {turns} turns ({time.monotonic() - begun:.0f} s)\n")
+
+    rows = []
+    for tool in ("rbk check", "rbk plan", "just --summary", "cedar validate"):
+        peer = {"just --summary": JUST, "cedar validate": CEDAR}.get(tool)
+        if peer and not peer.there():
+            rows.append([tool, "", peer.missing(), "", "", "", "", ""])
+            continue
+        for lines in SIZES:
+            mine = walls(costs[tool, lines])
+            smaller = costs.get((tool, lines // 10))
+            beside = [measure.times(measure.ratios(mine, walls(costs[other, lines]))) if (other, lines) in costs and other != tool else ""
+                      for other in ("just --summary", "cedar validate")]
+            rows.append([
+                tool,
+                f"{lines // 1000}k",
+                measure.milliseconds(mine),
+                measure.milliseconds([cost.cpu for cost in costs[tool, lines]]),
+                measure.mebibytes(peaks[tool, lines]),
+                measure.times(measure.ratios(mine, walls(smaller))) if smaller else "",
+                *beside,
+            ])
+    measure.table(["", "lines", "wall", "CPU", "peak memory", "of a tenth", "beside just", "beside cedar"], rows)
+
+    goals = []
+    for tool in ("rbk check", "rbk plan"):
+        mine = walls(costs[tool, 10_000])
+        for name, other, bar, peer in (("`just --summary`", "just --summary", 2, JUST), ("`cedar validate`", "cedar validate", 0.3, CEDAR)):
+            theirs = costs.get((other, 10_000))
+            measured = measure.ratios(mine, walls(theirs)) if theirs else None
+            goals.append(Goal(f"`{tool}`: 10k lines beside {name}", bar, measured, "×", peer.missing()))
+        memory = [value for value in peaks[tool, 10_000] if value is not None]
+        goals.append(Goal(f"`{tool}`: 10k lines, peak memory", 50, memory, "MiB"))
+        growth = measure.ratios(walls(costs[tool, 100_000]), mine)
+        goals.append(Goal(f"`{tool}`: 100k lines beside 10k", 12, growth, "×"))
+    return goals
+
+
+def walls(costs):
+    return [cost.wall for cost in costs]
+
+
+def write(directory, name, text):
+    """A file's path."""
+    path = os.path.join(directory, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
