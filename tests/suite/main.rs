@@ -1,6 +1,8 @@
 //! The whole project from outside: the language through its cases, the command line through the binary that was just
 //! built, runs and drills end to end against the sandbox.
 
+mod account;
 mod architecture;
+mod crash;
 mod lang;
 mod process;
