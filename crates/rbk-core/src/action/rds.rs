@@ -351,10 +351,16 @@ mod tests {
 
     #[test]
     fn any_action_has_a_tag_that_rds_takes_and_no_two_have_the_same() {
-        assert_eq!(tag_value(&ActionId::from("Restore#1")), "Restore/1:4b5b2a10");
+        assert_eq!(
+            tag_value(&ActionId::from("Restore#1")),
+            "Restore/1:4b5b2a10"
+        );
         let hostile = format!("Zurück & \"los\" {}#1", "x".repeat(300));
         let tag = tag_value(&ActionId::from(hostile.as_str()));
         assert!(tag.len() <= 256 && tag.is_ascii() && !tag.contains(['"', '&', '#']));
-        assert_ne!(tag_value(&ActionId::from("a!#1")), tag_value(&ActionId::from("a?#1")));
+        assert_ne!(
+            tag_value(&ActionId::from("a!#1")),
+            tag_value(&ActionId::from("a?#1"))
+        );
     }
 }
