@@ -25,10 +25,12 @@ mod tests;
 mod transport;
 
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use rbk_core::ports;
+use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -52,6 +54,17 @@ pub struct Options {
     /// The profile whose credentials are used, before any in environment variables. Absent: the SDK's usual chain
     /// (variables, `AWS_PROFILE`, SSO, web identity, container, EC2 instance).
     pub profile: Option<String>,
+    /// An access key that is used instead of anything the machine is set up with: a sandbox's.
+    pub key: Option<AccessKey>,
+}
+
+/// An access key.
+#[derive(Debug, Clone)]
+pub struct AccessKey {
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: SecretString,
 }
 
 /// The ports.
@@ -92,7 +105,11 @@ pub enum ConnectError {
 
 /// Makes the clients. Reads variables and files, but sends nothing: credentials are looked for with the first call.
 pub async fn connect(options: Options) -> Result<Aws, ConnectError> {
-    connect_at(options, Pace::default(), None).await
+    let given = options.key.as_ref().map(|key| {
+        let secret = key.secret.expose_secret();
+        SharedCredentialsProvider::new(Credentials::new(&*key.id, secret, None, None, "given"))
+    });
+    connect_at(options, Pace::default(), given).await
 }
 
 /// How patient the clients are.

@@ -3,13 +3,18 @@
 //! The data goes one way: an [`rbk_syntax::ast::Runbook`] is checked against an [`environment::Environment`], lowered to a
 //! [`plan::Plan`], performed against a [`ports::World`] and recorded in a journal, of which every report is a fold.
 
+mod action;
 pub mod check;
 pub mod codes;
 pub mod environment;
 pub mod ids;
+pub mod journal;
+pub mod lease;
 pub mod lower;
 pub mod plan;
 pub mod ports;
+pub mod run;
 mod state;
+pub mod status;
 mod steps;
 pub mod value;

@@ -90,30 +90,34 @@ impl Connector {
         }
 
         let deadline = Instant::now() + self.connect_timeout;
-        let stream = self.stream(to, doing, deadline).await?;
         let config = self.config(to);
-        let logging_in = config.connect_raw(stream, self.tls.to(&to.host));
-        let (client, mut connection) = timeout_at(deadline, logging_in)
-            .await
-            .map_err(|_| {
-                self.unreachable(
-                    to,
-                    doing,
-                    format!(
+        // A tunnel that is just ending may still let somebody in. The next one finds it ended, and opens another.
+        let mut tries = if self.tunnels.is_some() { 2 } else { 1 };
+        let (client, mut connection) = loop {
+            tries -= 1;
+            let stream = self.stream(to, doing, deadline).await?;
+            let logging_in = config.connect_raw(stream, self.tls.to(&to.host));
+            match timeout_at(deadline, logging_in).await {
+                Ok(Ok(connected)) => break connected,
+                Ok(Err(error)) => {
+                    let explained = explain(&error, doing);
+                    let lost =
+                        explained.kind == PortErrorKind::Unreachable && explained.code.is_none();
+                    match (lost, tries) {
+                        (false, _) => return Err(explained),
+                        (true, 0) => return Err(self.unreachable(to, doing, explained.message)),
+                        (true, _) => {}
+                    }
+                }
+                Err(_) => {
+                    let message = format!(
                         "connected, but the login wasn't answered within {}",
                         seconds(self.connect_timeout)
-                    ),
-                )
-            })?
-            .map_err(|error| {
-                let explained = explain(&error, doing);
-                match explained.kind {
-                    PortErrorKind::Unreachable if explained.code.is_none() => {
-                        self.unreachable(to, doing, explained.message)
-                    }
-                    _ => explained,
+                    );
+                    return Err(self.unreachable(to, doing, message));
                 }
-            })?;
+            }
+        };
 
         let ended = Ended::default();
         let tell = ended.clone();

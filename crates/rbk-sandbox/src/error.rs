@@ -43,6 +43,16 @@ pub enum SandboxError {
         /// The directory concerned.
         path: PathBuf,
     },
+    /// The servers' user can't get to the directory.
+    #[error(
+        "the servers run as an unprivileged user, who can't enter `{ancestor}`; name a directory elsewhere than `{path}`, as in /var/tmp"
+    )]
+    Unreachable {
+        /// The directory concerned.
+        path: PathBuf,
+        /// Where the way ends.
+        ancestor: PathBuf,
+    },
     /// A file operation failed.
     #[error("`{path}`: {source}; check the free space and the directory's permissions")]
     Files {
@@ -68,14 +78,6 @@ pub enum SandboxError {
     Watchdog {
         /// What the operating system said.
         source: io::Error,
-    },
-    /// No such thing was declared.
-    #[error("the sandbox has no {kind} `{name}`; declare it first")]
-    Unknown {
-        /// Which kind of thing.
-        kind: &'static str,
-        /// Its name.
-        name: String,
     },
     /// The instance has no running server.
     #[error("the server of `{id}` doesn't run (status `{status}`)")]

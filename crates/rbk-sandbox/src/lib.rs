@@ -76,7 +76,9 @@ pub use options::{
     ParameterGroupBlueprint, Progress, SecurityGroupBlueprint, SnapshotEntry, SnapshotInfo,
     SubnetGroupBlueprint,
 };
-pub use postgres::{OLDEST_MAJOR, POSTGRES_BIN_VARIABLE, PostgresError, ProgramError, Unfit};
+pub use postgres::{
+    CACHE_VARIABLE, OLDEST_MAJOR, POSTGRES_BIN_VARIABLE, PostgresError, ProgramError, Unfit,
+};
 pub use rds::RdsError;
 pub use sandbox::Sandbox;
 pub use secrets::SecretsError;

@@ -62,6 +62,18 @@ pub(crate) fn is_known(name: &str) -> bool {
     all().any(|known| known == name)
 }
 
+/// Whether work goes on after the answer.
+pub(crate) fn goes_on(name: &str) -> bool {
+    [
+        "CreateDBSnapshot",
+        "DeleteDBInstance",
+        "ModifyDBInstance",
+        "RebootDBInstance",
+        "RestoreDBInstanceFromDBSnapshot",
+    ]
+    .contains(&name)
+}
+
 /// The operation that was probably meant.
 pub(crate) fn similar(name: &str) -> Option<&'static str> {
     all()

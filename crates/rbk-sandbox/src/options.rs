@@ -15,8 +15,9 @@ pub struct Options {
     pub pace: Pace,
     /// The listener's port; `None` takes a free one.
     pub port: Option<u16>,
-    /// An empty or missing directory for everything; `None` makes a temporary one. It must be
-    /// short: socket paths are limited to about a hundred bytes.
+    /// An empty or missing directory for everything; `None` makes a temporary one: in `TMPDIR` if
+    /// that is set, else in `/dev/shm` if 4 GiB are free there, else in `/tmp`. It must be short:
+    /// socket paths are limited to about a hundred bytes.
     pub directory: Option<PathBuf>,
     /// Decides what AWS leaves open, like the order of snapshots and generated names.
     pub seed: u64,

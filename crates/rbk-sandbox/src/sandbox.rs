@@ -6,7 +6,7 @@ mod stage;
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,7 +14,7 @@ use std::{
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
-    cluster::{SUPERUSER, private_directory, template::template, tls::Identity},
+    cluster::{Cluster, SUPERUSER, private_directory, template::template, tls::Identity},
     error::SandboxError,
     ledger::Ledger,
     options::{Options, Progress},
@@ -23,6 +23,9 @@ use crate::{
     watchdog::Watchdog,
     world::{Parts, World},
 };
+
+/// How much memory has to be free for files, in bytes; an instance takes about 50 MiB.
+const LARGE_MEMORY: u64 = 4 << 30;
 
 /// A running sandbox.
 ///
@@ -46,7 +49,7 @@ impl Sandbox {
         let cache = Cache::open()?;
         let installation = Installation::find_or_bring(&cache, &progress).await?;
         let template = template(&installation, &cache, &progress).await?;
-        let directory = make_directory(&options)?;
+        let directory = make_directory(&options, &installation)?;
         let watchdog =
             Watchdog::start(&directory).map_err(|source| SandboxError::Watchdog { source })?;
         for part in ["c", "b"] {
@@ -167,12 +170,12 @@ fn check(options: &Options) -> Result<(), SandboxError> {
     Ok(())
 }
 
-fn make_directory(options: &Options) -> Result<PathBuf, SandboxError> {
+fn make_directory(options: &Options, installation: &Installation) -> Result<PathBuf, SandboxError> {
     let path = match &options.directory {
         None => tempfile::Builder::new()
             .prefix("rbk-sandbox-")
-            .tempdir()
-            .map_err(SandboxError::files(&std::env::temp_dir()))?
+            .tempdir_in(temporary_place())
+            .map_err(SandboxError::files(&temporary_place()))?
             .keep(),
         Some(path) => {
             fs::create_dir_all(path).map_err(SandboxError::files(path))?;
@@ -184,10 +187,43 @@ fn make_directory(options: &Options) -> Result<PathBuf, SandboxError> {
         }
     };
     let path = path.canonicalize().map_err(SandboxError::files(&path))?;
+    Cluster::check_socket_path(&path.join("c/9999"))?;
+    check_way(&path, installation)?;
     // The servers' user must be able to pass; what is private has its own directories.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
         .map_err(SandboxError::files(&path))?;
     Ok(path)
+}
+
+/// Memory is several times faster than a disk for files that are thrown away, so a large enough
+/// `/dev/shm` is preferred, unless `TMPDIR` says otherwise.
+fn temporary_place() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let large = rustix::fs::statvfs(memory)
+        .is_ok_and(|it| it.f_bavail.saturating_mul(it.f_frsize) >= LARGE_MEMORY);
+    if cfg!(target_os = "linux") && std::env::var_os("TMPDIR").is_none() && large {
+        memory.to_path_buf()
+    } else {
+        std::env::temp_dir()
+    }
+}
+
+/// The servers' user must be able to enter each directory on the way.
+fn check_way(path: &Path, installation: &Installation) -> Result<(), SandboxError> {
+    let Some(account) = installation.account else {
+        return Ok(());
+    };
+    for ancestor in path.ancestors().skip(1) {
+        let metadata = fs::metadata(ancestor).map_err(SandboxError::files(ancestor))?;
+        let owned = metadata.uid() == account.uid && metadata.mode() & 0o100 != 0;
+        if metadata.mode() & 0o001 == 0 && !owned {
+            return Err(SandboxError::Unreachable {
+                path: path.to_path_buf(),
+                ancestor: ancestor.to_path_buf(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The private socket is the only way in. Over it the front's clients need their password; the

@@ -1,6 +1,6 @@
 //! Text to tree and back for the rbk runbook language.
 //!
-//! [`parse`] turns a text into an [`ast::Runbook`] and every [`Diagnostic`] it has to give. It is a pure
+//! [`parse()`] turns a text into an [`ast::Runbook`] and every [`Diagnostic`] it has to give. It is a pure
 //! function and knows nothing of environments, types or effects: those are `rbk-core`'s.
 
 pub mod ast;

@@ -5,7 +5,7 @@ use crate::overlay::Overlay;
 use crate::render::colour::Screen;
 use crate::render::diagnostics::{self, Finding};
 use rbk_core::check::{self, Input};
-use rbk_core::environment::{self, Environment, LookupError, Places, Surroundings};
+use rbk_core::environment::{self, ENVIRONMENTS, Environment, LookupError, PROJECT_FILE, Places};
 use rbk_core::plan::Plan;
 use rbk_syntax::{Diagnostic, MAX_TEXT, SourceId, Sources, Span, has_errors};
 use std::collections::BTreeMap;
@@ -20,8 +20,6 @@ pub struct Loaded {
     pub sources: Sources,
     /// Everything there is to say about them.
     pub diagnostics: Vec<Diagnostic>,
-    /// The environment; absent where its file has errors.
-    pub environment: Option<Environment>,
     /// The plan; absent where there are errors.
     pub plan: Option<Plan>,
     /// What an overlay changed about the environment, a line each.
@@ -125,7 +123,6 @@ pub fn load(
         file: file.to_owned(),
         sources,
         diagnostics,
-        environment,
         plan,
         overlaid,
     })
@@ -165,8 +162,14 @@ pub enum Near<'a> {
 }
 
 /// Finds and reads an environment file: the one that `--env` names, or else the default of `rbk.toml`.
-pub fn load_environment(screen: Screen, near: Near<'_>, env: Option<&str>) -> Result<EnvironmentFile, Failure> {
-    let environment::EnvironmentFile { name, path: file } = find(screen, near, env)?;
+pub fn load_environment(
+    screen: Screen,
+    near: Near<'_>,
+    env: Option<&str>,
+) -> Result<EnvironmentFile, Failure> {
+    let environment::EnvironmentFile { name, path: file } =
+        environment::find(env, &project_directory(near))
+            .map_err(|error| lookup_failure(screen, &error))?;
     let bytes = read(&file, "the environment")?;
     let mut sources = Sources::default();
     let (id, text, undecodable) = add(&mut sources, &file, &bytes);
@@ -236,25 +239,17 @@ fn add(sources: &mut Sources, file: &Path, bytes: &[u8]) -> (SourceId, String, O
     (id, text, Some(diagnostic))
 }
 
-/// Finds the environment file that `--env` means.
-fn find(
-    screen: Screen,
-    near: Near<'_>,
-    env: Option<&str>,
-) -> Result<environment::EnvironmentFile, Failure> {
-    // A path needs no surroundings, whatever state they are in.
-    if let Ok(file) = Surroundings::default().choose(env) {
-        return Ok(file);
+/// The folder in which `environments/` and `rbk.toml` are looked for.
+fn project_directory(near: Near<'_>) -> PathBuf {
+    let here = Path::new("");
+    match near {
+        Near::Runbook(file) => file.parent().unwrap_or(here).to_owned(),
+        Near::Here => [here, Path::new(RUNBOOKS)]
+            .into_iter()
+            .find(|folder| folder.join(PROJECT_FILE).exists() || folder.join(ENVIRONMENTS).is_dir())
+            .unwrap_or(here)
+            .to_owned(),
     }
-    let told = |error: LookupError| lookup_failure(screen, &error);
-    let surroundings = match near {
-        Near::Runbook(file) => Surroundings::read(file.parent().unwrap_or(Path::new(""))),
-        Near::Here => Surroundings::read(Path::new("")).and_then(|here| {
-            let empty = here.project.is_none() && here.names.is_empty();
-            if empty && Path::new(RUNBOOKS).is_dir() { Surroundings::read(Path::new(RUNBOOKS)) } else { Ok(here) }
-        }),
-    };
-    surroundings.and_then(|surroundings| surroundings.choose(env)).map_err(told)
 }
 
 /// What a lookup failed for; mistakes in `rbk.toml` are drawn at once.
@@ -262,7 +257,13 @@ fn lookup_failure(screen: Screen, error: &LookupError) -> Failure {
     if let LookupError::WrongProject { file, diagnostics } = error {
         let mut sources = Sources::default();
         sources.add(file.name.clone(), file.text.clone());
-        diagnostics::tell(screen, &[Finding { sources: &sources, diagnostics }]);
+        diagnostics::tell(
+            screen,
+            &[Finding {
+                sources: &sources,
+                diagnostics,
+            }],
+        );
     }
     Failure::wrong(error.to_string()).help(error.help())
 }

@@ -8,9 +8,10 @@ mod exit;
 mod load;
 mod overlay;
 mod panic;
-//mod perform;
+mod perform;
 mod render;
-//mod wiring;
+mod signals;
+mod wiring;
 
 fn main() -> std::process::ExitCode {
     panic::install();

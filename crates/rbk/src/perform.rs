@@ -6,6 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::render::colour::Screen;
 use crate::render::progress::Progress;
 use crate::render::summary;
+use crate::signals::stop_signal;
 use rbk_core::ids::RunId;
 use rbk_core::journal::{self, LocalStore, Store};
 use rbk_core::plan::Plan;
@@ -32,7 +33,23 @@ impl Journals {
 
     /// A command about a run, as it must be typed.
     pub fn command(&self, verb: &str, run: &RunId) -> String {
-        format!("rbk {verb} {run} {}", self.named_by).trim_end().to_owned()
+        format!("rbk {verb} {run} {}", self.named_by)
+            .trim_end()
+            .to_owned()
+    }
+
+    /// Completes the commands in a text about a run, so that they can be typed as they stand.
+    pub fn complete(&self, text: &str, run: &RunId) -> String {
+        let mut text = text.replace(" RUN", &format!(" {run}"));
+        if !self.named_by.is_empty() {
+            text = text.replace(run.as_str(), &format!("{run} {}", self.named_by));
+            // Only commands want it: elsewhere the run's name stands alone.
+            text = text.replace(
+                &format!("run `{run} {}`", self.named_by),
+                &format!("run `{run}`"),
+            );
+        }
+        text
     }
 
     /// Where one run's journal is.
@@ -43,7 +60,10 @@ impl Journals {
     /// Finds a run by its name, or by the beginning or end of it, if that fits one only.
     pub async fn find(&self, wanted: &str) -> Result<RunId, Failure> {
         let store = self.store();
-        let runs = store.list().await.map_err(|error| Failure::outside(error.to_string()))?;
+        let runs = store
+            .list()
+            .await
+            .map_err(|error| Failure::outside(error.to_string()))?;
         let fitting: Vec<&RunId> = runs
             .iter()
             .filter(|run| run.as_str().starts_with(wanted) || run.as_str().ends_with(wanted))
@@ -51,14 +71,22 @@ impl Journals {
         let list = format!("`rbk runs {}` lists them", self.named_by);
         match fitting.as_slice() {
             [run] => Ok((*run).clone()),
-            [] => Err(Failure::usage(format!("there is no run `{wanted}` in {}", self.directory.display())).help(list)),
-            several => Err(Failure::usage(format!("{} runs fit `{wanted}`", several.len())).help(list)),
+            [] => Err(Failure::usage(format!(
+                "there is no run `{wanted}` in {}",
+                self.directory.display()
+            ))
+            .help(list)),
+            several => {
+                Err(Failure::usage(format!("{} runs fit `{wanted}`", several.len())).help(list))
+            }
         }
     }
 
     /// Where a run stands, from its journal.
     pub async fn status(&self, run: &RunId) -> Result<(Plan, Status), Failure> {
-        let history = journal::load(self.store().as_ref(), run).await.map_err(refused)?;
+        let history = journal::load(self.store().as_ref(), run)
+            .await
+            .map_err(refused)?;
         let status = status::fold(&history.plan, &history.records);
         Ok((history.plan, status))
     }
@@ -84,14 +112,15 @@ pub async fn perform(
     task: Task<'_>,
 ) -> Result<Ending, Failure> {
     let interrupt = Interrupt::new();
-    let listening = tokio::spawn(listen(screen, interrupt.clone()));
+    let progress = Arc::new(Progress::new(screen, plan));
+    let listening = tokio::spawn(listen(Arc::clone(&progress), interrupt.clone()));
     let runner = Runner {
         world,
         store: journals.store(),
         options: Options {
             alone,
             interrupt,
-            observer: Arc::new(Progress::new(screen, plan)),
+            observer: progress,
             ..Options::new(operator())
         },
     };
@@ -105,43 +134,35 @@ pub async fn perform(
 }
 
 /// Presses the interrupt at every Ctrl-C, and at a polite request of the system to end.
-async fn listen(screen: Screen, interrupt: Interrupt) {
+async fn listen(progress: Arc<Progress>, interrupt: Interrupt) {
     loop {
         stop_signal().await;
         interrupt.press();
-        screen.say(match interrupt.level() {
-            1 => "\nstopping after this action; Ctrl-C once more stops waiting now",
-            2 => "\nnot waiting any longer; `rbk resume` finds out what became of the action",
+        match interrupt.level() {
+            1 => progress.say("\nstopping after this action; Ctrl-C once more stops waiting now"),
+            2 => progress
+                .say("\nnot waiting any longer; `rbk resume` finds out what became of the action"),
             _ => {
-                screen.say("\nleft at once; `rbk resume` finds out what became of the action");
+                progress.say("\nleft at once; `rbk resume` finds out what became of the action");
                 std::process::exit(i32::from(Exit::Suspended.code()));
             }
-        });
-    }
-}
-
-/// Returns at Ctrl-C, or when the system asks the process to end.
-pub async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
         }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 
 /// Prints how a run ended, what state everything is in, and what to type next.
 pub async fn conclude(screen: Screen, journals: &Journals, ending: &Ending) -> Exit {
-    let status = journals.status(&ending.run).await.ok().map(|(_, status)| status);
-    screen.say(summary::ending(screen.err, journals, ending, status.as_ref()));
+    let status = journals
+        .status(&ending.run)
+        .await
+        .ok()
+        .map(|(_, status)| status);
+    screen.say(summary::ending(
+        screen.err,
+        journals,
+        ending,
+        status.as_ref(),
+    ));
     exit_of(ending)
 }
 
@@ -164,11 +185,20 @@ pub fn journals_of(
     if let Some(directory) = store {
         return Ok(in_directory(directory));
     }
-    let named_by = env.map_or_else(|| format!("--env {}", environment.name), |env| format!("--env {env}"));
-    Ok(Journals { directory: crate::wiring::store_directory(environment)?, named_by })
+    let named_by = env.map_or_else(
+        || format!("--env {}", environment.name),
+        |env| format!("--env {env}"),
+    );
+    Ok(Journals {
+        directory: crate::wiring::store_directory(environment)?,
+        named_by,
+    })
 }
 
 /// The journals of a directory.
 pub fn in_directory(directory: &Path) -> Journals {
-    Journals { directory: directory.to_owned(), named_by: format!("--store {}", directory.display()) }
+    Journals {
+        directory: directory.to_owned(),
+        named_by: format!("--store {}", directory.display()),
+    }
 }

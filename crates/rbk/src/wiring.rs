@@ -40,13 +40,19 @@ pub fn aws_of(environment: &Environment) -> rbk_aws::Options {
 
 /// Where rbk keeps what outlives a command: `$XDG_STATE_HOME/rbk`, else `~/.local/state/rbk`.
 pub fn state_directory() -> Result<PathBuf, Failure> {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     variable("XDG_STATE_HOME")
         .or_else(|| variable("HOME").map(|home| home.join(".local").join("state")))
         .map(|state| state.join("rbk"))
         .ok_or_else(|| {
-            Failure::outside("there is no place for journals: neither XDG_STATE_HOME nor HOME is set")
-                .help("name one with --store DIR")
+            Failure::outside(
+                "there is no place for journals: neither XDG_STATE_HOME nor HOME is set",
+            )
+            .help("name one with --store DIR")
         })
 }
 
@@ -54,22 +60,36 @@ pub fn state_directory() -> Result<PathBuf, Failure> {
 pub fn store_directory(environment: &Environment) -> Result<PathBuf, Failure> {
     match &environment.journal.directory {
         Some(directory) => Ok(directory.clone()),
-        None => Ok(state_directory()?.join(&environment.account).join(&environment.region)),
+        None => Ok(state_directory()?
+            .join(&environment.account)
+            .join(&environment.region)),
     }
 }
 
 /// Says which of the variables that Postgres clients follow are set and name something else. rbk follows none of them.
 pub fn warn_of_ambient_addresses(screen: Screen, environment: &Environment) {
-    const VARIABLES: &[&str] = &["DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"];
+    const VARIABLES: &[&str] = &[
+        "DATABASE_URL",
+        "PGHOST",
+        "PGHOSTADDR",
+        "PGPORT",
+        "PGDATABASE",
+        "PGUSER",
+        "PGSERVICE",
+    ];
     let names_ours = |value: &std::ffi::OsStr| {
-        environment.databases.values().any(|database| value == database.database.as_str())
+        environment
+            .databases
+            .values()
+            .any(|database| value == database.database.as_str())
     };
     let others: Vec<&str> = VARIABLES
         .iter()
         .copied()
         .filter(|name| {
-            std::env::var_os(name)
-                .is_some_and(|value| !value.is_empty() && !(*name == "PGDATABASE" && names_ours(&value)))
+            std::env::var_os(name).is_some_and(|value| {
+                !value.is_empty() && !(*name == "PGDATABASE" && names_ours(&value))
+            })
         })
         .collect();
     if !others.is_empty() {

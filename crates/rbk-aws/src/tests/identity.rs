@@ -54,6 +54,7 @@ async fn a_profile_that_does_not_exist_is_a_matter_of_credentials() {
         region: "eu-central-1".to_owned(),
         endpoint_url: Some(server.url()),
         profile: Some("rbk-test-no-such-profile".to_owned()),
+        key: None,
     })
     .await
     .expect("clients");
@@ -83,6 +84,7 @@ async fn nothing_is_made_for_a_region_or_an_endpoint_that_is_none() {
         region: "eu-central-1".to_owned(),
         endpoint_url: Some("http://10.1.2.3:4566".to_owned()),
         profile: None,
+        key: None,
     })
     .await
     .err();

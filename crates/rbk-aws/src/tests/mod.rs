@@ -20,6 +20,7 @@ async fn clients_of(endpoint_url: String) -> Aws {
             region: "eu-central-1".to_owned(),
             endpoint_url: Some(endpoint_url),
             profile: None,
+            key: None,
         },
         pace(),
         Some(SharedCredentialsProvider::new(credentials())),

@@ -30,7 +30,6 @@ pub fn load(name: &str, source: SourceId, text: &str, base: &Path) -> Loaded {
     let (environment, diagnostics) = parse(source, text, |reader, document| {
         let environment = read(reader, document, name, base);
         find_homes(reader);
-        drop_consequences(reader);
         places = Places::new(std::mem::take(&mut reader.keys));
         environment
     });
@@ -53,6 +52,7 @@ pub(super) fn parse<T>(
     }
     let mut reader = Reader::new(source, text);
     let value = read(&mut reader, document.get_ref());
+    drop_consequences(&mut reader);
     let mut diagnostics: Vec<Diagnostic> = reader
         .errors
         .into_iter()

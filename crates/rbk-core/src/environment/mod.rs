@@ -17,15 +17,17 @@ mod reader;
 mod schema;
 mod secrets;
 mod suggest;
+mod table;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use error::{CODES, EnvironmentError, Insert};
 pub use forms::Form;
 pub use load::{Loaded, load};
 pub use places::Places;
 pub use project::{
-    ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings,
+    ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings, find,
 };
 
 pub use schema::schema;

@@ -1,6 +1,6 @@
 //! `rbk.toml` beside a runbook, and which environment file a command means.
 //!
-//! [`Surroundings::read`] looks at the folder once; everything after it is a pure function.
+//! [`find`] looks at the folder; what it finds there, [`Surroundings`], decides as a pure function.
 
 use super::forms;
 use super::reader::{Header, Reader};
@@ -62,51 +62,6 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Looks at the folder of a runbook: `rbk.toml` and the files in `environments/`.
-    pub fn read(directory: &Path) -> Result<Self, LookupError> {
-        let unreadable = |path: &Path, error: std::io::Error| LookupError::Unreadable {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        };
-        let project_file = directory.join(PROJECT_FILE);
-        let project = match std::fs::read_to_string(&project_file) {
-            Ok(text) => match Project::parse(SourceId(0), &text) {
-                (Some(project), _) => Some(project),
-                (None, diagnostics) => {
-                    return Err(LookupError::WrongProject {
-                        file: Source {
-                            name: project_file.display().to_string(),
-                            text,
-                        },
-                        diagnostics,
-                    });
-                }
-            },
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(unreadable(&project_file, error)),
-        };
-
-        let folder = directory.join(ENVIRONMENTS);
-        let mut names = Vec::new();
-        match std::fs::read_dir(&folder) {
-            Ok(entries) => {
-                for entry in entries {
-                    let entry = entry.map_err(|error| unreadable(&folder, error))?;
-                    names.extend(environment_name(&entry.file_name()));
-                }
-            }
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            Err(error) => return Err(unreadable(&folder, error)),
-        }
-        names.sort();
-        Ok(Self {
-            directory: directory.to_owned(),
-            project,
-            names,
-        })
-    }
-
     /// The environment file that `--env` means, or `rbk.toml` where it isn't given.
     ///
     /// A path (with a `/` in it, or ending in `.toml`) is taken as it is; whether it exists is for whoever reads it.
@@ -142,6 +97,62 @@ impl Surroundings {
                 .join(format!("{name}.toml")),
         })
     }
+}
+
+/// The environment file that `--env` means for a runbook in `directory`.
+///
+/// Looks only at what it needs: a path needs nothing, a name no `rbk.toml`.
+pub fn find(env: Option<&str>, directory: &Path) -> Result<EnvironmentFile, LookupError> {
+    let surroundings = if env.is_some_and(is_path) {
+        Surroundings::default()
+    } else {
+        let project = match env {
+            Some(_) => None,
+            None => read_project(directory)?,
+        };
+        Surroundings {
+            directory: directory.to_owned(),
+            project,
+            names: read_names(directory)?,
+        }
+    };
+    surroundings.choose(env)
+}
+
+fn read_project(directory: &Path) -> Result<Option<Project>, LookupError> {
+    let path = directory.join(PROJECT_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LookupError::unreadable(&path, &error)),
+    };
+    match Project::parse(SourceId(0), &text) {
+        (Some(project), _) => Ok(Some(project)),
+        (None, diagnostics) => Err(LookupError::WrongProject {
+            file: Source {
+                name: path.display().to_string(),
+                text,
+            },
+            diagnostics,
+        }),
+    }
+}
+
+/// The environments in the folder beside the runbooks, in order; none where there is no such folder.
+fn read_names(directory: &Path) -> Result<Vec<String>, LookupError> {
+    let folder = directory.join(ENVIRONMENTS);
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(LookupError::unreadable(&folder, &error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| LookupError::unreadable(&folder, &error))?;
+        names.extend(environment_name(&entry.file_name()));
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Why no environment was found.
@@ -186,6 +197,13 @@ pub enum LookupError {
 }
 
 impl LookupError {
+    fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        Self::Unreadable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }
+    }
+
     /// Its number.
     pub fn code(&self) -> Code {
         Code(match self {
@@ -213,15 +231,19 @@ impl LookupError {
             }
             Self::NoDefault { directory, names } => {
                 let example = names.first().map_or("prod", String::as_str);
-                format!(
-                    "say `--env {example}`, or write `environment = \"{example}\"` into `{}`; {}",
-                    directory.join(PROJECT_FILE).display(),
-                    list(directory, names)
-                )
+                let project = directory.join(PROJECT_FILE);
+                let say = format!(
+                    "say `--env {example}`, or write `environment = \"{example}\"` into `{}`",
+                    project.display()
+                );
+                if names.is_empty() {
+                    let file = directory.join(ENVIRONMENTS).join("prod.toml");
+                    format!("describe one in `{}`; then {say}", file.display())
+                } else {
+                    format!("{say}; {}", list(directory, names))
+                }
             }
-            Self::WrongProject { .. } => {
-                "mend it, or name an environment file by its path".to_owned()
-            }
+            Self::WrongProject { .. } => "mend it, or say `--env`".to_owned(),
             Self::Unreadable { .. } => "look at who may read it".to_owned(),
         }
     }
@@ -267,7 +289,7 @@ mod tests {
     fn chosen(default: Option<&str>, env: Option<&str>) -> String {
         match surroundings(default).choose(env) {
             Ok(file) => format!("{} in {}", file.name, file.path.display()),
-            Err(error) => format!("{} {error}\nhelp: {}", error.code(), error.help()),
+            Err(error) => told(&error, Path::new("runbooks")),
         }
     }
 
@@ -330,36 +352,61 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_read() {
+    fn a_folder_is_looked_at() {
         let folder = tempfile::tempdir().expect("a folder");
-        let empty = Surroundings::read(folder.path()).expect("an empty folder is fine");
-        assert_eq!((empty.project, empty.names.len()), (None, 0));
+        let runbooks = folder.path();
+        let failed = |env| match find(env, runbooks) {
+            Ok(file) => panic!("found {file:?}"),
+            Err(error) => told(&error, runbooks),
+        };
+        insta::assert_snapshot!("empty_folder", failed(None));
 
-        std::fs::create_dir(folder.path().join(ENVIRONMENTS)).expect("a folder in it");
-        std::fs::write(folder.path().join("environments/stage.toml"), "").expect("a file");
-        std::fs::write(folder.path().join("environments/stage.lock.toml"), "").expect("a file");
-        std::fs::write(
-            folder.path().join(PROJECT_FILE),
-            "environment = \"stage\"\n",
-        )
-        .expect("a file");
-        let read = Surroundings::read(folder.path()).expect("it is all there");
-        let file = read.choose(None).expect("rbk.toml names it");
+        std::fs::create_dir(runbooks.join(ENVIRONMENTS)).expect("a folder in it");
+        std::fs::write(runbooks.join("environments/stage.toml"), "").expect("a file");
+        std::fs::write(runbooks.join("environments/stage.lock.toml"), "").expect("a file");
+        std::fs::write(runbooks.join(PROJECT_FILE), "environment = \"stage\"\n").expect("a file");
+        let file = find(None, runbooks).expect("rbk.toml names it");
         assert_eq!(file.name, "stage");
         assert!(file.path.is_file());
 
-        std::fs::write(folder.path().join(PROJECT_FILE), "enviroment = \"stage\"\n")
-            .expect("a file");
-        let wrong = Surroundings::read(folder.path()).expect_err("a misspelt key");
-        assert_eq!(wrong.code(), Code("RBK3033"));
+        std::fs::write(runbooks.join(PROJECT_FILE), "enviroment = \"stage\"\n").expect("a file");
+        insta::assert_snapshot!("wrong_project", failed(None));
+        find(Some("stage"), runbooks).expect("a name needs no project file");
+        find(Some("elsewhere.toml"), runbooks).expect("a path needs nothing");
+
+        std::fs::remove_file(runbooks.join(PROJECT_FILE)).expect("the file");
+        std::fs::create_dir(runbooks.join(PROJECT_FILE)).expect("a folder in its place");
+        insta::assert_snapshot!("unreadable", failed(None));
+    }
+
+    fn told(error: &LookupError, folder: &Path) -> String {
+        format!("{} {error}\nhelp: {}", error.code(), error.help())
+            .replace(&folder.display().to_string(), "runbooks")
     }
 
     #[test]
     fn the_shipped_project_file_names_a_shipped_environment() {
         let runbooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runbooks");
-        let shipped = Surroundings::read(&runbooks).expect("it is readable");
-        let file = shipped.choose(None).expect("it names one");
+        let file = find(None, &runbooks).expect("it names one");
         assert_eq!(file.name, "prod");
-        assert_eq!(shipped.names, ["parcels", "prod"]);
+        let names = read_names(&runbooks).expect("it is readable");
+        assert_eq!(names, ["parcels", "prod"]);
+    }
+
+    #[test]
+    fn a_wrong_project_file_is_told_at_its_place() {
+        let (project, diagnostics) = Project::parse(SourceId(0), "enviroment = \"stage\"\n");
+        assert_eq!(project, None);
+        let told: Vec<_> = diagnostics
+            .iter()
+            .map(|diagnostic| (&*diagnostic.message, diagnostic.help.as_deref()))
+            .collect();
+        assert_eq!(
+            told,
+            [(
+                "unknown key `enviroment` in the file",
+                Some("did you mean `environment`?")
+            )]
+        );
     }
 }

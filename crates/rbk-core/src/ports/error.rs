@@ -1,9 +1,10 @@
 //! One error for all ports: what we were doing, what kind of failure it is, and whether it may have had an effect.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A failed call of a port. Adapters make sure that its texts hold no secret.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[error("{doing}: {message}")]
 pub struct PortError {
     /// What kind of failure; decides what the run does next.
@@ -35,7 +36,8 @@ impl PortError {
 }
 
 /// Kinds of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PortErrorKind {
     /// There is no such thing.
     NotFound,
@@ -70,7 +72,8 @@ pub enum PortErrorKind {
 }
 
 /// Whether a request may have been applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sent {
     /// Certainly not: never sent, or refused.
     No,

@@ -29,6 +29,9 @@ pub(crate) const SUPERUSER: &str = "rdsadmin";
 /// The number in the socket's file name; the front's port is another one.
 const SOCKET_NUMBER: u16 = 5432;
 
+/// Within the cluster's directory; short, because of the limit below.
+const SOCKET_DIRECTORY: &str = "s";
+
 /// Longest path of a Unix socket (104 bytes on macOS, 108 on Linux, with the final zero).
 const LONGEST_SOCKET_PATH: usize = 103;
 
@@ -67,6 +70,9 @@ pub enum ClusterError {
     /// A statement failed.
     #[error("a statement of the sandbox failed: {0}")]
     Sql(#[from] tokio_postgres::Error),
+    /// A fault asked for it.
+    #[error("a planted fault ended it as {0}")]
+    Staged(&'static str),
     /// The loopback port can't be opened.
     #[error("port {port} of 127.0.0.1 can't be opened ({source}); choose another one")]
     Port {
@@ -108,10 +114,7 @@ impl Cluster {
             hba_file: hba_file.to_path_buf(),
             server: tokio::sync::Mutex::new(None),
         };
-        let socket = cluster.socket_file();
-        if socket.as_os_str().len() > LONGEST_SOCKET_PATH {
-            return Err(ClusterError::LongSocketPath { path: socket });
-        }
+        Cluster::check_socket_path(directory)?;
         private_directory(installation, directory)?;
         private_directory(installation, &cluster.socket_directory())?;
         backup::copy(installation, source, &cluster.data()).await?;
@@ -123,12 +126,20 @@ impl Cluster {
     }
 
     pub(crate) fn socket_directory(&self) -> PathBuf {
-        self.directory.join("s")
+        self.directory.join(SOCKET_DIRECTORY)
     }
 
     pub(crate) fn socket_file(&self) -> PathBuf {
-        self.socket_directory()
-            .join(format!(".s.PGSQL.{SOCKET_NUMBER}"))
+        socket_file(&self.directory)
+    }
+
+    /// Whether a cluster in this directory could have a socket.
+    pub(crate) fn check_socket_path(directory: &Path) -> Result<(), ClusterError> {
+        let path = socket_file(directory);
+        if path.as_os_str().len() > LONGEST_SOCKET_PATH {
+            return Err(ClusterError::LongSocketPath { path });
+        }
+        Ok(())
     }
 
     fn log(&self) -> PathBuf {
@@ -231,6 +242,12 @@ impl Cluster {
     pub(crate) fn remove(&self) -> Result<(), ClusterError> {
         fs::remove_dir_all(&self.directory).map_err(ClusterError::files(&self.directory))
     }
+}
+
+fn socket_file(directory: &Path) -> PathBuf {
+    directory
+        .join(SOCKET_DIRECTORY)
+        .join(format!(".s.PGSQL.{SOCKET_NUMBER}"))
 }
 
 /// Makes a directory that only the servers' user (and root) may enter.

@@ -66,7 +66,9 @@ impl Cluster {
             let client = self.superuser("postgres").await?;
             let (database, master) = (quote_identifier(database), quote_identifier(master));
             client
-                .batch_execute(&format!("CREATE DATABASE {database} OWNER {master}"))
+                .batch_execute(&format!(
+                    "CREATE DATABASE {database} OWNER {master} STRATEGY file_copy"
+                ))
                 .await?;
         }
         if extensions.is_empty() {

@@ -51,10 +51,7 @@ pub(crate) async fn template(
     progress(Progress::MakingTemplate {
         version: installation.version.clone(),
     });
-    let staging = tempfile::Builder::new()
-        .prefix(".template-")
-        .tempdir_in(&cache.directory)
-        .map_err(ClusterError::files(&cache.directory))?;
+    let staging = cache.staging(".template-")?;
     if let Some(account) = installation.account {
         chown(staging.path(), Some(account.uid), Some(account.gid))
             .map_err(ClusterError::files(staging.path()))?;

@@ -45,6 +45,16 @@ pub enum FaultError {
         /// What can be written instead.
         mend: &'static str,
     },
+    /// The kind never strikes that operation.
+    #[error("`{kind}` can't strike `{operation}`; it is for {mend}")]
+    Pointless {
+        /// The kind or moment.
+        kind: String,
+        /// The operation.
+        operation: String,
+        /// The operations that it is for.
+        mend: &'static str,
+    },
     /// Not a duration.
     #[error("`{0}` isn't a duration; write `250ms` or `2s`")]
     Duration(String),
@@ -102,6 +112,7 @@ impl OperationFault {
     /// Refuses combinations that could never strike.
     pub(crate) fn check(&self) -> Result<(), FaultError> {
         parse_operation(&self.operation)?;
+        self.check_operation()?;
         let only_during = matches!(self.kind, FaultKind::EndsAs(_) | FaultKind::Flap);
         let also_during = matches!(self.kind, FaultKind::Hold(_) | FaultKind::Delay(_));
         let (moment, mend) = match self.moment {
@@ -116,6 +127,42 @@ impl OperationFault {
         Err(FaultError::Mismatch {
             kind: self.kind.to_string(),
             moment,
+            mend,
+        })
+    }
+}
+
+impl OperationFault {
+    /// A fault that never strikes would make a test pass that tests nothing.
+    fn check_operation(&self) -> Result<(), FaultError> {
+        const RESTORE: &str = "RestoreDBInstanceFromDBSnapshot";
+        let operation = self.operation.as_str();
+        let reads = ["Describe", "List", "Get"];
+        let (strikes, mend) = match &self.kind {
+            FaultKind::EndsAs(_) => (
+                [RESTORE, "CreateDBSnapshot"].contains(&operation),
+                "RestoreDBInstanceFromDBSnapshot and CreateDBSnapshot",
+            ),
+            FaultKind::Flap | FaultKind::InsufficientCapacity => (operation == RESTORE, RESTORE),
+            FaultKind::StaleRead => (
+                reads.iter().any(|prefix| operation.starts_with(prefix)),
+                "operations that read",
+            ),
+            _ if self.moment == Moment::During => (
+                operations::goes_on(operation),
+                "operations of RDS whose work goes on after the answer",
+            ),
+            _ => return Ok(()),
+        };
+        if strikes {
+            return Ok(());
+        }
+        Err(FaultError::Pointless {
+            kind: match self.moment {
+                Moment::During => format!("during:{}", self.kind),
+                _ => self.kind.to_string(),
+            },
+            operation: self.operation.clone(),
             mend,
         })
     }
@@ -244,6 +291,9 @@ mod tests {
             message("RestoreDBInstanceFromDBSnapshot:1:ends=sad").contains("incompatible-restore")
         );
         assert!(message("RestoreDBInstanceFromDBSnapshot:1:during:cut").contains("can't happen"));
+        assert!(message("DeleteDBInstance:1:stale").contains("operations that read"));
+        assert!(message("ModifyDBInstance:1:ends=failed").contains("CreateDBSnapshot"));
+        assert!(message("DescribeDBInstances:1:during:hold").contains("goes on"));
         assert!(message("cut").contains("OPERATION:CALLS"));
         assert!(message("key=AKIA").contains("key=ACCESSKEY"));
     }

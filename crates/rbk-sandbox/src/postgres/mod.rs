@@ -18,6 +18,10 @@ use crate::options::Progress;
 /// Names the directory with the server's programs and overrides every search.
 pub const POSTGRES_BIN_VARIABLE: &str = "RBK_POSTGRES_BIN";
 
+/// Names the cache directory. Without it the cache is `rbk` in the user's own cache folder, or
+/// `/var/cache/rbk` for root: the servers' unprivileged user must be able to enter it.
+pub const CACHE_VARIABLE: &str = "RBK_CACHE";
+
 /// The oldest major version that is used.
 pub const OLDEST_MAJOR: u32 = 15;
 
@@ -88,7 +92,9 @@ pub enum PostgresError {
         reason: Unfit,
     },
     /// The cache directory can't be used.
-    #[error("the cache `{path}` can't be used ({source}); make it writable, or set XDG_CACHE_HOME")]
+    #[error(
+        "the cache `{path}` can't be used ({source}); make it writable, or name another one with {CACHE_VARIABLE}"
+    )]
     Cache {
         /// The path concerned.
         path: PathBuf,
@@ -96,7 +102,9 @@ pub enum PostgresError {
         source: std::io::Error,
     },
     /// The cache directory belongs to somebody else.
-    #[error("the cache `{path}` belongs to another user; remove it, or set XDG_CACHE_HOME")]
+    #[error(
+        "the cache `{path}` belongs to another user; remove it, or name another one with {CACHE_VARIABLE}"
+    )]
     ForeignCache {
         /// The path concerned.
         path: PathBuf,
@@ -159,7 +167,7 @@ impl Installation {
         if let Some(found) = found {
             return Ok(found);
         }
-        let bin = bring::bring(cache, progress).await?;
+        let bin = bring::bring(cache, "python3", progress).await?;
         inspect(&bin, cache.account).map_err(|reason| PostgresError::Fetched { path: bin, reason })
     }
 

@@ -1,6 +1,10 @@
 //! The work behind states: what goes on after a request was answered.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 
@@ -13,13 +17,19 @@ use crate::{
     world::World,
 };
 
+/// A flap is there to be seen by whoever polls.
+const SHORTEST_FLAP: Duration = Duration::from_millis(200);
+
 /// Takes the base backup of a snapshot in state `creating`.
 pub(crate) async fn take_snapshot(world: &World, snapshot: &Snapshot, drawn: &Drawn) {
     let lock = world.work_lock(&snapshot.source.resource_id);
     let _alone = lock.lock().await;
     world.faults.wait(drawn, Moment::During).await;
     tokio::time::sleep(world.durations.snapshot).await;
-    let outcome = back_up(world, &snapshot.source.resource_id, &snapshot.data).await;
+    let outcome = match terminal_state(drawn) {
+        None => back_up(world, &snapshot.source.resource_id, &snapshot.data).await,
+        Some(state) => Err(ClusterError::Staged(state.status())),
+    };
     world.change(|model| {
         conclude_snapshot(model, snapshot, outcome);
         if let Some(instance) = model.by_resource_id(&snapshot.source.resource_id)
@@ -167,20 +177,11 @@ async fn finish_restore(world: &World, restore: &Restore, port: u16) {
         Some(available)
     });
     if flaps && became_available == Some(true) {
-        tokio::time::sleep(world.durations.lag).await;
-        pass(
-            world,
-            &restore.resource_id,
-            InstanceStatus::Available,
-            InstanceStatus::BackingUp,
-        );
-        tokio::time::sleep(world.durations.backing_up).await;
-        pass(
-            world,
-            &restore.resource_id,
-            InstanceStatus::BackingUp,
-            InstanceStatus::Available,
-        );
+        use InstanceStatus::{Available, BackingUp};
+        tokio::time::sleep(world.durations.lag.max(SHORTEST_FLAP)).await;
+        pass(world, &restore.resource_id, Available, BackingUp);
+        tokio::time::sleep(world.durations.backing_up.max(SHORTEST_FLAP)).await;
+        pass(world, &restore.resource_id, BackingUp, Available);
     }
 }
 

@@ -127,7 +127,7 @@ impl Sandbox {
         })?;
         match self.bring_up(&resource_id, &blueprint).await {
             Ok(running) => {
-                let port = world.change(|model| Some(model.by_resource_id(&resource_id)?.port?));
+                let port = world.change(|model| model.by_resource_id(&resource_id)?.port);
                 Ok(address(&running.cluster, port.unwrap_or_default()))
             }
             Err(error) => {

@@ -55,6 +55,25 @@ async fn a_restore_ends_in_each_terminal_state_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_snapshot_can_fail() {
+    let (sandbox, _) = sandbox_with_orders().await;
+    sandbox
+        .inject("CreateDBSnapshot:1:ends=failed".parse().unwrap())
+        .unwrap();
+    let create = "CreateDBSnapshot&DBInstanceIdentifier=orders&DBSnapshotIdentifier=mine";
+    query(&sandbox, create).await.unwrap();
+    wait_until("the snapshot has failed", async || {
+        let shown = query(&sandbox, "DescribeDBSnapshots").await.unwrap();
+        shown.element("Status") == Some("failed")
+    })
+    .await;
+    wait_for_status(&sandbox, "orders", "available").await;
+    let refused = query(&sandbox, &format!("{RESTORE}=mine")).await.unwrap();
+    assert_eq!(refused.element("Code"), Some("InvalidDBSnapshotState"));
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_stale_read_answers_as_before_the_last_mutation() {
     let (sandbox, _) = sandbox_with_orders().await;
     let id = sandbox.take_automated_snapshot("orders").await.unwrap().id;

@@ -1,5 +1,10 @@
 //! Restores: data and password of the backup, and RDS's defaults for the rest.
 
+use std::time::Duration;
+
+use rbk_sandbox::{InstanceBlueprint, Options, Pace, ParameterGroupBlueprint, Sandbox};
+use tokio_postgres::config::SslMode;
+
 use crate::client::{
     Login, PASSWORD, login, query, sandbox_with_orders, value, wait_for_status, wait_until,
 };
@@ -158,6 +163,120 @@ async fn a_restore_that_is_deleted_while_creating_leaves_nothing() {
         .unwrap()
         .count();
     assert_eq!(clusters, 1);
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_restored_instance_flaps_if_it_shall() {
+    let (sandbox, _) = sandbox_with_orders().await;
+    let snapshot = sandbox.take_automated_snapshot("orders").await.unwrap();
+    let flap = "RestoreDBInstanceFromDBSnapshot:1:flap";
+    sandbox.inject(flap.parse().unwrap()).unwrap();
+    let body = format!("{RESTORE}&DBSnapshotIdentifier={}", snapshot.id);
+    query(&sandbox, &body).await.unwrap();
+    let mut seen = vec!["creating".to_owned()];
+    wait_until("it has flapped", async || {
+        let status = sandbox.instance_status("rec").unwrap();
+        if seen.last() != Some(&status) {
+            seen.push(status);
+        }
+        seen.len() == 4
+    })
+    .await;
+    assert_eq!(seen, ["creating", "available", "backing-up", "available"]);
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn at_real_pace_a_restore_takes_its_time_and_strangers_meet_silence() {
+    let options = Options {
+        pace: Pace::Real,
+        ..Options::default()
+    };
+    let sandbox = Sandbox::start(options, |_| {}).await.unwrap();
+    let blueprint = InstanceBlueprint::new("orders", "shop", "postgres", PASSWORD.into());
+    let address = sandbox.create_instance(blueprint).await.unwrap();
+    let snapshot = sandbox.take_automated_snapshot("orders").await.unwrap();
+    let body = format!("{RESTORE}&DBSnapshotIdentifier={}", snapshot.id);
+    query(&sandbox, &body).await.unwrap();
+    // The default security group admits nobody, and a network says nothing about that.
+    let attempt = login(&sandbox, address.port, Login::master());
+    let silence = tokio::time::timeout(Duration::from_millis(500), attempt).await;
+    assert!(silence.is_err());
+    assert_eq!(sandbox.instance_status("rec").as_deref(), Some("creating"));
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn expired_snapshots_cant_be_restored() {
+    let (sandbox, _) = sandbox_with_orders().await;
+    let snapshot = sandbox.take_automated_snapshot("orders").await.unwrap();
+    sandbox.expire_snapshots("orders").await.unwrap();
+    let body = format!("{RESTORE}&DBSnapshotIdentifier={}", snapshot.id);
+    let refused = query(&sandbox, &body).await.unwrap();
+    assert_eq!(refused.element("Code"), Some("DBSnapshotNotFound"));
+    let backups = std::fs::read_dir(sandbox.directory().join("b")).unwrap();
+    assert_eq!(backups.count(), 0);
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn automated_backups_outlive_their_instance_only_if_they_are_kept() {
+    for (keep, left) in [(true, 1), (false, 0)] {
+        let (sandbox, _) = sandbox_with_orders().await;
+        sandbox.take_automated_snapshot("orders").await.unwrap();
+        let unprotect = "ModifyDBInstance&DBInstanceIdentifier=orders&DeletionProtection=false";
+        query(&sandbox, unprotect).await.unwrap();
+        let delete = format!(
+            "DeleteDBInstance&DBInstanceIdentifier=orders&SkipFinalSnapshot=true&DeleteAutomatedBackups={}",
+            !keep
+        );
+        query(&sandbox, &delete).await.unwrap();
+        wait_until("the instance is gone", async || {
+            sandbox.instance_status("orders").is_none()
+        })
+        .await;
+        let snapshots = query(&sandbox, "DescribeDBSnapshots").await.unwrap();
+        assert_eq!(snapshots.body.matches("<DBSnapshot>").count(), left);
+        let backups = query(&sandbox, "DescribeDBInstanceAutomatedBackups")
+            .await
+            .unwrap();
+        assert_eq!(
+            backups.body.matches("<Status>retained</Status>").count(),
+            left
+        );
+        sandbox.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_group_must_fit_and_decides_about_tls() {
+    let (sandbox, _) = sandbox_with_orders().await;
+    for (name, family) in [
+        ("lax", sandbox.parameter_group_family()),
+        ("old", "postgres11".into()),
+    ] {
+        sandbox.declare_parameter_group(ParameterGroupBlueprint {
+            name: name.into(),
+            family,
+            force_ssl: false,
+        });
+    }
+    let snapshot = sandbox.take_automated_snapshot("orders").await.unwrap();
+    let body = format!(
+        "{RESTORE}&DBSnapshotIdentifier={}&VpcSecurityGroupIds.VpcSecurityGroupId.1=sg-db&DBParameterGroupName",
+        snapshot.id
+    );
+    let refused = query(&sandbox, &format!("{body}=old")).await.unwrap();
+    assert_eq!(refused.element("Code"), Some("InvalidParameterCombination"));
+    query(&sandbox, &format!("{body}=lax")).await.unwrap();
+    wait_for_status(&sandbox, "rec", "available").await;
+    let port = sandbox.instance_address("rec").unwrap().port;
+    let plain = Login {
+        ssl: SslMode::Disable,
+        ..Login::master()
+    };
+    login(&sandbox, port, plain).await.unwrap();
     sandbox.shutdown().await;
 }
 

@@ -233,6 +233,20 @@ async fn a_directory_that_holds_something_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn a_directory_whose_sockets_would_have_too_long_names_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let options = Options {
+        directory: Some(parent.path().join("d".repeat(90))),
+        ..Options::default()
+    };
+    let refused = Sandbox::start(options, |_| {}).await.err().unwrap();
+    assert!(
+        refused.to_string().contains("a shorter directory"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
 async fn an_account_or_a_region_that_isnt_one_is_refused() {
     for (region, account) in [("Frankfurt", "123456789012"), ("eu-central-1", "1234")] {
         let options = Options {

@@ -408,7 +408,7 @@ impl Expected {
         } else {
             &[]
         };
-        let claims = if has(SAID_OF_IT) {
+        let claims = if has(OPERATOR) {
             &["exists", "is", "accepts", "uses", "has"][..]
         } else {
             &[]

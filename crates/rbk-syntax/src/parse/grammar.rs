@@ -25,6 +25,7 @@ impl Rule {
             Rule::EOI => Kind("the end of the statement"),
             Rule::WHITESPACE
             | Rule::blank
+            | Rule::initial
             | Rule::word
             | Rule::digits
             | Rule::two

@@ -1,13 +1,16 @@
 //! From text to tree.
 //!
-//! [`scan`] cuts the text into items and statements, [`items`] puts the file together from them,
-//! [`statements`], [`expressions`], [`texts`] and [`literals`] turn what the grammar matched into the tree,
-//! and [`diagnose`] finds words for what it didn't.
+//! [`scan`] cuts the text into items and statements, [`items`] and [`blocks`] put the file together from
+//! them, [`statements`], [`expressions`], [`texts`] and [`literals`] turn what the grammar matched into the tree,
+//! and [`diagnose`] finds words for what it didn't,
+//! and [`broken`] saves a name from it.
 //!
 //! pest's call limit is not used: it is one number for the whole process, which no library should
 //! set. The same is had by what the scanner lets through (length and depth of a statement are bounded) and
 //! by a grammar that never reads an expression twice at the same place.
 
+mod blocks;
+mod broken;
 mod convert;
 mod diagnose;
 mod error;
@@ -16,6 +19,7 @@ mod grammar;
 mod items;
 mod literals;
 mod scan;
+mod single;
 mod statements;
 mod texts;
 mod words;
@@ -65,7 +69,7 @@ pub fn parse(source: SourceId, text: &str) -> Parsed {
 pub fn parse_expression(source: SourceId, text: &str) -> Result<Expr, Vec<Diagnostic>> {
     let mut problems = Problems::new(source);
     if is_acceptable(text, &mut problems)
-        && let Some(expression) = items::single_expression(source, text, &mut problems)
+        && let Some(expression) = single::expression(source, text, &mut problems)
         && problems.is_empty()
     {
         return Ok(expression);
@@ -98,6 +102,13 @@ fn is_acceptable(text: &str, problems: &mut Problems) -> bool {
         let span = problems.span(end, end);
         problems.add(|| SyntaxError::TooLarge.at(span));
         return false;
+    }
+    // Most texts have nothing to look at twice.
+    if text
+        .bytes()
+        .all(|byte| matches!(byte, b'\t' | b'\n' | b' '..=b'~'))
+    {
+        return true;
     }
     let Some((at, character)) = text
         .char_indices()

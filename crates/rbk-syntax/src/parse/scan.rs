@@ -5,6 +5,8 @@
 //! [`MAX_DEPTH`] or is longer than [`MAX_STATEMENT`].
 
 use super::words;
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// How deep brackets, texts and expressions nest.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -41,6 +43,8 @@ pub(super) struct Chunk {
     pub end: usize,
     /// Where the `{` stands that ended it. The scanner is behind it.
     pub opens: Option<usize>,
+    /// Which of the scanner's comments stand inside.
+    pub comments: Range<usize>,
     /// The first thing that is wrong with its brackets or texts.
     pub fault: Option<Fault>,
     /// Whether the rest of the enclosing block was skipped to get out of it.
@@ -121,6 +125,19 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// The text of a chunk for the grammar: comments inside are blanked out, so that offsets stay what they are.
+    pub(super) fn code(&self, chunk: &Chunk) -> Cow<'t, str> {
+        let text = self.text.get(chunk.start..chunk.end).unwrap_or("");
+        let comments = self.comments.get(chunk.comments.clone()).unwrap_or(&[]);
+        let mut code = Cow::Borrowed(text);
+        for (start, end) in comments.iter().filter(|(start, _)| *start < chunk.end) {
+            let range = start - chunk.start..end - chunk.start;
+            let blanks = " ".repeat(range.len());
+            code.to_mut().replace_range(range, &blanks);
+        }
+        code
+    }
+
     /// Where the next character stands that is neither blank nor in a comment; `##` lines count as none.
     pub(super) fn peek(&self) -> usize {
         let mut at = self.at;
@@ -192,6 +209,7 @@ impl<'t> Scanner<'t> {
             start,
             end: start,
             opens: None,
+            comments: self.comments.len()..self.comments.len(),
             fault: None,
             lost: false,
         };
@@ -206,6 +224,7 @@ impl<'t> Scanner<'t> {
             }
         }
         self.check_bounds(&mut chunk);
+        chunk.comments.end = self.comments.len();
         chunk
     }
 

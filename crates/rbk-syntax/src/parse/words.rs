@@ -87,8 +87,8 @@ pub(super) fn hyphenated(text: &str, at: usize) -> Option<(usize, &str)> {
             .count();
     let name = text.get(start..end)?;
     let is_tight = behind
-        .bytes()
-        .nth(1)
+        .as_bytes()
+        .get(1)
         .is_some_and(|byte| byte.is_ascii_alphabetic())
         && before.bytes().next_back().is_some_and(is_word);
     (is_tight && name.starts_with(|first: char| first.is_ascii_alphabetic()))

@@ -2,6 +2,7 @@
 
 use crate::{file, told, told_of_file};
 use insta::assert_snapshot;
+use rbk_syntax::CODES;
 
 /// One snapshot for several statements that go wrong alike.
 #[track_caller]
@@ -338,4 +339,22 @@ fn after_many_mistakes_the_rest_is_counted() {
     let told = told_of_file(&text);
     assert_eq!(told.matches("error RBK").count(), 101);
     assert_snapshot!(told.split("---\n").last().unwrap_or_default());
+}
+
+#[test]
+fn every_code_is_shown_by_a_snapshot() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/syntax/snapshots");
+    let shown: String = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    for (code, title) in CODES {
+        let is_shown = shown.contains(&format!("error {code}: "));
+        // What is no UTF-8 has bytes to point at, but no text: see `bytes_that_are_no_text_have_a_place`.
+        assert!(
+            is_shown || code.0 == "RBK0030",
+            "{code} ({title}) is not shown"
+        );
+    }
+    assert!(CODES.is_sorted_by(|(code, _), (next, _)| code < next));
 }

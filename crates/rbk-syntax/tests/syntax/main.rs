@@ -1,5 +1,11 @@
 //! What texts are read as, and what is told about those that can't be read.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
 mod errors;
 mod files;
 mod limits;

@@ -64,6 +64,17 @@ impl HttpHealth {
     }
 }
 
+/// The body of an address that answers 200.
+pub async fn get(url: &Url, within: Duration) -> Result<String, String> {
+    let request = new_client(url)?.get(url.clone()).timeout(within);
+    let response = request.send().await.map_err(|error| innermost(&error))?;
+    let status = response.status();
+    if status != reqwest::StatusCode::OK {
+        return Err(format!("the answer is {status}"));
+    }
+    response.text().await.map_err(|error| innermost(&error))
+}
+
 /// A client that follows no redirects: the expected status is that of the address itself.
 fn new_client(url: &Url) -> Result<reqwest::Client, String> {
     let mut roots = rustls::RootCertStore::empty();

@@ -5,4 +5,4 @@ mod health;
 pub mod person;
 
 pub use clock::SystemClock;
-pub use health::{HttpHealth, is_loopback};
+pub use health::{HttpHealth, get, is_loopback};

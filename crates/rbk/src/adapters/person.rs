@@ -50,7 +50,6 @@ impl Person for Approver {
     async fn approve(&self, question: &Question) -> Result<Approval, PortError> {
         show(self.screen, question);
         if let Some(by) = self.beforehand(question) {
-            self.screen.say(format_args!("  approved by {by}"));
             return Ok(Approval::Given { by });
         }
         if !self.screen.person {
@@ -98,7 +97,6 @@ pub struct DrillApprover {
 impl Person for DrillApprover {
     async fn approve(&self, question: &Question) -> Result<Approval, PortError> {
         show(self.screen, question);
-        self.screen.say("  approved by the drill");
         Ok(Approval::Given {
             by: "the drill".to_owned(),
         })

@@ -35,7 +35,7 @@ pub fn check(screen: Screen, args: &EnvironmentCheckArgs) -> Result<Exit, Failur
 
 /// Prints the JSON Schema of environment files.
 pub fn schema(screen: Screen) -> Result<Exit, Failure> {
-    let schema = 0;
+    let schema = rbk_core::environment::schema();
     screen.data(&json_text(&schema)).map_err(unwritten)?;
     Ok(Exit::Done)
 }

@@ -1,13 +1,13 @@
 //! One module a command: from its arguments to its exit code.
 
 mod check;
-//mod drill;
+mod drill;
 mod env;
 mod plan;
-//mod run;
-//mod runs;
-//mod sandbox;
-//mod status;
+mod run;
+mod runs;
+mod sandbox;
+mod status;
 
 use crate::cli::{Cli, Command, EnvironmentCommand, SandboxCommand};
 use crate::exit::{Exit, Failure};
@@ -53,18 +53,17 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::check(screen, &args),
         Command::Plan(args) => plan::plan(screen, &args),
-        //        Command::Run(args) => block_on(run::run(screen, args)),
-        //        Command::Resume(args) => block_on(run::resume(screen, args)),
-        //        Command::Abort(args) => block_on(run::abort(screen, args)),
-        //        Command::Resolve(args) => block_on(run::resolve(screen, args)),
-        //        Command::Runs(args) => block_on(runs::runs(screen, args)),
-        //        Command::Status(args) => block_on(status::status(screen, args)),
-        //        Command::Drill(args) => block_on(drill::drill(screen, args)),
-        //        Command::Sandbox(SandboxCommand::Up(args)) => block_on(sandbox::up(screen, args)),
-        //        Command::Sandbox(SandboxCommand::Ledger(args)) => block_on(sandbox::ledger(screen, args)),
+        Command::Run(args) => block_on(run::run(screen, args)),
+        Command::Resume(args) => block_on(run::resume(screen, args)),
+        Command::Abort(args) => block_on(run::abort(screen, args)),
+        Command::Resolve(args) => block_on(run::resolve(screen, args)),
+        Command::Runs(args) => block_on(runs::runs(screen, args)),
+        Command::Status(args) => block_on(status::status(screen, args)),
+        Command::Drill(args) => block_on(drill::drill(screen, args)),
+        Command::Sandbox(SandboxCommand::Up(args)) => block_on(sandbox::up(screen, args)),
+        Command::Sandbox(SandboxCommand::Ledger(args)) => block_on(sandbox::ledger(screen, args)),
         Command::Environment(EnvironmentCommand::Check(args)) => env::check(screen, &args),
-        _ if 1 == 1 => todo!(),
-        _ => Err(Failure::usage("this command follows with the engine")),
+        Command::Environment(EnvironmentCommand::Schema) => env::schema(screen),
     }
 }
 

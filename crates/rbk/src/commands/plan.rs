@@ -11,7 +11,13 @@ use rbk_core::plan::{Plan, Risk};
 /// Prints every action in order, and performs none.
 pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
     let given = Given::new(&args.set.set)?;
-    let loaded = load(screen, &args.file, args.environment.env.as_deref(), &given, None)?;
+    let loaded = load(
+        screen,
+        &args.file,
+        args.environment.env.as_deref(),
+        &given,
+        None,
+    )?;
     let finding = loaded.finding();
     let Some(plan) = &loaded.plan else {
         // A pipeline that asked for JSON gets its errors as JSON, too.

@@ -20,7 +20,13 @@ use std::sync::Arc;
 pub async fn run(screen: Screen, args: RunArgs) -> Result<Exit, Failure> {
     let env = args.environment.env.as_deref();
     let overlay = overlay::from_variables()?;
-    let loaded = load(screen, &args.file, env, &Given::new(&args.set.set)?, overlay.as_ref())?;
+    let loaded = load(
+        screen,
+        &args.file,
+        env,
+        &Given::new(&args.set.set)?,
+        overlay.as_ref(),
+    )?;
     diagnostics::tell(screen, &[loaded.finding()]);
     let Some(plan) = &loaded.plan else {
         return Ok(Exit::Wrong);
@@ -30,7 +36,15 @@ pub async fn run(screen: Screen, args: RunArgs) -> Result<Exit, Failure> {
     lock_is_enough(screen, args.alone.alone, &journals)?;
     tell_overlay(screen, &loaded.overlaid);
     let world = world(screen, plan, args.approve.approve).await?;
-    let ending = perform(screen, plan, world, &journals, args.alone.alone, Task::Start).await?;
+    let ending = perform(
+        screen,
+        plan,
+        world,
+        &journals,
+        args.alone.alone,
+        Task::Start,
+    )
+    .await?;
     Ok(conclude(screen, &journals, &ending).await)
 }
 
@@ -42,7 +56,15 @@ pub async fn resume(screen: Screen, args: ResumeArgs) -> Result<Exit, Failure> {
     known_steps(&plan, &args.approve.approve)?;
     lock_is_enough(screen, args.alone.alone, &journals)?;
     let world = world(screen, &plan, args.approve.approve).await?;
-    let ending = perform(screen, &plan, world, &journals, args.alone.alone, Task::Resume(&run)).await?;
+    let ending = perform(
+        screen,
+        &plan,
+        world,
+        &journals,
+        args.alone.alone,
+        Task::Resume(&run),
+    )
+    .await?;
     Ok(conclude(screen, &journals, &ending).await)
 }
 
@@ -63,7 +85,8 @@ pub async fn abort(screen: Screen, args: AbortArgs) -> Result<Exit, Failure> {
 /// Journals what a person found out about an action.
 pub async fn resolve(screen: Screen, args: ResolveArgs) -> Result<Exit, Failure> {
     if args.because.trim().is_empty() {
-        return Err(Failure::usage("`--because` is empty").help("say how it was found out; the journal keeps it"));
+        return Err(Failure::usage("`--because` is empty")
+            .help("say how it was found out; the journal keeps it"));
     }
     let journals = super::runs::journals(screen, &args.environment, &args.store)?;
     let run = journals.find(&args.run).await?;
@@ -79,12 +102,23 @@ pub async fn resolve(screen: Screen, args: ResolveArgs) -> Result<Exit, Failure>
         Found::NotDone => Decision::NotDone,
         Found::Failed => Decision::Failed,
     };
-    runner.resolve(&run, &action, decision, &args.because).await.map_err(refused)?;
-    screen.say(format_args!("recorded; go on with `{}`", journals.command("resume", &run)));
+    runner
+        .resolve(&run, &action, decision, &args.because)
+        .await
+        .map_err(refused)?;
+    screen.say(format_args!(
+        "recorded; go on with `{}`",
+        journals.command("resume", &run)
+    ));
     Ok(Exit::Done)
 }
 
-fn find_action(plan: &Plan, run: &RunId, journals: &Journals, wanted: &str) -> Result<ActionId, Failure> {
+fn find_action(
+    plan: &Plan,
+    run: &RunId,
+    journals: &Journals,
+    wanted: &str,
+) -> Result<ActionId, Failure> {
     plan.actions()
         .map(|planned| &planned.id)
         .find(|id| id.as_str() == wanted)
@@ -99,19 +133,35 @@ fn find_action(plan: &Plan, run: &RunId, journals: &Journals, wanted: &str) -> R
 async fn world(screen: Screen, plan: &Plan, approve: Vec<String>) -> Result<World, Failure> {
     let environment = &plan.environment;
     wiring::warn_of_ambient_addresses(screen, environment);
-    let person = Approver::new(screen, approve, environment.approvals.unattended, environment.name.clone());
+    let person = Approver::new(
+        screen,
+        approve,
+        environment.approvals.unattended,
+        environment.name.clone(),
+    );
     wiring::world(environment, wiring::aws_of(environment), Arc::new(person)).await
 }
 
 /// Refuses `--approve` of a step that isn't there: it would approve nothing, and be noticed in the middle of the night.
 fn known_steps(plan: &Plan, approve: &[String]) -> Result<(), Failure> {
-    let known = |wanted: &str| wanted == "all" || plan.steps.iter().any(|step| step.path.as_str() == wanted);
+    let known = |wanted: &str| {
+        wanted == "all" || plan.steps.iter().any(|step| step.path.as_str() == wanted)
+    };
     match approve.iter().find(|wanted| !known(wanted)) {
         None => Ok(()),
         Some(unknown) => {
-            let steps: Vec<String> = plan.steps.iter().map(|step| format!("`{}`", step.path)).collect();
-            Err(Failure::usage(format!("`--approve {unknown}`: the runbook has no such step"))
-                .help(format!("its steps are {}; or say `--approve all`", steps.join(", "))))
+            let steps: Vec<String> = plan
+                .steps
+                .iter()
+                .map(|step| format!("`{}`", step.path))
+                .collect();
+            Err(Failure::usage(format!(
+                "`--approve {unknown}`: the runbook has no such step"
+            ))
+            .help(format!(
+                "its steps are {}; or say `--approve all`",
+                steps.join(", ")
+            )))
         }
     }
 }
@@ -134,7 +184,11 @@ fn lock_is_enough(screen: Screen, alone: bool, journals: &Journals) -> Result<()
 
 fn tell_overlay(screen: Screen, overlaid: &[String]) {
     if !overlaid.is_empty() {
-        screen.say(screen.err.yellow("against a sandbox (RBK_SANDBOX), with these changes to the environment:"));
+        screen.say(
+            screen
+                .err
+                .yellow("against a sandbox (RBK_SANDBOX), with these changes to the environment:"),
+        );
         for change in overlaid {
             screen.say(format_args!("  {change}"));
         }

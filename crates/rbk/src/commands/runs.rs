@@ -15,11 +15,20 @@ use serde::Serialize;
 /// Lists runs, newest first.
 pub async fn runs(screen: Screen, args: RunsArgs) -> Result<Exit, Failure> {
     let journals = journals(screen, &args.environment, &args.store)?;
-    let listed = journals.store().list().await.map_err(|error| Failure::outside(error.to_string()))?;
+    let listed = journals
+        .store()
+        .list()
+        .await
+        .map_err(|error| Failure::outside(error.to_string()))?;
     let mut lines = Vec::new();
     for run in listed {
         let status = journals.status(&run).await;
-        lines.push(Line { run, status: status.map(|(_, status)| status).map_err(|failure| failure.message) });
+        lines.push(Line {
+            run,
+            status: status
+                .map(|(_, status)| status)
+                .map_err(|failure| failure.message),
+        });
     }
     let text = match args.format.format {
         Format::Json => json_text(&lines.iter().map(Line::entry).collect::<Vec<_>>()),
@@ -33,7 +42,11 @@ pub async fn runs(screen: Screen, args: RunsArgs) -> Result<Exit, Failure> {
 }
 
 /// The journals that `--store` or `--env` name.
-pub fn journals(screen: Screen, env: &EnvironmentArg, store: &StoreArg) -> Result<Journals, Failure> {
+pub fn journals(
+    screen: Screen,
+    env: &EnvironmentArg,
+    store: &StoreArg,
+) -> Result<Journals, Failure> {
     if let Some(directory) = &store.store {
         return Ok(in_directory(directory));
     }

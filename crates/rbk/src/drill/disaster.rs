@@ -44,12 +44,21 @@ pub async fn strike(
     let at = jiff::Timestamp::now();
     match disaster {
         Disaster::DropTable(table) => {
-            execute(stage, database, &format!("DROP TABLE {} CASCADE", quoted(table))).await?;
+            execute(
+                stage,
+                database,
+                &format!("DROP TABLE {} CASCADE", quoted(table)),
+            )
+            .await?;
         }
         Disaster::DeleteRows(table) => empty(stage, database, table).await?,
         Disaster::LoseInstance => {
             let instance = database.instance.as_str();
-            stage.sandbox.lose_instance(instance, Loss::Failed).await.map_err(sandbox_failed)?;
+            stage
+                .sandbox
+                .lose_instance(instance, Loss::Failed)
+                .await
+                .map_err(sandbox_failed)?;
         }
     }
     Ok(at)
@@ -57,13 +66,20 @@ pub async fn strike(
 
 /// Deletes all rows of a table, whatever refers to them.
 pub async fn empty(stage: &Stage, database: &Database, table: &TableName) -> Result<(), Failure> {
-    let sql = format!("SET session_replication_role = replica; DELETE FROM {}", quoted(table));
+    let sql = format!(
+        "SET session_replication_role = replica; DELETE FROM {}",
+        quoted(table)
+    );
     execute(stage, database, &sql).await
 }
 
 async fn execute(stage: &Stage, database: &Database, sql: &str) -> Result<(), Failure> {
     let instance = database.instance.as_str();
-    let superuser = stage.sandbox.superuser(instance, &database.database).await.map_err(sandbox_failed)?;
+    let superuser = stage
+        .sandbox
+        .superuser(instance, &database.database)
+        .await
+        .map_err(sandbox_failed)?;
     superuser.batch_execute(sql).await.map_err(sql_failed(sql))
 }
 

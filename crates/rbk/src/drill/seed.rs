@@ -8,14 +8,16 @@ use crate::exit::Failure;
 use crate::overlay::Overlay;
 use crate::render::colour::Screen;
 use crate::render::time::short;
-use rbk_core::environment::{Active, Application, Database, Drill, Environment, Health as HealthQuestion, TableName};
+use rbk_core::environment::{
+    Active, Application, Database, Drill, Environment, Health as HealthQuestion, TableName,
+};
 use rbk_core::ids::{ApplicationName, DatabaseName, RoleName};
 use rbk_core::ports::Health;
 use rbk_postgres::inspect::{self, TableDigest};
 use rbk_sandbox::tokio_postgres::Client;
 use rbk_sandbox::{
-    ActiveSecret, ApplicationBlueprint, Fault, InstanceAddress, InstanceBlueprint, Options, ParameterGroupBlueprint,
-    Sandbox, SecurityGroupBlueprint, SnapshotInfo, SubnetGroupBlueprint,
+    ActiveSecret, ApplicationBlueprint, Fault, InstanceAddress, InstanceBlueprint, Options,
+    ParameterGroupBlueprint, Sandbox, SecurityGroupBlueprint, SnapshotInfo, SubnetGroupBlueprint,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -25,10 +27,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The master user of the sandbox's instances, as RDS calls it by default.
-const MASTER: &str = "postgres";
+pub const MASTER: &str = "postgres";
 
 /// Where rbk and the person's own tools come from, and where applications come from.
-const CLIENTS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2))];
+const CLIENTS: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::LOCALHOST),
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)),
+];
 
 /// How long the stand-in may take until it is well.
 const APPLICATION_START: Duration = Duration::from_secs(20);
@@ -60,8 +65,13 @@ impl Stage {
 /// The drill section, or how to write one.
 pub fn drill_of(environment: &Environment) -> Result<&Drill, Failure> {
     environment.drill.as_ref().ok_or_else(|| {
-        Failure::wrong(format!("environment {} says nothing about drills", environment.name))
-            .help("add a [drill] section: the database, the SQL files of its schema and rows, a disaster")
+        Failure::wrong(format!(
+            "environment {} says nothing about drills",
+            environment.name
+        ))
+        .help(
+            "add a [drill] section: the database, the SQL files of its schema and rows, a disaster",
+        )
     })
 }
 
@@ -77,16 +87,27 @@ pub async fn furnish(
     let faults = args
         .faults
         .iter()
-        .map(|text| text.parse::<Fault>().map_err(|error| Failure::usage(format!("--fault: {error}"))))
+        .map(|text| {
+            text.parse::<Fault>()
+                .map_err(|error| Failure::usage(format!("--fault: {error}")))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let begun = Instant::now();
     let sandbox = start(screen, environment, args.pace, port).await?;
     declare_groups(&sandbox, environment);
 
-    let database = environment
-        .database(&drill.database)
-        .ok_or_else(|| Failure::wrong(format!("[drill] names no database of the environment: {}", drill.database)))?;
-    let furnisher = Furnisher { sandbox: &sandbox, environment, drill, database };
+    let database = environment.database(&drill.database).ok_or_else(|| {
+        Failure::wrong(format!(
+            "[drill] names no database of the environment: {}",
+            drill.database
+        ))
+    })?;
+    let furnisher = Furnisher {
+        sandbox: &sandbox,
+        environment,
+        drill,
+        database,
+    };
     let passwords = Passwords::new();
     let address = furnisher.create_instance(&passwords).await?;
     furnisher.create_secrets(&address, &passwords)?;
@@ -98,7 +119,10 @@ pub async fn furnish(
         client.batch_execute(sql).await.map_err(sql_failed(path))?;
     }
     files.write_rows(&client, 1, rows).await?;
-    client.batch_execute("ANALYZE").await.map_err(sql_failed("ANALYZE"))?;
+    client
+        .batch_execute("ANALYZE")
+        .await
+        .map_err(sql_failed("ANALYZE"))?;
     screen.say(format_args!(
         "  {} has its schema and {rows} rows to begin with ({})",
         drill.database,
@@ -106,7 +130,10 @@ pub async fn furnish(
     ));
 
     let health = furnisher.start_applications(screen).await?;
-    let snapshot = sandbox.take_automated_snapshot(database.instance.as_str()).await.map_err(sandbox_failed)?;
+    let snapshot = sandbox
+        .take_automated_snapshot(database.instance.as_str())
+        .await
+        .map_err(sandbox_failed)?;
     // The master user sees no other role's tables; what was saved is compared as the superuser.
     let mut superuser = furnisher.superuser().await?;
     let saved = inspect::digest_tables(&mut superuser).await?;
@@ -117,19 +144,39 @@ pub async fn furnish(
         saved.iter().map(|digest| digest.rows).sum::<u64>()
     ));
 
-    files.write_rows(&client, rows + 1, rows + (rows / 10).max(1)).await?;
+    files
+        .write_rows(&client, rows + 1, rows + (rows / 10).max(1))
+        .await?;
     let written = count_all(&superuser, &saved).await?;
     drop(client);
     for fault in faults {
         sandbox.inject(fault).map_err(sandbox_failed)?;
     }
-    let overlay = Overlay { ca: sandbox.ca_pem_path().to_owned(), health };
-    let stage = Stage { overlay, database: drill.database.clone(), snapshot, saved, written, sandbox };
-    screen.say(format_args!("  {} more rows written after it", stage.rows_behind_snapshot()));
+    let overlay = Overlay {
+        ca: sandbox.ca_pem_path().to_owned(),
+        health,
+    };
+    let stage = Stage {
+        overlay,
+        database: drill.database.clone(),
+        snapshot,
+        saved,
+        written,
+        sandbox,
+    };
+    screen.say(format_args!(
+        "  {} more rows written after it",
+        stage.rows_behind_snapshot()
+    ));
     Ok(stage)
 }
 
-async fn start(screen: Screen, environment: &Environment, pace: Pace, port: Option<u16>) -> Result<Sandbox, Failure> {
+async fn start(
+    screen: Screen,
+    environment: &Environment,
+    pace: Pace,
+    port: Option<u16>,
+) -> Result<Sandbox, Failure> {
     let options = Options {
         region: environment.region.clone(),
         account: environment.account.clone(),
@@ -150,21 +197,35 @@ async fn start(screen: Screen, environment: &Environment, pace: Pace, port: Opti
 /// Declares every group that the environment names, so that a restore finds what it asks for.
 fn declare_groups(sandbox: &Sandbox, environment: &Environment) {
     let databases = || environment.databases.values();
-    let subnet_groups: BTreeSet<&String> = databases().map(|database| &database.subnet_group).collect();
+    let subnet_groups: BTreeSet<&String> =
+        databases().map(|database| &database.subnet_group).collect();
     for name in subnet_groups {
-        sandbox.declare_subnet_group(SubnetGroupBlueprint { name: name.clone(), vpc: "vpc-0rbkdrill".to_owned() });
+        sandbox.declare_subnet_group(SubnetGroupBlueprint {
+            name: name.clone(),
+            vpc: "vpc-0rbkdrill".to_owned(),
+        });
     }
-    let parameter_groups: BTreeSet<&String> = databases().map(|database| &database.parameter_group).collect();
-    for name in parameter_groups.into_iter().filter(|name| !name.starts_with("default.")) {
+    let parameter_groups: BTreeSet<&String> = databases()
+        .map(|database| &database.parameter_group)
+        .collect();
+    for name in parameter_groups
+        .into_iter()
+        .filter(|name| !name.starts_with("default."))
+    {
         sandbox.declare_parameter_group(ParameterGroupBlueprint {
             name: name.clone(),
             family: sandbox.parameter_group_family(),
             force_ssl: true,
         });
     }
-    let security_groups: BTreeSet<&String> = databases().flat_map(|database| &database.security_groups).collect();
+    let security_groups: BTreeSet<&String> = databases()
+        .flat_map(|database| &database.security_groups)
+        .collect();
     for id in security_groups {
-        sandbox.declare_security_group(SecurityGroupBlueprint { id: id.clone(), admits: CLIENTS.to_vec() });
+        sandbox.declare_security_group(SecurityGroupBlueprint {
+            id: id.clone(),
+            admits: CLIENTS.to_vec(),
+        });
     }
 }
 
@@ -180,19 +241,30 @@ impl Files {
             let name = path.display().to_string();
             match std::fs::read_to_string(path) {
                 Ok(text) => Ok((name, text)),
-                Err(error) => Err(Failure::wrong(format!("reading `{name}`, which [drill] names: {error}"))),
+                Err(error) => Err(Failure::wrong(format!(
+                    "reading `{name}`, which [drill] names: {error}"
+                ))),
             }
         };
         Ok(Self {
-            schema: drill.schema.iter().map(|path| read(path)).collect::<Result<_, _>>()?,
+            schema: drill
+                .schema
+                .iter()
+                .map(|path| read(path))
+                .collect::<Result<_, _>>()?,
             rows: read(&drill.rows)?,
         })
     }
 
     async fn write_rows(&self, client: &Client, from: u64, to: u64) -> Result<(), Failure> {
         let (path, text) = &self.rows;
-        let sql = text.replace(":from", &from.to_string()).replace(":to", &to.to_string());
-        client.batch_execute(&sql).await.map_err(sql_failed(format_args!("{path} for rows {from} to {to}")))
+        let sql = text
+            .replace(":from", &from.to_string())
+            .replace(":to", &to.to_string());
+        client
+            .batch_execute(&sql)
+            .await
+            .map_err(sql_failed(format_args!("{path} for rows {from} to {to}")))
     }
 }
 
@@ -206,7 +278,11 @@ struct Passwords {
 
 impl Passwords {
     fn new() -> Self {
-        Self { master: password(), application: password(), placeholder: password() }
+        Self {
+            master: password(),
+            application: password(),
+            placeholder: password(),
+        }
     }
 }
 
@@ -217,7 +293,11 @@ fn password() -> SecretString {
     rbk_core::ports::Clock::random(&crate::adapters::SystemClock::new(), &mut bytes);
     let text: String = bytes
         .iter()
-        .filter_map(|byte| LETTERS.get(usize::from(byte % 64)).map(|letter| char::from(*letter)))
+        .filter_map(|byte| {
+            LETTERS
+                .get(usize::from(byte % 64))
+                .map(|letter| char::from(*letter))
+        })
         .collect();
     SecretString::from(text)
 }
@@ -241,7 +321,9 @@ impl Furnisher<'_> {
         );
         blueprint.class.clone_from(&database.class);
         blueprint.subnet_group.clone_from(&database.subnet_group);
-        blueprint.security_groups.clone_from(&database.security_groups);
+        blueprint
+            .security_groups
+            .clone_from(&database.security_groups);
         let group = &database.parameter_group;
         blueprint.parameter_group = (!group.starts_with("default.")).then(|| group.clone());
         blueprint.backup_retention_days = database.retention_days;
@@ -249,18 +331,27 @@ impl Furnisher<'_> {
         blueprint.multi_az = database.multi_az;
         blueprint.tags.clone_from(&database.tags);
         blueprint.extensions.clone_from(&self.drill.extensions);
-        self.sandbox.create_instance(blueprint).await.map_err(sandbox_failed)
+        self.sandbox
+            .create_instance(blueprint)
+            .await
+            .map_err(sandbox_failed)
     }
 
     async fn superuser(&self) -> Result<Client, Failure> {
         let id = self.database.instance.as_str();
-        self.sandbox.superuser(id, &self.database.database).await.map_err(sandbox_failed)
+        self.sandbox
+            .superuser(id, &self.database.database)
+            .await
+            .map_err(sandbox_failed)
     }
 
     /// A session as the master user, to whom everything belongs that the drill creates.
     async fn master(&self) -> Result<Client, Failure> {
         let client = self.superuser().await?;
-        client.batch_execute(&format!("SET ROLE {MASTER}")).await.map_err(sql_failed("becoming the master user"))?;
+        client
+            .batch_execute(&format!("SET ROLE {MASTER}"))
+            .await
+            .map_err(sql_failed("becoming the master user"))?;
         Ok(client)
     }
 
@@ -275,8 +366,12 @@ impl Furnisher<'_> {
 
     async fn create_roles(&self, passwords: &Passwords) -> Result<(), Failure> {
         let client = self.master().await?;
-        let roles: BTreeSet<&RoleName> =
-            self.environment.applications.values().filter_map(|application| application.role.as_ref()).collect();
+        let roles: BTreeSet<&RoleName> = self
+            .environment
+            .applications
+            .values()
+            .filter_map(|application| application.role.as_ref())
+            .collect();
         for role in roles {
             // The password has no quote in it, and a quoted name's quotes are doubled.
             let sql = format!(
@@ -284,19 +379,30 @@ impl Furnisher<'_> {
                 role.as_str().replace('"', "\"\""),
                 passwords.application.expose_secret()
             );
-            client.batch_execute(&sql).await.map_err(sql_failed(format_args!("creating role {role}")))?;
+            client
+                .batch_execute(&sql)
+                .await
+                .map_err(sql_failed(format_args!("creating role {role}")))?;
         }
         Ok(())
     }
 
     /// The secrets of all declared databases and applications. Those of databases that don't exist yet have a
     /// password that opens nothing and the address of the one that does.
-    fn create_secrets(&self, address: &InstanceAddress, passwords: &Passwords) -> Result<(), Failure> {
+    fn create_secrets(
+        &self,
+        address: &InstanceAddress,
+        passwords: &Passwords,
+    ) -> Result<(), Failure> {
         let mut secrets: BTreeMap<&str, SecretString> = BTreeMap::new();
         for (name, database) in &self.environment.databases {
             let exists = *name == self.drill.database;
             let credentials = |username: &str, password: &SecretString| {
-                let password = if exists { password } else { &passwords.placeholder };
+                let password = if exists {
+                    password
+                } else {
+                    &passwords.placeholder
+                };
                 credentials(database, address, username, password)
             };
             let master = || credentials(MASTER, &passwords.master);
@@ -315,42 +421,70 @@ impl Furnisher<'_> {
             }
         }
         for (name, value) in secrets {
-            self.sandbox.create_secret(name, value).map_err(sandbox_failed)?;
+            self.sandbox
+                .create_secret(name, value)
+                .map_err(sandbox_failed)?;
         }
         Ok(())
     }
 
     /// What names the active database of an application: the one that exists, if it may use it.
-    fn active_value(&self, application: &Application, secrets: &BTreeMap<&str, SecretString>) -> Option<SecretString> {
+    fn active_value(
+        &self,
+        application: &Application,
+        secrets: &BTreeMap<&str, SecretString>,
+    ) -> Option<SecretString> {
         let uses = application.databases.contains(&self.drill.database);
-        let name = if uses { Some(&self.drill.database) } else { application.databases.first() };
+        let name = if uses {
+            Some(&self.drill.database)
+        } else {
+            application.databases.first()
+        };
         let secret = &self.environment.database(name?)?.secret;
         match &application.active {
             Active::Pointer { field: None, .. } => Some(SecretString::from(secret.as_str())),
-            Active::Pointer { field: Some(field), .. } => {
-                Some(SecretString::from(json!({ field: secret.as_str() }).to_string()))
-            }
+            Active::Pointer {
+                field: Some(field), ..
+            } => Some(SecretString::from(
+                json!({ field: secret.as_str() }).to_string(),
+            )),
             Active::Copy { .. } => secrets.get(secret.as_str()).cloned(),
         }
     }
 
     /// Starts a stand-in for every application that uses the drilled database, and waits until each is well.
-    async fn start_applications(&self, screen: Screen) -> Result<BTreeMap<ApplicationName, String>, Failure> {
+    async fn start_applications(
+        &self,
+        screen: Screen,
+    ) -> Result<BTreeMap<ApplicationName, String>, Failure> {
         let mut health = BTreeMap::new();
         for (name, application) in &self.environment.applications {
             if !application.databases.contains(&self.drill.database) {
                 continue;
             }
             let active = match &application.active {
-                Active::Pointer { secret, .. } => ActiveSecret::Pointer { secret: secret.to_string() },
-                Active::Copy { secret } => ActiveSecret::Copy { secret: secret.to_string() },
+                Active::Pointer { secret, .. } => ActiveSecret::Pointer {
+                    secret: secret.to_string(),
+                },
+                Active::Copy { secret } => ActiveSecret::Copy {
+                    secret: secret.to_string(),
+                },
             };
             let blueprint = ApplicationBlueprint::new(name.as_str(), active);
-            let started = self.sandbox.start_application(blueprint).await.map_err(sandbox_failed)?;
+            let started = self
+                .sandbox
+                .start_application(blueprint)
+                .await
+                .map_err(sandbox_failed)?;
             await_health(&started.health_url).await.map_err(|seen| {
-                Failure::outside(format!("the stand-in for application {name} is not well: {seen}"))
+                Failure::outside(format!(
+                    "the stand-in for application {name} is not well: {seen}"
+                ))
             })?;
-            screen.say(format_args!("  a stand-in for application {name} is well: {}", started.health_url));
+            screen.say(format_args!(
+                "  a stand-in for application {name} is well: {}",
+                started.health_url
+            ));
             health.insert(name.clone(), started.health_url);
         }
         Ok(health)
@@ -358,7 +492,12 @@ impl Furnisher<'_> {
 }
 
 /// Credentials as RDS lays them out in a secret.
-fn credentials(database: &Database, address: &InstanceAddress, username: &str, password: &SecretString) -> SecretString {
+fn credentials(
+    database: &Database,
+    address: &InstanceAddress,
+    username: &str,
+    password: &SecretString,
+) -> SecretString {
     SecretString::from(
         json!({
             "engine": "postgres",
@@ -375,11 +514,17 @@ fn credentials(database: &Database, address: &InstanceAddress, username: &str, p
 
 /// Waits until a health address answers 200; otherwise says what was last seen.
 async fn await_health(address: &str) -> Result<(), String> {
-    let question = HealthQuestion { http: address.to_owned(), expect: 200 };
+    let question = HealthQuestion {
+        http: address.to_owned(),
+        expect: 200,
+    };
     let begun = Instant::now();
     let asker = HttpHealth::default();
     loop {
-        let answer = asker.ask(&question).await.map_err(|error| error.to_string())?;
+        let answer = asker
+            .ask(&question)
+            .await
+            .map_err(|error| error.to_string())?;
         if answer.healthy {
             return Ok(());
         }
@@ -391,11 +536,17 @@ async fn await_health(address: &str) -> Result<(), String> {
 }
 
 /// Rows of each of these tables.
-pub async fn count_all(client: &Client, tables: &[TableDigest]) -> Result<BTreeMap<TableName, u64>, Failure> {
+pub async fn count_all(
+    client: &Client,
+    tables: &[TableDigest],
+) -> Result<BTreeMap<TableName, u64>, Failure> {
     let mut counts = BTreeMap::new();
     for TableDigest { name, .. } in tables {
         let sql = format!("SELECT count(*) FROM {}", quoted(name));
-        let row = client.query_one(&sql, &[]).await.map_err(sql_failed(format_args!("counting {name}")))?;
+        let row = client
+            .query_one(&sql, &[])
+            .await
+            .map_err(sql_failed(format_args!("counting {name}")))?;
         let count: i64 = row.get(0);
         counts.insert(name.clone(), u64::try_from(count).unwrap_or(0));
     }

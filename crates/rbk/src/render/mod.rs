@@ -4,6 +4,9 @@ pub mod colour;
 pub mod diagnostics;
 pub mod expression;
 pub mod plan;
+pub mod progress;
+pub mod summary;
+pub mod time;
 
 use serde::Serialize;
 

@@ -74,8 +74,14 @@ impl Progress {
         };
         for (index, step) in plan.steps.iter().enumerate() {
             let title = printable(step.path.as_str());
-            let after = plan.steps.get(index + 1).map(|next| printable(next.path.as_str()));
-            let place = Place::Step { number: index + 1, title };
+            let after = plan
+                .steps
+                .get(index + 1)
+                .map(|next| printable(next.path.as_str()));
+            let place = Place::Step {
+                number: index + 1,
+                title,
+            };
             learn(&step.actions, &place, after.as_deref());
         }
         learn(&plan.on_failure, &Place::OnFailure, None);
@@ -96,7 +102,11 @@ impl Progress {
     }
 
     fn begin(&self, state: &mut State, action: &ActionId) {
-        if state.current.as_ref().is_some_and(|current| current.action == *action) {
+        if state
+            .current
+            .as_ref()
+            .is_some_and(|current| current.action == *action)
+        {
             return;
         }
         self.clear(state);
@@ -105,20 +115,32 @@ impl Progress {
         };
         if state.shown_step.as_ref() != Some(&known.place) {
             let heading = match &known.place {
-                Place::Step { number, title } => format!("Step {number} of {}: {title}", state.steps),
+                Place::Step { number, title } => {
+                    format!("Step {number} of {}: {title}", state.steps)
+                }
                 Place::OnFailure => "On failure".to_owned(),
             };
             self.screen.say("");
             self.screen.say(self.screen.err.bold(heading));
             state.shown_step = Some(known.place.clone());
         }
-        let bar = (self.screen.live && !known.waits_for_person).then(|| bar(&known.summary, known.next.as_deref()));
+        let bar = (self.screen.live && !known.waits_for_person)
+            .then(|| bar(&known.summary, known.next.as_deref()));
         if !self.screen.live {
-            let limit = known.limit.map_or(String::new(), |seconds| format!(" (at most {})", duration_text(seconds)));
-            self.screen.say(format_args!("  - {}{limit}", known.summary));
+            let limit = known.limit.map_or(String::new(), |seconds| {
+                format!(" (at most {})", duration_text(seconds))
+            });
+            self.screen
+                .say(format_args!("  - {}{limit}", known.summary));
         }
         let now = Instant::now();
-        state.current = Some(Current { action: action.clone(), since: now, seen: String::new(), told: now, bar });
+        state.current = Some(Current {
+            action: action.clone(),
+            since: now,
+            seen: String::new(),
+            told: now,
+            bar,
+        });
     }
 
     fn clear(&self, state: &mut State) {
@@ -127,19 +149,49 @@ impl Progress {
         }
     }
 
-    /// The last line of an action.
+    /// A line between those of the run.
+    pub fn say(&self, line: &str) {
+        let state = self.state();
+        match state
+            .current
+            .as_ref()
+            .and_then(|current| current.bar.as_ref())
+        {
+            Some(bar) => bar.suspend(|| self.screen.say(line)),
+            None => self.screen.say(line),
+        }
+    }
+
+    /// The last lines of an action: its mark, how long it took, what it was for, and what was seen.
     fn finish(&self, state: &mut State, action: &ActionId, mark: &str, word: &str, detail: &str) {
-        let since = state.current.as_ref().filter(|current| current.action == *action).map(|current| current.since);
-        let took = since.map_or(String::new(), |since| format!(" {}", short(since.elapsed())));
+        let current = state
+            .current
+            .as_ref()
+            .filter(|current| current.action == *action);
+        let took = current.map_or_else(String::new, |current| short(current.since.elapsed()));
         self.clear(state);
         let paint = self.screen.err;
-        let detail = if detail.is_empty() { String::new() } else { format!(": {}", printable(detail)) };
+        let detail = printable(detail);
         if self.screen.live {
-            let summary = state.actions.get(action).map_or(action.as_str(), |known| known.summary.as_str());
-            let word = if word == "done" { String::new() } else { format!(" {word}") };
-            self.screen.say(format_args!("  {mark} {summary}{word}{}", paint.dim(format_args!("{took}{detail}"))));
+            let summary = state
+                .actions
+                .get(action)
+                .map_or(action.as_str(), |known| known.summary.as_str());
+            self.screen
+                .say(format_args!("  {mark} {took:>7}  {summary}"));
+            let rest = [if word == "done" { "" } else { word }, &detail];
+            let rest: Vec<&str> = rest.into_iter().filter(|part| !part.is_empty()).collect();
+            if !rest.is_empty() {
+                self.screen
+                    .say(format_args!("             {}", paint.dim(rest.join(": "))));
+            }
         } else {
-            self.screen.say(format_args!("    {word}{took}{detail}"));
+            let detail = if detail.is_empty() {
+                detail
+            } else {
+                format!(": {detail}")
+            };
+            self.screen.say(format_args!("    {word} {took}{detail}"));
         }
     }
 
@@ -149,11 +201,14 @@ impl Progress {
         };
         let seen = printable(seen);
         if let Some(bar) = &current.bar {
-            let limit = limit.map_or(String::new(), |limit| format!(" of {}", duration_text(limit.as_secs())));
+            let limit = limit.map_or(String::new(), |limit| {
+                format!(" of {}", duration_text(limit.as_secs()))
+            });
             bar.set_prefix(format!("{}{limit}", short(elapsed)));
             bar.set_message(seen);
         } else if !self.screen.live && (seen != current.seen || current.told.elapsed() >= REPEAT) {
-            self.screen.say(format_args!("    {} {seen}", short(elapsed)));
+            self.screen
+                .say(format_args!("    {} {seen}", short(elapsed)));
             current.seen = seen;
             current.told = Instant::now();
         }
@@ -166,7 +221,11 @@ impl Progress {
             self.screen.say(paint.bold("Before the first effect"));
             state.preflight_shown = true;
         }
-        self.screen.say(format_args!("  {} {}", paint.green("✓"), printable(&observation.to_string())));
+        self.screen.say(format_args!(
+            "  {} {}",
+            paint.green("✓"),
+            printable(&observation.to_string())
+        ));
     }
 
     /// What isn't about one action.
@@ -181,9 +240,16 @@ impl Progress {
                 header.account,
                 header.region
             ),
-            Event::Lease(lease) if record.epoch > 1 => format!("resumed by {}", printable(&lease.operator)),
-            Event::Aborted { by, reason } => format!("given up by {}: {}", printable(by), printable(reason)),
-            Event::Observed { preflight: Some(_), observation } => {
+            Event::Lease(lease) if record.epoch > 1 => {
+                format!("resumed by {}", printable(&lease.operator))
+            }
+            Event::Aborted { by, reason } => {
+                format!("given up by {}: {}", printable(by), printable(reason))
+            }
+            Event::Observed {
+                preflight: Some(_),
+                observation,
+            } => {
                 self.preflight(state, observation);
                 return;
             }
@@ -197,7 +263,12 @@ impl Observer for Progress {
     fn record(&self, record: &Record) {
         let mut state = self.state();
         let state = &mut *state;
-        let Entry { action: Some(action), event, .. } = &record.entry else {
+        let Entry {
+            action: Some(action),
+            event,
+            ..
+        } = &record.entry
+        else {
             self.whole_run(state, record);
             return;
         };
@@ -205,22 +276,45 @@ impl Observer for Progress {
         let (good, bad, open) = (paint.green("✓"), paint.red("✗"), paint.yellow("!"));
         match event {
             Event::Started | Event::Intent(_) => self.begin(state, action),
-            Event::Observed { observation: Observation::Condition { seen, attended, .. }, .. } => {
+            Event::Observed {
+                observation: Observation::Condition { seen, attended, .. },
+                ..
+            } => {
                 self.seen(state, seen, Duration::from_millis(*attended), None);
             }
             Event::Outcome(Outcome::Done { how, detail, .. }) => {
                 self.finish(state, action, &good, how_word(*how), detail);
             }
             Event::Outcome(Outcome::Failed { failure }) => {
-                self.finish(state, action, &bad, &paint.red("failed"), &failure.to_string());
+                self.finish(
+                    state,
+                    action,
+                    &bad,
+                    &paint.red("failed"),
+                    &failure.to_string(),
+                );
             }
             Event::Unknown { failure } => {
-                self.finish(state, action, &open, &paint.yellow("can't be decided"), &failure.to_string());
+                self.finish(
+                    state,
+                    action,
+                    &open,
+                    &paint.yellow("can't be decided"),
+                    &failure.to_string(),
+                );
             }
             Event::Approved { by, .. } => self.finish(state, action, &good, "approved", by),
-            Event::Skipped { reason } => self.finish(state, action, &open, &paint.yellow("skipped"), reason),
+            Event::Skipped { reason } => {
+                self.finish(state, action, &open, &paint.yellow("skipped"), reason)
+            }
             Event::Suspended { failure, .. } => {
-                self.finish(state, action, &open, &paint.yellow("suspended"), &failure.to_string());
+                self.finish(
+                    state,
+                    action,
+                    &open,
+                    &paint.yellow("suspended"),
+                    &failure.to_string(),
+                );
             }
             _ => {}
         }
@@ -245,8 +339,13 @@ fn how_word(how: How) -> &'static str {
 /// The line that changes: what is done, how long, what was last seen, and what is next.
 fn bar(summary: &str, next: Option<&str>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let next = next.map_or(String::new(), |next| format!("\n    next: {}", braces(next)));
-    let template = format!("  {{spinner}} {}  {{prefix:.cyan}} {{wide_msg:.dim}}{next}", braces(summary));
+    let next = next.map_or(String::new(), |next| {
+        format!("\n    next: {}", braces(next))
+    });
+    let template = format!(
+        "  {{spinner}} {}  {{prefix:.cyan}} {{wide_msg:.dim}}{next}",
+        braces(summary)
+    );
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }
@@ -256,5 +355,7 @@ fn bar(summary: &str, next: Option<&str>) -> ProgressBar {
 
 /// Keeps user text from being read as a part of the template.
 fn braces(text: &str) -> String {
-    text.replace('{', "{{").replace('}', "}}").replace('\n', " ")
+    text.replace('{', "{{")
+        .replace('}', "}}")
+        .replace('\n', " ")
 }

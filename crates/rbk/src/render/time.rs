@@ -24,7 +24,14 @@ mod tests {
 
     #[test]
     fn the_unit_fits_the_length() {
-        let cases = [(0, "0.0s"), (449, "0.4s"), (59_949, "59.9s"), (59_960, "1m00s"), (185_000, "3m05s"), (3_725_000, "1h02m")];
+        let cases = [
+            (0, "0.0s"),
+            (449, "0.4s"),
+            (59_949, "59.9s"),
+            (59_960, "1m00s"),
+            (185_000, "3m05s"),
+            (3_725_000, "1h02m"),
+        ];
         for (millis, text) in cases {
             assert_eq!(short(Duration::from_millis(millis)), text);
         }

@@ -13,9 +13,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use toml::de::DeTable;
 
+const SHIPPED: &str = "../../runbooks/environments/environment.schema.json";
+
+fn written() -> String {
+    let mut text = serde_json::to_string_pretty(&schema()).expect("it is JSON");
+    text.push('\n');
+    text
+}
+
 #[test]
-fn the_schema() {
-    insta::assert_json_snapshot!(schema());
+fn the_shipped_schema_is_this_one() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(SHIPPED);
+    let shipped = std::fs::read_to_string(&file).expect("it is shipped");
+    assert!(
+        shipped == written(),
+        "write it anew: cargo test -p rbk-core write_the_shipped_schema -- --ignored"
+    );
+}
+
+#[test]
+#[ignore = "writes the shipped schema"]
+fn write_the_shipped_schema() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(SHIPPED);
+    std::fs::write(file, written()).expect("it can be written");
 }
 
 #[test]

@@ -1,0 +1,209 @@
+//! What a journal says, folded: everything that a resumed run decides by.
+
+use super::event::{
+    Decision, Entry, Event, Failed, Header, Intent, Observation, Outcome, Proof, Record,
+};
+use crate::ids::{ActionId, ApplicationName, DatabaseName, ResourceId, SecretName, VersionId};
+use crate::run::Failure;
+use crate::value::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a journal says.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The header.
+    pub header: Option<Header>,
+    /// The observed `let`s.
+    pub bindings: BTreeMap<String, Value>,
+    /// The version of a secret that is current as far as this run knows: seen at preflight, or moved by itself.
+    pub current: BTreeMap<SecretName, Option<VersionId>>,
+    /// The version that was current at preflight.
+    pub original: BTreeMap<SecretName, Option<VersionId>>,
+    /// All versions that this run made.
+    pub own: BTreeMap<SecretName, BTreeSet<VersionId>>,
+    /// The version that this run staged last.
+    pub staged: BTreeMap<SecretName, VersionId>,
+    /// The applications' databases at preflight.
+    pub active: BTreeMap<ApplicationName, Option<DatabaseName>>,
+    /// The instances that this run created.
+    pub created: BTreeMap<DatabaseName, ResourceId>,
+    /// Which entries of the plan's preflight are journaled.
+    pub preflight: BTreeSet<usize>,
+    /// By action.
+    pub actions: BTreeMap<ActionId, ActionFacts>,
+    /// What stopped the steps.
+    pub first: Option<Failed>,
+    /// What went wrong in `on failure`.
+    pub second: Option<Failed>,
+}
+
+/// What a journal says of one action.
+#[derive(Debug, Clone, Default)]
+pub struct ActionFacts {
+    /// The first record of it.
+    pub began: Option<jiff::Timestamp>,
+    /// Its last intent, and when.
+    pub intent: Option<(Intent, jiff::Timestamp)>,
+    /// How many intents there were.
+    pub attempts: u32,
+    /// Attended time in milliseconds.
+    pub attended: u64,
+    /// Seconds that a person added to its deadline.
+    pub extended: u64,
+    /// What was seen last while it was awaited.
+    pub seen: Option<(bool, String)>,
+    /// What a person said of its unknown outcome.
+    pub resolved: Option<(Decision, String, String)>,
+    /// Its last record is an unknown outcome.
+    pub unknown: Option<Failure>,
+    /// It is over: what its last record says.
+    pub over: Option<Event>,
+    /// When it was over.
+    pub ended: Option<jiff::Timestamp>,
+}
+
+impl Facts {
+    /// Takes one more record in.
+    pub fn apply(&mut self, record: &Record) {
+        let Entry {
+            step,
+            action,
+            event,
+            ..
+        } = &record.entry;
+        if let Some(id) = action {
+            self.actions
+                .entry(id.clone())
+                .or_default()
+                .apply(event, record.at);
+        }
+        match event {
+            Event::Header(header) => self.header = Some(header.clone()),
+            Event::Observed {
+                preflight,
+                observation,
+            } => {
+                self.preflight.extend(preflight);
+                self.observe(observation);
+            }
+            Event::Outcome(Outcome::Done { proof, .. }) => match proof {
+                Some(Proof::Instance {
+                    database, resource, ..
+                }) => {
+                    self.created.insert(database.clone(), resource.clone());
+                }
+                Some(Proof::Staged { secret, version }) => {
+                    let own = self.own.entry(secret.clone()).or_default();
+                    if self.original.get(secret) != Some(&Some(version.clone())) {
+                        own.insert(version.clone());
+                    }
+                    self.staged.insert(secret.clone(), version.clone());
+                }
+                Some(Proof::Promoted { secret, version }) => {
+                    self.current.insert(secret.clone(), Some(version.clone()));
+                }
+                None => {}
+            },
+            Event::Outcome(Outcome::Failed { failure }) => self.fail(Failed {
+                step: step.clone(),
+                action: action.clone(),
+                failure: failure.clone(),
+            }),
+            Event::Aborted { by, reason } => self.fail(Failed {
+                step: None,
+                action: None,
+                failure: Failure::Aborted {
+                    by: by.clone(),
+                    reason: reason.clone(),
+                },
+            }),
+            Event::End { first, second, .. } => {
+                self.first = first.clone();
+                self.second = second.clone();
+            }
+            _ => {}
+        }
+    }
+
+    /// What is known of an action.
+    pub fn action(&self, id: &ActionId) -> Option<&ActionFacts> {
+        self.actions.get(id)
+    }
+
+    fn observe(&mut self, observation: &Observation) {
+        match observation {
+            Observation::SecretVersion { secret, version } => {
+                self.current.insert(secret.clone(), version.clone());
+                self.original.insert(secret.clone(), version.clone());
+            }
+            Observation::ActiveDatabase {
+                application,
+                database,
+            } => {
+                self.active.insert(application.clone(), database.clone());
+            }
+            Observation::Binding { name, value } => {
+                self.bindings.insert(name.clone(), value.clone());
+            }
+            Observation::Identity { .. }
+            | Observation::Absent { .. }
+            | Observation::Required { .. }
+            | Observation::Condition { .. } => {}
+        }
+    }
+
+    fn fail(&mut self, failed: Failed) {
+        if self.first.is_none() {
+            self.first = Some(failed);
+        } else {
+            self.second = Some(failed);
+        }
+    }
+}
+
+impl ActionFacts {
+    fn apply(&mut self, event: &Event, at: jiff::Timestamp) {
+        self.began.get_or_insert(at);
+        match event {
+            Event::Intent(intent) => {
+                self.intent = Some((intent.clone(), at));
+                self.attempts += 1;
+                self.resolved = None;
+            }
+            Event::Observed {
+                observation:
+                    Observation::Condition {
+                        holds,
+                        seen,
+                        attended,
+                        ..
+                    },
+                ..
+            } => {
+                self.attended = *attended;
+                self.seen = Some((*holds, seen.clone()));
+            }
+            Event::Suspended { attended, .. } => self.attended = self.attended.max(*attended),
+            Event::Extended { seconds, .. } => {
+                self.extended = self.extended.saturating_add(*seconds);
+            }
+            Event::Unknown { failure } => {
+                self.unknown = Some(failure.clone());
+                self.resolved = None;
+            }
+            Event::Resolved {
+                decision,
+                by,
+                reason,
+            } => {
+                self.unknown = None;
+                self.resolved = Some((*decision, by.clone(), reason.clone()));
+            }
+            Event::Outcome(_) | Event::Approved { .. } | Event::Skipped { .. } => {
+                self.over = Some(event.clone());
+                self.ended = Some(at);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Journals that are whole, torn and damaged.

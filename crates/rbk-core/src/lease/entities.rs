@@ -1,0 +1,134 @@
+//! What a plan touches: every instance and secret that it changes or reads a decision from.
+
+use crate::environment::Environment;
+use crate::ids::{ApplicationName, DatabaseName, RunId, SecretName};
+use crate::plan::{Action, Expr, Plan, Preflight, SecretContent, Template, TemplatePart};
+use std::collections::BTreeSet;
+
+/// What a run of a plan must have to itself, sorted. The run itself is among it, so that nobody resumes it twice.
+pub fn entities(plan: &Plan, run: &RunId) -> Vec<String> {
+    let mut touched = Touched {
+        environment: &plan.environment,
+        names: BTreeSet::from([format!("run {run}")]),
+    };
+    for preflight in &plan.preflight {
+        touched.preflight(preflight);
+    }
+    for planned in plan.actions() {
+        touched.action(&planned.action);
+    }
+    touched.names.into_iter().collect()
+}
+
+struct Touched<'a> {
+    environment: &'a Environment,
+    names: BTreeSet<String>,
+}
+
+impl Touched<'_> {
+    fn preflight(&mut self, preflight: &Preflight) {
+        match preflight {
+            Preflight::Identity { .. } => {}
+            Preflight::Absent { database, .. } => self.database(database),
+            Preflight::SecretVersion { secret } => self.secret(secret),
+            Preflight::ActiveDatabase { application } => self.application(application),
+            Preflight::Observe { expr, .. } => self.expr(expr),
+            Preflight::Require { condition, .. } => self.expr(condition),
+        }
+    }
+
+    fn action(&mut self, action: &Action) {
+        match action {
+            Action::RestoreFromSnapshot {
+                database, snapshot, ..
+            } => {
+                self.database(database);
+                self.expr(snapshot);
+            }
+            Action::StageSecret { secret, content } => {
+                self.secret(secret);
+                match content {
+                    SecretContent::NewPassword { database, .. }
+                    | SecretContent::Pointer { database, .. }
+                    | SecretContent::CopyOf { database, .. } => self.database(database),
+                }
+            }
+            Action::SetMasterPassword { database, .. }
+            | Action::SetRolePassword { database, .. } => {
+                self.database(database);
+            }
+            Action::ProveLogin { secret, .. }
+            | Action::PromoteSecret { secret }
+            | Action::RevertSecret { secret } => {
+                self.secret(secret);
+            }
+            Action::FreezeWrites { database, .. }
+            | Action::ThawWrites { database, .. }
+            | Action::Keep { database, .. } => self.database(database),
+            Action::Await { condition, .. } | Action::Assert { condition, .. } => {
+                self.expr(condition);
+            }
+            Action::Observe { expr, .. } => self.expr(expr),
+            Action::Approve { prompt, .. } => self.template(prompt),
+            Action::Note { text } => self.template(text),
+        }
+    }
+
+    fn expr(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Value(_) | Expr::Binding { .. } | Expr::Now => {}
+            Expr::Age(inner) | Expr::Not(inner) | Expr::Negate(inner) => self.expr(inner),
+            Expr::Snapshot { id, database } => {
+                self.template(id);
+                self.database(database);
+            }
+            Expr::Count { database, .. }
+            | Expr::Query { database, .. }
+            | Expr::LatestSnapshot { database }
+            | Expr::Exists { database }
+            | Expr::Available { database }
+            | Expr::AcceptsConnections { database }
+            | Expr::ChecksPass { database } => self.database(database),
+            Expr::Healthy { application } => self.application(application),
+            Expr::Uses {
+                application,
+                database,
+            }
+            | Expr::HasLeft {
+                application,
+                database,
+            } => {
+                self.application(application);
+                self.database(database);
+            }
+            Expr::Binary { left, right, .. } => {
+                self.expr(left);
+                self.expr(right);
+            }
+        }
+    }
+
+    fn template(&mut self, template: &Template) {
+        for part in &template.0 {
+            if let TemplatePart::Expr(expr) = part {
+                self.expr(expr);
+            }
+        }
+    }
+
+    fn database(&mut self, name: &DatabaseName) {
+        if let Some(database) = self.environment.database(name) {
+            self.names.insert(format!("instance {}", database.instance));
+        }
+    }
+
+    fn application(&mut self, name: &ApplicationName) {
+        if let Some(application) = self.environment.application(name) {
+            self.secret(application.active.secret());
+        }
+    }
+
+    fn secret(&mut self, name: &SecretName) {
+        self.names.insert(format!("secret {name}"));
+    }
+}

@@ -1,0 +1,273 @@
+//! One look at the world: what is read once is known for the rest of the action, and forgotten after it.
+
+use super::credentials::Content;
+use super::failure::Failure;
+use crate::environment::{Application, Database, Environment};
+use crate::ids::{ApplicationName, DatabaseName, SecretName};
+use crate::journal::Facts;
+use crate::plan::{InstanceSettings, Plan};
+use crate::ports::{
+    Endpoint, Instance, Login, PortError, PortErrorKind, SecretFacts, SecretValue, Session, Which,
+    World,
+};
+use std::collections::BTreeMap;
+
+pub(crate) struct Look<'a> {
+    pub world: &'a World,
+    pub plan: &'a Plan,
+    pub facts: &'a Facts,
+    known: Known,
+}
+
+/// What was read.
+#[derive(Default)]
+pub(crate) struct Known {
+    instances: BTreeMap<DatabaseName, Option<Instance>>,
+    values: BTreeMap<SecretName, SecretValue>,
+    secrets: BTreeMap<SecretName, Option<SecretFacts>>,
+    sessions: BTreeMap<DatabaseName, Box<dyn Session>>,
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+pub(crate) enum Unreached {
+    /// There is nothing to reach: no instance, no address yet, or a state that it doesn't come back from.
+    Nothing(String),
+    /// It can't be reached.
+    Unreachable(PortError),
+    /// Something else.
+    Failed(Failure),
+}
+
+impl From<Failure> for Unreached {
+    fn from(failure: Failure) -> Self {
+        Unreached::Failed(failure)
+    }
+}
+
+impl<'a> Look<'a> {
+    pub fn new(world: &'a World, plan: &'a Plan, facts: &'a Facts) -> Self {
+        Self::knowing(world, plan, facts, Known::default())
+    }
+
+    /// A look that goes on from another one of the same moment.
+    pub fn knowing(world: &'a World, plan: &'a Plan, facts: &'a Facts, known: Known) -> Self {
+        Self {
+            world,
+            plan,
+            facts,
+            known,
+        }
+    }
+
+    pub fn into_known(self) -> Known {
+        self.known
+    }
+
+    pub fn environment(&self) -> &'a Environment {
+        &self.plan.environment
+    }
+
+    pub fn database(&self, name: &DatabaseName) -> Result<&'a Database, Failure> {
+        self.environment()
+            .database(name)
+            .ok_or_else(|| Failure::Bug {
+                message: format!("the plan names database `{name}`, and its environment does not"),
+            })
+    }
+
+    pub fn application(&self, name: &ApplicationName) -> Result<&'a Application, Failure> {
+        self.environment()
+            .application(name)
+            .ok_or_else(|| Failure::Bug {
+                message: format!(
+                    "the plan names application `{name}`, and its environment does not"
+                ),
+            })
+    }
+
+    pub async fn instance(&mut self, name: &DatabaseName) -> Result<Option<Instance>, Failure> {
+        if let Some(known) = self.known.instances.get(name) {
+            return Ok(known.clone());
+        }
+        let instance = self
+            .world
+            .rds
+            .instance(&self.database(name)?.instance)
+            .await?;
+        self.known.instances.insert(name.clone(), instance.clone());
+        Ok(instance)
+    }
+
+    /// Host and port, of an instance that has them.
+    pub async fn endpoint(&mut self, name: &DatabaseName) -> Result<Endpoint, Failure> {
+        let id = &self.database(name)?.instance;
+        let instance = self
+            .instance(name)
+            .await?
+            .ok_or_else(|| Failure::Vanished {
+                instance: id.clone(),
+            })?;
+        instance.endpoint.ok_or_else(|| Failure::Evaluation {
+            doing: format!("looking for the address of `{id}`"),
+            reason: format!("it has none while it is `{}`", instance.status),
+        })
+    }
+
+    pub async fn secret(&mut self, name: &SecretName) -> Result<Option<SecretFacts>, Failure> {
+        if let Some(known) = self.known.secrets.get(name) {
+            return Ok(known.clone());
+        }
+        let facts = self.world.secrets.describe(name).await?;
+        self.known.secrets.insert(name.clone(), facts.clone());
+        Ok(facts)
+    }
+
+    /// The current version's value.
+    pub async fn current(&mut self, name: &SecretName) -> Result<SecretValue, Failure> {
+        if let Some(known) = self.known.values.get(name) {
+            return Ok(known.clone());
+        }
+        let value = self.world.secrets.value(name, &Which::current()).await?;
+        self.known.values.insert(name.clone(), value.clone());
+        Ok(value)
+    }
+
+    /// A session as the database's administrator, at the address that RDS names.
+    pub async fn session(&mut self, name: &DatabaseName) -> Result<&dyn Session, Unreached> {
+        if !self.known.sessions.contains_key(name) {
+            let secret = self.database(name)?.administration().clone();
+            let session = self.log_in(name, &secret).await?;
+            self.known.sessions.insert(name.clone(), session);
+        }
+        self.known
+            .sessions
+            .get(name)
+            .map(AsRef::as_ref)
+            .ok_or_else(|| bug("a session was lost"))
+    }
+
+    /// The same, to be kept.
+    pub async fn into_session(
+        mut self,
+        name: &DatabaseName,
+    ) -> Result<Box<dyn Session>, Unreached> {
+        let secret = self.database(name)?.administration().clone();
+        self.log_in(name, &secret).await
+    }
+
+    async fn log_in(
+        &mut self,
+        name: &DatabaseName,
+        secret: &SecretName,
+    ) -> Result<Box<dyn Session>, Unreached> {
+        let database = self.database(name)?;
+        let id = &database.instance;
+        let Some(instance) = self.instance(name).await? else {
+            return Err(Unreached::Nothing(format!("there is no instance `{id}`")));
+        };
+        let Some(endpoint) = instance.endpoint.clone() else {
+            return Err(Unreached::Nothing(format!(
+                "instance `{id}` is `{}` and has no address",
+                instance.status
+            )));
+        };
+        let value = self.current(secret).await?;
+        let content = Content::parse(secret, &value)?;
+        let login = Login {
+            host: endpoint.host,
+            port: endpoint.port,
+            database: database.database.clone(),
+            username: content.need(secret, "username")?.to_owned(),
+            password: content.password(secret)?,
+        };
+        match self.world.postgres.connect(&login).await {
+            Ok(session) => Ok(session),
+            Err(error) if error.kind == PortErrorKind::Unreachable => {
+                Err(match instance.terminal_status() {
+                    Some(status) => Unreached::Nothing(format!(
+                        "instance `{id}` is `{status}` and can't be reached"
+                    )),
+                    None => Unreached::Unreachable(error),
+                })
+            }
+            Err(error) => Err(Unreached::Failed(error.into())),
+        }
+    }
+}
+
+fn bug(message: &str) -> Unreached {
+    Unreached::Failed(Failure::Bug {
+        message: message.to_owned(),
+    })
+}
+
+/// What RDS made otherwise than it was asked to.
+pub(crate) fn differences(asked: &InstanceSettings, instance: &Instance) -> Vec<String> {
+    let is = &instance.settings;
+    let mut found = Vec::new();
+    let mut compare = |what: &str, asked: String, is: String| {
+        if asked != is {
+            found.push(format!("{what} is {is}, not {asked}"));
+        }
+    };
+    compare("the class", asked.class.clone(), is.class.clone());
+    compare(
+        "the subnet group",
+        asked.subnet_group.clone(),
+        is.subnet_group.clone(),
+    );
+    compare(
+        "the security groups",
+        sorted(&asked.security_groups),
+        sorted(&is.security_groups),
+    );
+    compare(
+        "the parameter group",
+        asked.parameter_group.clone(),
+        is.parameter_group.clone(),
+    );
+    compare(
+        "multi-AZ",
+        asked.multi_az.to_string(),
+        is.multi_az.to_string(),
+    );
+    compare(
+        "a public address",
+        asked.publicly_accessible.to_string(),
+        is.publicly_accessible.to_string(),
+    );
+    if let (Some(asked), Some(is)) = (&asked.storage_type, &is.storage_type) {
+        compare("the storage type", asked.clone(), is.clone());
+    }
+    compare(
+        "IAM authentication",
+        asked.iam_authentication.to_string(),
+        is.iam_authentication.to_string(),
+    );
+    compare(
+        "the retention in days",
+        asked.retention_days.to_string(),
+        is.retention_days.to_string(),
+    );
+    compare(
+        "deletion protection",
+        asked.deletion_protection.to_string(),
+        is.deletion_protection.to_string(),
+    );
+    for (key, value) in &asked.tags {
+        let is = instance.tags.get(key).cloned();
+        compare(
+            &format!("tag `{key}`"),
+            value.clone(),
+            is.unwrap_or_else(|| "absent".to_owned()),
+        );
+    }
+    found
+}
+
+fn sorted(names: &[String]) -> String {
+    let mut names = names.to_vec();
+    names.sort();
+    names.join(", ")
+}

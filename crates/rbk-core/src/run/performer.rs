@@ -1,0 +1,380 @@
+//! Performs a plan from where its journal stands to where it ends.
+
+use super::effect::Backoff;
+use super::ending::{Ending, EndingKind};
+use super::failure::{Class, Failure};
+use super::look::Look;
+use super::options::{Hooks, Interrupt, Observer, Tick};
+use crate::action::{self, Kind};
+use crate::ids::{ActionId, RunId, StepPath};
+use crate::journal::{Entry, Event, Facts, Failed, Journal, JournalError, Outcome, Phase};
+use crate::lease::Lease;
+use crate::plan::{Plan, PlannedAction};
+use crate::ports::World;
+use crate::status;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) struct Performer<'a> {
+    pub world: &'a World,
+    pub plan: &'a Plan,
+    pub plan_hash: String,
+    pub journal: Journal,
+    pub interrupt: Interrupt,
+    pub observer: Arc<dyn Observer>,
+    pub hooks: Arc<dyn Hooks>,
+    pub operator: String,
+    /// Seconds, given to the first await that is performed.
+    pub extend: Option<u64>,
+    /// Whether an earlier epoch has proven who we are: the credentials may be others now.
+    pub is_resumed: bool,
+    /// Held for as long as this lives.
+    pub _lease: Box<dyn Lease>,
+}
+
+/// What an action sees.
+pub(crate) struct Scene<'s> {
+    pub world: &'s World,
+    pub plan: &'s Plan,
+    pub plan_hash: &'s str,
+    pub facts: &'s Facts,
+    pub run: &'s RunId,
+    pub planned: &'s PlannedAction,
+}
+
+impl<'s> Scene<'s> {
+    pub fn look(&self) -> Look<'s> {
+        Look::new(self.world, self.plan, self.facts)
+    }
+}
+
+impl Performer<'_> {
+    /// Performs what is left, writes the last record, and says how it ended.
+    pub async fn perform(mut self) -> Ending {
+        let (kind, exit_code, first, second) = match self.prove_identity_again().await {
+            // With other credentials the run isn't over, it just can't go on.
+            Err(failure) => self.stop(failure, Some(EndingKind::Suspended)).await,
+            Ok(()) => match self.phases().await {
+                Ok(()) => self.end().await,
+                Err(failure) => self.stop(failure, None).await,
+            },
+        };
+        self.ending(kind, exit_code, first, second)
+    }
+
+    /// The ending of a run that a failure stops before anything was performed.
+    pub async fn stopped(mut self, failure: Failure) -> Ending {
+        let kind = match failure.class() {
+            Class::Decided => Some(EndingKind::Suspended),
+            _ => None,
+        };
+        let (kind, exit_code, first, second) = self.stop(failure, kind).await;
+        self.ending(kind, exit_code, first, second)
+    }
+
+    fn ending(
+        &self,
+        kind: EndingKind,
+        exit_code: u8,
+        first: Option<Failed>,
+        second: Option<Failed>,
+    ) -> Ending {
+        let situation = status::situation(self.plan, &self.journal.facts, &self.journal.run, kind);
+        Ending {
+            run: self.journal.run.clone(),
+            kind,
+            exit_code,
+            first,
+            second,
+            entities: situation.entities,
+            by_hand: situation.by_hand,
+        }
+    }
+
+    async fn prove_identity_again(&self) -> Result<(), Failure> {
+        if self.is_resumed {
+            let proof = self.prove_identity();
+            self.interrupt.unless(1, false, proof).await?;
+        }
+        Ok(())
+    }
+
+    async fn phases(&mut self) -> Result<(), Failure> {
+        if self.journal.state.phase == Phase::Preflight {
+            self.preflight().await?;
+            self.record_of_run(Event::Ready).await?;
+        }
+        let plan = self.plan;
+        for step in &plan.steps {
+            for planned in &step.actions {
+                if self.journal.state.phase == Phase::Running {
+                    self.action(Some(&step.path), planned).await?;
+                }
+            }
+        }
+        for planned in &plan.on_failure {
+            let is_failing = self.journal.state.phase == Phase::Failing;
+            // Where no action was begun there is nothing to undo.
+            let is_begun = !self.journal.state.actions.is_empty();
+            if is_failing && is_begun && self.journal.facts.second.is_none() {
+                self.action(None, planned).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Performs one action up to its last record. An error is one that stops the run here.
+    async fn action(
+        &mut self,
+        step: Option<&StepPath>,
+        planned: &PlannedAction,
+    ) -> Result<(), Failure> {
+        let known = self.journal.facts.action(&planned.id);
+        if known.is_some_and(|known| known.over.is_some()) {
+            return Ok(());
+        }
+        if self.interrupt.level() >= 1 {
+            return Err(Failure::Interrupted { in_flight: false });
+        }
+        self.record(step, planned, Event::Started).await?;
+        let last = match action::kind(&planned.action) {
+            Kind::Effect(effect) => self.effect(step, planned, effect).await,
+            Kind::Wait(wait) => self.wait(step, planned, wait).await,
+            Kind::Once(once) => {
+                let interrupt = self.interrupt.clone();
+                let answer = interrupt
+                    .unless(1, false, once.perform(&self.scene(planned)))
+                    .await;
+                match answer {
+                    Ok(performed) => {
+                        for observation in performed.observations {
+                            let event = Event::Observed {
+                                preflight: None,
+                                observation,
+                            };
+                            self.record(step, planned, event).await?;
+                        }
+                        Ok(performed.last)
+                    }
+                    Err(failure) => Err(failure),
+                }
+            }
+        };
+        let last = match last {
+            Ok(event) => event,
+            Err(failure) if failure.class() == Class::Decided => {
+                Event::Outcome(Outcome::Failed { failure })
+            }
+            Err(failure) => return Err(failure),
+        };
+        self.record(step, planned, last).await
+    }
+
+    /// The end of a run that nothing stopped: all is done, or `on failure` is.
+    async fn end(&mut self) -> (EndingKind, u8, Option<Failed>, Option<Failed>) {
+        let first = self.journal.facts.first.clone();
+        let second = self.journal.facts.second.clone();
+        let (kind, exit_code) = match &first {
+            None => (EndingKind::Done, 0),
+            Some(Failed {
+                failure: Failure::Aborted { .. },
+                ..
+            }) => (
+                EndingKind::Aborted,
+                second
+                    .as_ref()
+                    .map_or(0, |second| second.failure.exit_code()),
+            ),
+            Some(first) => (EndingKind::Failed, first.failure.exit_code()),
+        };
+        let end = Event::End {
+            kind,
+            exit_code,
+            first: first.clone(),
+            second: second.clone(),
+        };
+        match self.record_of_run(end).await {
+            Ok(()) => (kind, exit_code, first, second),
+            // All is done, but the journal doesn't say so: resume will.
+            Err(failure) => {
+                let code = failure.exit_code();
+                (
+                    EndingKind::Suspended,
+                    code,
+                    Some(self.failed(failure)),
+                    second,
+                )
+            }
+        }
+    }
+
+    /// The end, or suspension, of a run that a failure stopped on its way.
+    async fn stop(
+        &mut self,
+        failure: Failure,
+        as_kind: Option<EndingKind>,
+    ) -> (EndingKind, u8, Option<Failed>, Option<Failed>) {
+        let exit_code = failure.exit_code();
+        let failed = self.failed(failure.clone());
+        let kind = match failure.class() {
+            _ if as_kind.is_some() && failure.class() != Class::Interrupted => {
+                as_kind.unwrap_or(EndingKind::Suspended)
+            }
+            // Only preflight gets here with one: a failed action is an outcome, and `on failure` follows it.
+            Class::Decided => EndingKind::Failed,
+            Class::Suspends | Class::Bug => EndingKind::Suspended,
+            Class::Interrupted => EndingKind::Interrupted,
+            Class::Undecidable => EndingKind::Undecided,
+        };
+        let action = failed.action.clone();
+        let attended = action
+            .as_ref()
+            .and_then(|id| self.journal.facts.action(id))
+            .map_or(0, |known| known.attended);
+        let event = match kind {
+            EndingKind::Failed => Event::End {
+                kind,
+                exit_code,
+                first: Some(failed.clone()),
+                second: None,
+            },
+            EndingKind::Undecided => Event::Unknown { failure },
+            _ => Event::Suspended { failure, attended },
+        };
+        let attempt = action
+            .as_ref()
+            .and_then(|id| self.journal.state.actions.get(id))
+            .map_or(0, |state| state.attempt());
+        let entry = Entry {
+            step: failed.step.clone(),
+            action,
+            attempt,
+            event,
+        };
+        // Where it was the journal that failed there is nothing left to write to; the records that are there are enough.
+        if let Err(error) = self.journal.record(entry).await {
+            tracing::warn!(%error, "the journal doesn't say how the run stopped");
+        }
+        // A failure that was already there came first.
+        let before = self.journal.facts.first.clone();
+        match before {
+            Some(first) if first != failed => (kind, exit_code, Some(first), Some(failed)),
+            _ => (kind, exit_code, Some(failed), None),
+        }
+    }
+
+    fn failed(&self, failure: Failure) -> Failed {
+        let action = self.journal.state.current.clone();
+        let step = action.as_ref().and_then(|id| self.step_of(id));
+        Failed {
+            step,
+            action,
+            failure,
+        }
+    }
+
+    /// The step that an action stands in; none in `on failure`.
+    pub fn step_of(&self, action: &ActionId) -> Option<StepPath> {
+        let mut steps = self.plan.steps.iter();
+        let step = steps.find(|step| step.actions.iter().any(|planned| planned.id == *action));
+        step.map(|step| step.path.clone())
+    }
+
+    pub fn scene<'s>(&'s self, planned: &'s PlannedAction) -> Scene<'s> {
+        Scene {
+            world: self.world,
+            plan: self.plan,
+            plan_hash: &self.plan_hash,
+            facts: &self.journal.facts,
+            run: &self.journal.run,
+            planned,
+        }
+    }
+
+    pub async fn record(
+        &mut self,
+        step: Option<&StepPath>,
+        planned: &PlannedAction,
+        event: Event,
+    ) -> Result<(), Failure> {
+        let known = self.journal.facts.action(&planned.id);
+        let attempts = known.map_or(0, |known| known.attempts);
+        let attempt = attempts + u32::from(matches!(event, Event::Intent(_)));
+        let entry = Entry {
+            step: step.cloned(),
+            action: Some(planned.id.clone()),
+            attempt,
+            event,
+        };
+        Ok(self.journal.record(entry).await?)
+    }
+
+    pub async fn record_of_run(&mut self, event: Event) -> Result<(), Failure> {
+        Ok(self.journal.record(Entry::of_run(event)).await?)
+    }
+
+    pub fn tick(
+        &self,
+        planned: &PlannedAction,
+        seen: String,
+        elapsed: Duration,
+        limit: Option<Duration>,
+    ) {
+        self.observer.tick(&Tick {
+            action: planned.id.clone(),
+            seen,
+            elapsed,
+            limit,
+        });
+    }
+
+    /// How long ago that was; nothing if the clock went back.
+    pub fn age(&self, then: jiff::Timestamp) -> Duration {
+        Duration::try_from(self.world.clock.now().duration_since(then)).unwrap_or_default()
+    }
+
+    /// Between half of it and all of it.
+    pub fn jittered(&self, wait: Duration) -> Duration {
+        let mut byte = [0_u8];
+        self.world.clock.random(&mut byte);
+        let [byte] = byte;
+        wait / 2 + wait.mul_f64(f64::from(byte) / 512.0)
+    }
+
+    pub fn backoff(steady: Duration) -> Backoff {
+        Backoff::new(steady)
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Store(error) => Failure::Journal {
+                message: error.to_string(),
+            },
+            JournalError::Illegal(illegal) => Failure::Bug {
+                message: illegal.to_string(),
+            },
+            JournalError::Encode(error) => Failure::Bug {
+                message: format!("a record can't be written as JSON: {error}"),
+            },
+        }
+    }
+}
+
+impl Interrupt {
+    /// The future's result, unless it is interrupted first. The future is dropped then, which is why everything that
+    /// changes something stands behind a journaled intent.
+    pub(crate) async fn unless<T>(
+        &self,
+        level: u8,
+        in_flight: bool,
+        future: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.reached(level) => Err(Failure::Interrupted { in_flight }),
+            result = future => result,
+        }
+    }
+}

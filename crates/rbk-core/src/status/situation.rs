@@ -1,0 +1,250 @@
+//! What state everything is in after what a journal tells, and what may be done by hand.
+
+use crate::environment::Database;
+use crate::ids::{ActionId, ApplicationName, DatabaseName, RunId, SecretName};
+use crate::journal::{Event, Facts, Outcome};
+use crate::plan::{Action, Plan, PlannedAction, SecretContent};
+use crate::run::EndingKind;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// What state an entity is in, as far as this run knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EntityState {
+    /// `database recovery (instance x)`, `application sgpt`.
+    pub entity: String,
+    /// In words.
+    pub state: String,
+}
+
+/// What state everything is in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Situation {
+    /// A line an entity.
+    pub entities: Vec<EntityState>,
+    /// What may be done by hand now, and what to type next.
+    pub by_hand: Vec<String>,
+}
+
+/// Folds what is known into what people need in the middle of the night.
+pub fn situation(plan: &Plan, facts: &Facts, run: &RunId, kind: EndingKind) -> Situation {
+    let teller = Teller { plan, facts };
+    let mut entities = Vec::new();
+    for (name, database) in &plan.environment.databases {
+        if let Some(state) = teller.database(name, database) {
+            entities.push(EntityState {
+                entity: format!("database {name} (instance `{}`)", database.instance),
+                state,
+            });
+        }
+    }
+    for (name, application) in &plan.environment.applications {
+        if let Some(state) = teller.application(name, application.active.secret()) {
+            entities.push(EntityState {
+                entity: format!("application {name}"),
+                state,
+            });
+        }
+    }
+    Situation {
+        entities,
+        by_hand: teller.by_hand(run, kind),
+    }
+}
+
+struct Teller<'a> {
+    plan: &'a Plan,
+    facts: &'a Facts,
+}
+
+/// How far an action got.
+enum Got {
+    NotBegun,
+    /// A call may have been sent, and nothing is known of it.
+    InFlight,
+    Done,
+    Skipped,
+    /// Begun and not done.
+    Not,
+}
+
+impl Teller<'_> {
+    fn got(&self, id: &ActionId) -> Got {
+        let Some(known) = self.facts.action(id) else {
+            return Got::NotBegun;
+        };
+        match &known.over {
+            Some(Event::Outcome(Outcome::Done { .. }) | Event::Approved { .. }) => Got::Done,
+            Some(Event::Skipped { .. }) => Got::Skipped,
+            Some(_) => Got::Not,
+            None if known.intent.is_some() => Got::InFlight,
+            None => Got::Not,
+        }
+    }
+
+    /// The actions that were begun, in the order in which they would have been.
+    fn begun(&self) -> impl Iterator<Item = (&PlannedAction, Got)> {
+        self.plan
+            .actions()
+            .map(|planned| (planned, self.got(&planned.id)))
+            .filter(|(_, got)| !matches!(got, Got::NotBegun))
+    }
+
+    fn database(&self, name: &DatabaseName, database: &Database) -> Option<String> {
+        let mut existence = None;
+        let mut credentials = None;
+        let mut writes = None;
+        let mut kept = None;
+        for (planned, got) in self.begun() {
+            match &planned.action {
+                Action::RestoreFromSnapshot { database, .. } if database == name => {
+                    existence = match got {
+                        Got::Done => Some("created by this run".to_owned()),
+                        Got::InFlight => {
+                            Some("this run may have created it: not decided yet".to_owned())
+                        }
+                        _ => Some("not created".to_owned()),
+                    };
+                }
+                Action::SetMasterPassword { database, .. }
+                | Action::SetRolePassword { database, .. }
+                    if database == name =>
+                {
+                    credentials = match got {
+                        Got::Done => Some("has its new password"),
+                        Got::InFlight => Some("its password may have been changed"),
+                        _ => credentials,
+                    };
+                }
+                Action::PromoteSecret { secret }
+                    if *secret == database.secret || *secret == *database.administration() =>
+                {
+                    if matches!(got, Got::Done) {
+                        credentials = Some("its secret holds its new password");
+                    }
+                }
+                Action::FreezeWrites { database, .. } if database == name => {
+                    writes = match got {
+                        Got::Done => Some("writes are FROZEN"),
+                        Got::InFlight => Some("writes may be frozen"),
+                        Got::Skipped => Some("writes were NOT frozen: it could not be reached"),
+                        _ => writes,
+                    };
+                }
+                Action::ThawWrites { database, .. } if database == name => {
+                    writes = match got {
+                        Got::Done => Some("writes are open"),
+                        Got::Skipped => Some("writes were not thawed: it could not be reached"),
+                        _ => writes,
+                    };
+                }
+                Action::Keep { database, .. } if database == name => {
+                    if matches!(got, Got::Done) {
+                        kept = Some("stays on purpose");
+                    }
+                }
+                _ => {}
+            }
+        }
+        let parts: Vec<String> = existence
+            .into_iter()
+            .chain(
+                [credentials, writes, kept]
+                    .into_iter()
+                    .flatten()
+                    .map(str::to_owned),
+            )
+            .collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    fn application(&self, name: &ApplicationName, active: &SecretName) -> Option<String> {
+        let mut staged: Option<&DatabaseName> = None;
+        let before = self.facts.active.get(name).cloned().flatten();
+        let mut state = before.as_ref().map(|before| format!("uses {before}"));
+        for (planned, got) in self.begun() {
+            match &planned.action {
+                Action::StageSecret { secret, content } if secret == active => {
+                    staged = match content {
+                        SecretContent::Pointer { database, .. }
+                        | SecretContent::CopyOf { database, .. } => Some(database),
+                        SecretContent::NewPassword { .. } => staged,
+                    };
+                }
+                Action::RevertSecret { secret } if secret == active => {
+                    if let (Got::Done, Some(before)) = (got, &before) {
+                        state = Some(format!("uses {before}"));
+                    }
+                }
+                Action::PromoteSecret { secret } if secret == active => {
+                    let to = staged.map_or("another database".to_owned(), ToString::to_string);
+                    let from = before.as_ref().filter(|before| Some(*before) != staged);
+                    let from = from.map_or(String::new(), |from| format!(" (before: {from})"));
+                    match got {
+                        Got::Done => state = Some(format!("uses {to}{from}")),
+                        Got::InFlight => {
+                            state = Some(format!("may have been switched to {to}{from}"));
+                        }
+                        _ => {}
+                    }
+                }
+                _ => {}
+            }
+        }
+        state
+    }
+
+    fn by_hand(&self, run: &RunId, kind: EndingKind) -> Vec<String> {
+        let mut lines = Vec::new();
+        match kind {
+            EndingKind::Done => return lines,
+            EndingKind::Failed | EndingKind::Aborted => {}
+            EndingKind::Suspended | EndingKind::Interrupted => {
+                lines.push(format!(
+                    "`rbk resume {run}` goes on where it stopped; `rbk abort {run}` runs `on failure` and ends it"
+                ));
+                lines.push(
+                    "looking at anything is safe; nothing changes until one of the two".to_owned(),
+                );
+            }
+            EndingKind::Undecided => {
+                for (id, known) in &self.facts.actions {
+                    if let Some(failure) = &known.unknown {
+                        lines.push(failure.help());
+                        lines.push(format!(
+                            "`rbk resolve {run} \"{id}\" …` says what you found; then `rbk resume {run}`"
+                        ));
+                    }
+                }
+            }
+        }
+        let is_over = !kind.is_resumable();
+        for database in self.facts.created.keys() {
+            let Some(instance) = self.plan.environment.database(database) else {
+                continue;
+            };
+            let id = &instance.instance;
+            lines.push(if is_over {
+                format!("instance `{id}` stays and is billed: delete it if nothing needs it")
+            } else {
+                format!("leave instance `{id}` as it is: the run builds on it")
+            });
+        }
+        if is_over {
+            for (name, database) in &self.plan.environment.databases {
+                let state = self.database(name, database).unwrap_or_default();
+                if state.contains("FROZEN") || state.contains("may be frozen") {
+                    lines.push(format!("writes on {name} are still frozen: thaw them"));
+                }
+            }
+        } else {
+            let changed: BTreeSet<&SecretName> = self.facts.staged.keys().collect();
+            for secret in changed {
+                lines.push(format!(
+                    "don't change secret `{secret}`: the run would stop at it"
+                ));
+            }
+        }
+        lines
+    }
+}

@@ -1,0 +1,212 @@
+//! One rehearsal, from the disaster to the comparison. The runbook is run by the very path of `rbk run`.
+
+use super::compare::{active_database, compare, digest};
+use super::report::{Outcome, Report, StepTime, VERSION};
+use super::seed::Stage;
+use super::{disaster, seed};
+use crate::adapters::person::DrillApprover;
+use crate::cli::DrillArgs;
+use crate::exit::{Exit, Failure};
+use crate::load::{Given, load};
+use crate::perform::{Journals, Task, exit_of, in_directory, perform};
+use crate::render::colour::Screen;
+use crate::render::summary::step_word;
+use crate::wiring;
+use rbk_core::environment::{Database, Environment};
+use rbk_core::ids::DatabaseName;
+use rbk_core::plan::{Action, Plan};
+use rbk_core::run::{Ending, EndingKind};
+use rbk_core::status::Status;
+use rbk_core::value::Value;
+use secrecy::SecretString;
+use std::sync::Arc;
+
+/// The keys that calls to a sandbox are signed with: it takes any, and these open nothing anywhere else.
+pub const ACCESS_KEY: &str = "AKIARBKSANDBOXEXAMPLE";
+/// The secret that goes with it.
+pub const SECRET_KEY: &str = "rbk-sandbox-secret-key";
+
+/// Stages the disaster, runs the runbook, and compares.
+pub async fn rehearse(
+    screen: Screen,
+    args: &DrillArgs,
+    given: &Given,
+    stage: &Stage,
+    environment: &Environment,
+) -> Result<(Report, Exit), Failure> {
+    let drill = seed::drill_of(environment)?;
+    let staged = args.sandbox.disaster.as_ref().unwrap_or(&drill.disaster);
+    let describe = disaster::describe(staged, drill.database.as_str());
+    let struck = disaster::strike(stage, database(environment, &drill.database)?, staged).await?;
+    screen.say(screen.err.red(format_args!("Disaster: {describe}")));
+
+    let env = args.sandbox.environment.env.as_deref();
+    let loaded = load(screen, &args.file, env, given, Some(&stage.overlay))?;
+    let plan = loaded
+        .plan
+        .ok_or_else(|| Failure::wrong("the runbook was changed while the sandbox started"))?;
+    screen.say("The environment is rehearsed with these changes:");
+    for change in &loaded.overlaid {
+        screen.say(format_args!("  {change}"));
+    }
+
+    let journals = journals(&plan)?;
+    let aws = rbk_aws::Options {
+        endpoint_url: Some(stage.sandbox.endpoint_url()),
+        key: Some(rbk_aws::AccessKey {
+            id: ACCESS_KEY.to_owned(),
+            secret: SecretString::from(SECRET_KEY),
+        }),
+        ..wiring::aws_of(&plan.environment)
+    };
+    let world = wiring::world(&plan.environment, aws, Arc::new(DrillApprover { screen })).await?;
+    let ending = perform(screen, &plan, world, &journals, false, Task::Start).await?;
+    let ended = jiff::Timestamp::now();
+    let (_, status) = journals.status(&ending.run).await?;
+
+    let target = recovered_database(stage, environment, &plan)?;
+    if let (Some(table), Some(name)) = (&args.tamper, &target) {
+        disaster::empty(stage, database(environment, name)?, table).await?;
+        screen.warn(format_args!(
+            "--tamper: {table} of {name} was emptied behind the runbook's back"
+        ));
+    }
+    let tables = match &target {
+        Some(name) if ending.kind == EndingKind::Done => compare(
+            &stage.saved,
+            &digest(stage, database(environment, name)?).await?,
+        ),
+        _ => Vec::new(),
+    };
+    let outcome = match ending.kind {
+        EndingKind::Done
+            if !tables.is_empty() && tables.iter().all(super::compare::ComparedTable::is_equal) =>
+        {
+            Outcome::Recovered
+        }
+        EndingKind::Done => Outcome::DataDiffers,
+        EndingKind::Failed | EndingKind::Aborted => Outcome::Failed,
+        EndingKind::Suspended | EndingKind::Interrupted | EndingKind::Undecided => Outcome::Stopped,
+    };
+    let recovered = outcome == Outcome::Recovered;
+    let data_time = restored_data_time(&status).unwrap_or(stage.snapshot.database_time);
+    let report = Report {
+        version: VERSION,
+        outcome,
+        runbook: plan.runbook.title.clone(),
+        file: plan.runbook.file.clone(),
+        environment: environment.name.clone(),
+        disaster: describe,
+        run: ending.run.to_string(),
+        journal: journals.of_run(&ending.run),
+        rto_seconds: recovered.then(|| seconds_between(struck, ended)),
+        rpo_seconds: recovered.then(|| seconds_between(data_time, struck)),
+        rows_lost: stage.rows_behind_snapshot(),
+        database: target.map(|name| name.to_string()),
+        steps: steps(&status),
+        tables,
+        problem: problem(&ending, &journals),
+    };
+    let exit = match outcome {
+        Outcome::Recovered => Exit::Done,
+        Outcome::DataDiffers => Exit::Failed,
+        Outcome::Failed | Outcome::Stopped => exit_of(&ending),
+    };
+    Ok((report, exit))
+}
+
+/// Each drill has a directory of its own, so that two at once don't lock each other out.
+fn journals(plan: &Plan) -> Result<Journals, Failure> {
+    let name = format!(
+        "{}-{}-{}",
+        plan.environment.name,
+        jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S"),
+        std::process::id()
+    );
+    Ok(in_directory(
+        &wiring::state_directory()?.join("drills").join(name),
+    ))
+}
+
+/// The database whose data counts: what the application uses now; without an application, what the runbook restored.
+fn recovered_database(
+    stage: &Stage,
+    environment: &Environment,
+    plan: &Plan,
+) -> Result<Option<DatabaseName>, Failure> {
+    let drill = seed::drill_of(environment)?;
+    let uses = |name: &&_| {
+        environment
+            .application(name)
+            .is_some_and(|it| it.databases.contains(&drill.database))
+    };
+    let application = drill
+        .application
+        .as_ref()
+        .or_else(|| environment.applications.keys().find(uses));
+    if let Some(application) = application.and_then(|name| environment.application(name)) {
+        return active_database(stage, environment, application);
+    }
+    let restored = plan
+        .steps
+        .iter()
+        .flat_map(|step| &step.actions)
+        .rev()
+        .find_map(|planned| match &planned.action {
+            Action::RestoreFromSnapshot { database, .. } => Some(database.clone()),
+            _ => None,
+        });
+    Ok(Some(restored.unwrap_or_else(|| drill.database.clone())))
+}
+
+fn database<'a>(
+    environment: &'a Environment,
+    name: &DatabaseName,
+) -> Result<&'a Database, Failure> {
+    environment
+        .database(name)
+        .ok_or_else(|| Failure::wrong(format!("the environment has no database {name}")))
+}
+
+/// What the run itself restored from, which need not be the newest snapshot.
+fn restored_data_time(status: &Status) -> Option<jiff::Timestamp> {
+    status.bindings.values().find_map(|value| match value {
+        Value::Snapshot(snapshot) => snapshot.data_time(),
+        _ => None,
+    })
+}
+
+fn seconds_between(from: jiff::Timestamp, to: jiff::Timestamp) -> f64 {
+    let milliseconds = (to.as_millisecond() - from.as_millisecond()).max(0);
+    // Drills last minutes: far from where an f64 loses milliseconds.
+    #[allow(clippy::cast_precision_loss, reason = "small numbers")]
+    let seconds = milliseconds as f64 / 1000.0;
+    seconds
+}
+
+fn steps(status: &Status) -> Vec<StepTime> {
+    status
+        .steps
+        .iter()
+        .map(|step| StepTime {
+            name: step.path.to_string(),
+            seconds: (step.seconds * 1000.0).round() / 1000.0,
+            outcome: step_word(step).to_owned(),
+        })
+        .collect()
+}
+
+/// What stopped the run, in a line, with what to do.
+fn problem(ending: &Ending, journals: &Journals) -> Option<String> {
+    let first = ending.first.as_ref()?;
+    let help = journals.complete(&first.failure.help(), &ending.run);
+    let second = ending
+        .second
+        .as_ref()
+        .map_or_else(String::new, |second| format!("; then: {}", second.failure));
+    Some(format!(
+        "{} {}{second} ({help})",
+        first.failure.code(),
+        first.failure
+    ))
+}
