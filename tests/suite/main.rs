@@ -3,6 +3,12 @@
 
 mod account;
 mod architecture;
+mod check;
+mod cli;
 mod crash;
+mod drill;
 mod lang;
+mod plan;
 mod process;
+mod run;
+mod sandbox;

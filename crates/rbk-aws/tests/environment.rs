@@ -25,6 +25,7 @@ fn child() {
             region: "eu-central-1".to_owned(),
             endpoint_url: std::env::var("CHILD_ENDPOINT").ok(),
             profile: std::env::var("CHILD_PROFILE").ok(),
+            key: None,
         };
         let aws = connect(options).await.expect("clients");
         let caller = aws.identity.caller().await;

@@ -54,6 +54,7 @@ async fn a_profile_that_does_not_exist_is_a_matter_of_credentials() {
         region: "eu-central-1".to_owned(),
         endpoint_url: Some(server.url()),
         profile: Some("rbk-test-no-such-profile".to_owned()),
+        key: None,
     })
     .await
     .expect("clients");
