@@ -1,23 +1,27 @@
 //! An account to run against: a sandbox of its own as `rbk sandbox up` furnishes it, a state directory of its own, and
 //! eyes on both. Everything is gone when it is dropped.
 
-use crate::process::{finish, rbk, said, stop};
+use crate::process::{finish, rbk, root, said, stop};
 use rbk_core::environment::{Access, TableName};
 use rbk_core::ids::{InstanceId, SecretName};
 use rbk_core::ports::{Login, PortErrorKind, Postgres, SecretFacts, Which};
 use rbk_core::value::{Type, Value as Worth};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The runbook that is shipped.
 pub const RUNBOOK: &str = "runbooks/quick-recovery.rbk";
+/// The environment that is shipped, as a path.
+pub const PROD: &str = "runbooks/environments/prod.toml";
 /// The instance that it creates in `prod`.
 pub const RECOVERY: &str = "statistagptdb-recovery";
 /// The instance that is there.
@@ -27,6 +31,10 @@ pub const POINTER: &str = "sgpt/active_secret_key";
 
 /// Longer than anything here takes, on a machine that has a lot to do.
 pub const PATIENCE: Duration = Duration::from_secs(240);
+
+/// How many accounts of one test live at a time. Most of a case's time is waiting for what a lost call might still
+/// come to.
+const AT_A_TIME: usize = 8;
 
 /// A running sandbox and a place for journals.
 pub struct Account {
@@ -82,9 +90,7 @@ impl Account {
         let mut command = rbk(arguments);
         command
             .envs(self.exports.iter().cloned())
-            .env("XDG_STATE_HOME", self.home.path().join("state"))
-            .env("USER", "ana")
-            .env("HOSTNAME", "laptop");
+            .env("XDG_STATE_HOME", self.home.path().join("state"));
         command
     }
 
@@ -105,6 +111,26 @@ impl Account {
     pub fn resume(&self) -> Output {
         let run = self.only_run();
         self.finish(&["resume", &run, "--env", "prod", "--approve", "all"])
+    }
+
+    /// Writes a runbook that is the shipped one with one text in place of another, and returns its path.
+    #[track_caller]
+    pub fn runbook_with(&self, old: &str, new: &str) -> String {
+        let text = std::fs::read_to_string(root().join(RUNBOOK)).expect("the runbook");
+        self.written("changed.rbk", &replaced(&text, old, new))
+    }
+
+    /// Writes an environment that is `prod` with one text in place of another, and returns its path.
+    #[track_caller]
+    pub fn environment_with(&self, old: &str, new: &str) -> String {
+        let text = std::fs::read_to_string(root().join(PROD)).expect("prod.toml");
+        self.written("changed.toml", &replaced(&text, old, new))
+    }
+
+    fn written(&self, name: &str, text: &str) -> String {
+        let path = self.home.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
     }
 
     /// An exported variable.
@@ -338,14 +364,51 @@ impl Account {
         self.session(secret, async |_| ()).is_some()
     }
 
-    /// Whether the credentials in a secret may write to their own database.
+    /// Whether the application's credentials in a secret may write to their own database.
     pub fn writes(&self, secret: &str) -> bool {
-        let insert = "WITH new AS (INSERT INTO public.sources (key, title) VALUES (gen_random_uuid()::text, 'x') \
-                      RETURNING id) SELECT count(*)::bigint FROM new";
-        self.session(secret, async |session: &dyn rbk_core::ports::Session| {
-            session.query(insert, Type::Integer).await.is_ok()
+        let insert =
+            "INSERT INTO public.sources (key, title) VALUES (gen_random_uuid()::text, 'x')";
+        self.execute(secret, insert).is_ok()
+    }
+
+    /// Performs SQL with the credentials in a secret.
+    pub fn execute(
+        &self,
+        secret: &str,
+        sql: &str,
+    ) -> Result<(), rbk_sandbox::tokio_postgres::Error> {
+        let login = self.login(secret);
+        let mut config = rbk_sandbox::tokio_postgres::Config::new();
+        config
+            .host(&login.host)
+            .port(login.port)
+            .user(&login.username)
+            .dbname(&login.database)
+            .password(login.password.expose_secret())
+            .ssl_mode(rbk_sandbox::tokio_postgres::config::SslMode::Require);
+        let tls = tokio_postgres_rustls::MakeRustlsConnect::new(self.tls());
+        self.runtime.block_on(async {
+            let (client, connection) = config.connect(tls).await?;
+            let connection = tokio::spawn(connection);
+            let done = client.batch_execute(sql).await;
+            connection.abort();
+            done
         })
-        .unwrap_or(false)
+    }
+
+    /// Trusts the sandbox's own authority, as it must be done in AWS.
+    fn tls(&self) -> rustls::ClientConfig {
+        use rustls::pki_types::{CertificateDer, pem::PemObject};
+        let ca = self.directory().join("ca.pem");
+        let mut roots = rustls::RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_file(ca).expect("a certificate");
+        roots.add(certificate).expect("an authority");
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth()
     }
 
     /// How many rows each table of a secret's database has.
@@ -375,15 +438,7 @@ impl Account {
         secret: &str,
         ask: impl AsyncFnOnce(&dyn rbk_core::ports::Session) -> T,
     ) -> Option<T> {
-        let content: Value = serde_json::from_str(&self.secret(secret)).expect("JSON");
-        let text = |name: &str| content[name].as_str().expect(name).to_owned();
-        let login = Login {
-            host: text("host"),
-            port: u16::try_from(content["port"].as_u64().expect("a port")).expect("a port"),
-            database: text("dbname"),
-            username: text("username"),
-            password: SecretString::from(text("password")),
-        };
+        let login = self.login(secret);
         let access = Access {
             tunnel: None,
             ca: Some(self.directory().join("ca.pem")),
@@ -397,6 +452,19 @@ impl Account {
                 Err(error) => panic!("{error}"),
             }
         })
+    }
+
+    /// The credentials in a secret.
+    fn login(&self, secret: &str) -> Login {
+        let content: Value = serde_json::from_str(&self.secret(secret)).expect("JSON");
+        let text = |name: &str| content[name].as_str().expect(name).to_owned();
+        Login {
+            host: text("host"),
+            port: u16::try_from(content["port"].as_u64().expect("a port")).expect("a port"),
+            database: text("dbname"),
+            username: text("username"),
+            password: SecretString::from(text("password")),
+        }
     }
 
     /// What a run leaves behind, as far as anybody but rbk can see it.
@@ -421,6 +489,18 @@ impl Account {
                 .unwrap_or_default(),
             application: self.application(),
         }
+    }
+}
+
+impl Account {
+    /// The application is well on the original and can write to it, as before the run.
+    #[track_caller]
+    pub fn assert_untouched(&self) {
+        assert_eq!(self.secret(POINTER), "rds/statistagptdb");
+        eventually("the application is well on the original", || {
+            (self.application() == (200, "rds/statistagptdb".to_owned())).then_some(())
+        });
+        assert!(self.writes("rds/statistagptdb"));
     }
 }
 
@@ -484,6 +564,12 @@ impl Names {
     }
 }
 
+#[track_caller]
+fn replaced(text: &str, old: &str, new: &str) -> String {
+    assert!(text.contains(old), "`{old}` isn't in it");
+    text.replace(old, new)
+}
+
 /// Polls until there is something. Never sleeps for long, never for ever.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -514,6 +600,26 @@ pub fn http(base: &str, method: &str, path: &str, body: &str) -> std::io::Result
     Ok((status.unwrap_or(0), body.to_owned()))
 }
 
+/// Performs all cases, some at a time, and names those that failed.
+pub fn in_parallel<T: Sync + std::fmt::Debug>(cases: &[T], perform: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_A_TIME.min(cases.len()) {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let work = std::panic::AssertUnwindSafe(|| perform(case));
+                    if std::panic::catch_unwind(work).is_err() {
+                        failed.lock().expect("unpoisoned").push(format!("{case:?}"));
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("unpoisoned");
+    assert!(failed.is_empty(), "failed: {failed:?}");
+}
+
 /// Asserts how a process ended, and shows all that it said if it ended otherwise.
 #[track_caller]
 pub fn assert_exit(output: &Output, code: i32) {
@@ -528,39 +634,61 @@ pub fn assert_says(output: &Output, words: &str) {
 }
 
 /// A process that goes on while the test does something else; killed if the test forgets it.
-pub struct Running(Option<Child>);
+pub struct Running {
+    child: Child,
+    streams: tempfile::TempDir,
+}
 
 impl Running {
     /// Starts it with both streams kept.
     pub fn start(mut command: Command) -> Running {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running(Some(command.spawn().expect("rbk starts")))
+        let streams = tempfile::tempdir().expect("a directory");
+        let file = |name: &str| std::fs::File::create(streams.path().join(name)).expect("a file");
+        command.stdout(file("stdout")).stderr(file("stderr"));
+        Running {
+            child: command.spawn().expect("rbk starts"),
+            streams,
+        }
     }
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        let child = self.0.as_ref().expect("it runs");
-        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal)
-            .expect("it runs");
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.0.as_ref().expect("it runs").id()
+        self.child.id()
+    }
+
+    /// Waits until it has said something on stderr.
+    #[track_caller]
+    pub fn until_says(&self, words: &str) {
+        eventually(words, || {
+            let said = String::from_utf8_lossy(&self.said("stderr")).contains(words);
+            said.then_some(())
+        });
     }
 
     /// Waits for its end.
     #[track_caller]
     pub fn end(mut self) -> Output {
-        crate::process::wait(self.0.take().expect("it runs"), PATIENCE)
+        let status = eventually("it ends", || self.child.try_wait().expect("a child"));
+        Output {
+            status,
+            stdout: self.said("stdout"),
+            stderr: self.said("stderr"),
+        }
+    }
+
+    fn said(&self, stream: &str) -> Vec<u8> {
+        std::fs::read(self.streams.path().join(stream)).expect("readable")
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

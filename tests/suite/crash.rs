@@ -2,17 +2,12 @@
 //!
 //! The journal of an undisturbed run says how many effects there are; each of them gets a fresh account per kill point.
 
-use crate::account::{Account, End, RUNBOOK, Running, assert_exit, assert_says};
+use crate::account::{Account, End, RUNBOOK, Running, assert_exit, assert_says, in_parallel};
 use crate::process::said;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// How many accounts live at a time. Most of a case's time is waiting for what a lost call might still come to.
-const AT_A_TIME: usize = 8;
 
 /// An undisturbed run: what it did, and how it left everything.
 struct Undisturbed {
@@ -153,24 +148,4 @@ fn assert_killed(account: &Account, arguments: &[&str], point: &str) {
 fn of_type(journal: &[Value], name: &str) -> Vec<Value> {
     let records = journal.iter().filter(|record| record["type"] == name);
     records.cloned().collect()
-}
-
-/// Performs all cases, some at a time, and names those that failed.
-fn in_parallel<T: Sync + std::fmt::Debug>(cases: &[T], perform: impl Fn(&T) + Sync) {
-    let next = AtomicUsize::new(0);
-    let failed = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME.min(cases.len()) {
-            scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let work = std::panic::AssertUnwindSafe(|| perform(case));
-                    if std::panic::catch_unwind(work).is_err() {
-                        failed.lock().expect("unpoisoned").push(format!("{case:?}"));
-                    }
-                }
-            });
-        }
-    });
-    let failed = failed.into_inner().expect("unpoisoned");
-    assert!(failed.is_empty(), "failed: {failed:?}");
 }

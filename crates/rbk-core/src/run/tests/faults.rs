@@ -52,10 +52,7 @@ async fn suffer(fault: Fault) {
             }
         }
         EndingKind::Failed => {
-            assert!(
-                matches!(ending.exit_code, 3 | 4),
-                "{context}: {ending:?}"
-            );
+            assert!(matches!(ending.exit_code, 3 | 4), "{context}: {ending:?}");
             assert!(
                 !matches!(fault.kind, AccessDenied | Credentials | Tls),
                 "{context}: what can be mended outside was given up"
@@ -96,14 +93,20 @@ async fn suffer(fault: Fault) {
         }
         // A secret that says that it has a version, and doesn't show it.
         EndingKind::Undecided => {
-            assert_eq!((fault.operation, fault.kind), ("put", Conflict), "{context}");
+            assert_eq!(
+                (fault.operation, fault.kind),
+                ("put", Conflict),
+                "{context}"
+            );
             assert_eq!(ending.exit_code, 7);
             let action = ending.first.unwrap().action.unwrap();
             let run = ending.run;
             let runner = bench.again();
             let refused = runner.resume(&run).await.unwrap_err();
             assert!(matches!(refused, Refusal::NeedsDecision { .. }));
-            let resolved = runner.resolve(&run, &action, Decision::NotDone, "looked").await;
+            let resolved = runner
+                .resolve(&run, &action, Decision::NotDone, "looked")
+                .await;
             resolved.unwrap();
             let ending = bench.resume().await;
             assert_eq!(ending.kind, EndingKind::Done, "{context}: {ending:?}");
@@ -227,7 +230,10 @@ async fn a_full_disk_or_a_failing_sync_suspends_at_once_and_is_resumed() {
                 "{context}"
             );
             let first = ending.first.unwrap();
-            assert!(matches!(first.failure, Failure::Journal { .. }), "{context}");
+            assert!(
+                matches!(first.failure, Failure::Journal { .. }),
+                "{context}"
+            );
             bench.store.mend();
             let run = bench.store.only_run().unwrap();
             match bench.again().resume(&run).await {
