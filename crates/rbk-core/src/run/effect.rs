@@ -44,11 +44,6 @@ pub(crate) trait Effect: Send {
         None
     }
 
-    /// For how long what was accepted may take until it can be seen.
-    fn bound(&self) -> Duration {
-        Duration::from_secs(120)
-    }
-
     /// For how long after an intent its effect may still come to be seen.
     fn grace(&self) -> Duration {
         Duration::from_secs(60)
@@ -63,7 +58,7 @@ pub(crate) trait Effect: Send {
     /// Sends the one call.
     async fn send(&mut self, scene: &Scene<'_>) -> Result<(), PortError>;
 
-    /// What it means that an accepted call has no effect after [`Effect::bound`]; absent: nobody can tell.
+    /// What it means that an accepted call has no effect after the plan's upper bound; absent: nobody can tell.
     fn overdue(&mut self, _waited: Duration, _seen: &str) -> Option<Failure> {
         None
     }
@@ -113,6 +108,8 @@ enum Answer {
     Unclear(PortError),
 }
 
+/// For how long an action is waited for of which the plan says nothing.
+const UNBOUNDED: Duration = Duration::from_secs(900);
 /// How often one call of the run sends the same effect, counting only those that may have been lost.
 const ATTEMPTS: u32 = 3;
 /// For how long throttling is sat out.
@@ -227,6 +224,7 @@ impl Performer<'_> {
             Since::Nothing => (1, false),
             Since::Intent(_) | Since::Accepted => (2, true),
         };
+        let bound = bound(planned);
         let began = self.world.clock.monotonic();
         let mut backoff = Backoff::new(Duration::from_secs(15));
         loop {
@@ -253,7 +251,7 @@ impl Performer<'_> {
                 }
                 Probe::Pending(seen) => seen,
             };
-            if waited >= effect.bound() {
+            if waited >= bound {
                 return Ok(match effect.overdue(waited, &seen) {
                     Some(failure) => Settled::Failed(failure),
                     None if in_flight => Settled::Undecided(seen),
@@ -264,7 +262,7 @@ impl Performer<'_> {
                     }),
                 });
             }
-            self.tick(planned, seen, waited, Some(effect.bound()));
+            self.tick(planned, seen, waited, Some(bound));
             let wait = backoff.next();
             self.interrupt
                 .unless(level, in_flight, async {
@@ -335,6 +333,7 @@ impl Performer<'_> {
                 PortErrorKind::InvalidState => INVALID_STATE,
                 _ => return Err(error.into()),
             };
+            let patience = patience.min(bound(planned));
             if waited >= patience {
                 return Err(error.into());
             }
@@ -376,6 +375,11 @@ impl Performer<'_> {
             Settled::Undecided(seen) => Err(undecidable(effect.as_ref(), &seen)),
         }
     }
+}
+
+/// How long an action may take to be in force: what the plan said to whoever reviewed it.
+fn bound(planned: &PlannedAction) -> Duration {
+    planned.upper_bound.map_or(UNBOUNDED, Duration::from_secs)
 }
 
 fn undecidable(effect: &(dyn Effect + '_), seen: &str) -> Failure {
