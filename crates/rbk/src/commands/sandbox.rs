@@ -4,7 +4,7 @@ use super::unwritten;
 use crate::adapters::is_loopback;
 use crate::cli::{LedgerArgs, UpArgs};
 use crate::drill::rehearsal::{ACCESS_KEY, SECRET_KEY};
-use crate::drill::{disaster, seed};
+use crate::drill::{account, disaster, seed};
 use crate::exit::{Exit, Failure};
 use crate::load::environment_or_tell;
 use crate::overlay::{self, Manifest};
@@ -105,7 +105,7 @@ fn exports(stage: &seed::Stage, environment: &Environment, manifest: &Path) -> S
             address.host,
             address.port,
             database.database,
-            seed::MASTER,
+            account::MASTER,
             sandbox.ca_pem_path().display(),
         ));
     }

@@ -105,7 +105,7 @@ pub async fn rehearse(
         database: target.map(|name| name.to_string()),
         steps: steps(&status),
         tables,
-        problem: problem(&ending, &journals),
+        problem: problem(&ending, &journals, args.keep),
     };
     let exit = match outcome {
         Outcome::Recovered => Exit::Done,
@@ -196,10 +196,15 @@ fn steps(status: &Status) -> Vec<StepTime> {
         .collect()
 }
 
-/// What stopped the run, in a line, with what to do.
-fn problem(ending: &Ending, journals: &Journals) -> Option<String> {
+/// What stopped the run, in a line, with what to do. Nothing goes on in a sandbox that is gone.
+fn problem(ending: &Ending, journals: &Journals, kept: bool) -> Option<String> {
     let first = ending.first.as_ref()?;
-    let help = journals.complete(&first.failure.help(), &ending.run);
+    let help = if ending.is_resumable() && !kept {
+        "the sandbox goes with the drill; --keep leaves it, and then `rbk resume` goes on"
+            .to_owned()
+    } else {
+        journals.complete(&first.failure.help(), &ending.run)
+    };
     let second = ending
         .second
         .as_ref()
