@@ -3,10 +3,13 @@
 Each run has a fresh sandbox with the same data. The sandbox counts the calls and how long it was itself busy with them and with
 its databases; a run's own wall clock is what is left.
 """
+import datetime
+import glob
 import json
 import os
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,8 +50,10 @@ def run(rbk, directory, turns, rows):
         else:
             missing.append([name, install, "", "", "", "", "", ""])
 
+    # A first turn for the memory, which also fills the page cache.
     rehearsed = {name: once(rbk, rows, directory, argv, measured=measure.peak) for name, argv in methods.items()}
     runs = {name: [] for name in methods}
+    shutil.rmtree(store)
     for _ in range(turns):
         for name, argv in methods.items():
             runs[name].append(once(rbk, rows, directory, argv, measured=measure.run))
@@ -75,6 +80,9 @@ def run(rbk, directory, turns, rows):
     median = lambda name, operation: measure.statistics.median(each.calls.get(operation, 0) for each in runs[name])
     measure.table(["", *runs], [[operation, *(f"{median(name, operation):.0f}" for name in runs)] for operation in operations])
 
+    print("Where `rbk run` is, by its journals\n")
+    measure.table(["action", "", "wall"], timeline(store))
+
     mine = runs["rbk run"]
     own = [each.own for each in mine]
     goals = []
@@ -86,6 +94,26 @@ def run(rbk, directory, turns, rows):
     goals.append(Goal("`rbk run`: peak memory", 40, [memory] if memory else None, "MiB"))
     goals.append(Goal("`rbk run`: API calls", 5, [sum(each.calls.values()) for each in mine], ""))
     return goals
+
+
+def timeline(store):
+    """Of each action in order: how long it took, median over the journals."""
+    took, summaries = {}, {}
+    for journal in glob.glob(os.path.join(store, "*", "journal.jsonl")):
+        with open(journal, encoding="utf-8") as file:
+            records = [json.loads(line) for line in file]
+        at = {}
+        for record in records:
+            at[record["action"] or "", record["type"]] = datetime.datetime.fromisoformat(record["at"][:26].rstrip("Z") + "+00:00")
+        took.setdefault("preflight", []).append((at["", "ready"] - at["", "header"]).total_seconds())
+        for action, kind in at:
+            if kind == "started":
+                end = at.get((action, "outcome")) or at[action, "approved"]
+                took.setdefault(action, []).append((end - at[action, "started"]).total_seconds())
+        with open(os.path.join(os.path.dirname(journal), "plan.json"), encoding="utf-8") as file:
+            for step in json.load(file)["steps"]:
+                summaries.update({action["id"]: action["summary"] for action in step["actions"]})
+    return [[action, summaries.get(action, "what is read and proven before the first effect"), measure.milliseconds(each)] for action, each in took.items()]
 
 
 class Run:
