@@ -2,7 +2,7 @@
 
 use super::colour::{Paint, printable};
 use super::time;
-use crate::perform::Journals;
+use crate::journals::Journals;
 use rbk_core::plan::Plan;
 use rbk_core::run::{Ending, EndingKind};
 use rbk_core::status::{ActionStatus, EntityState, RunPhase, Status, StepStatus, Word};
