@@ -1,9 +1,9 @@
 //! Every call failing in every way: the right exit code, and a journal that is over or can be gone on with.
 
 use super::bench::Bench;
-use super::scenario::{incident, quick_recovery};
+use super::scenario::{self, quick_recovery};
 use super::undisturbed::LEDGER;
-use super::world::{Fault, MUTATIONS};
+use super::world::{Fake, Fault, MUTATIONS};
 use crate::journal::{Decision, Phase, load};
 use crate::ports::PortErrorKind::{self, *};
 use crate::run::{EndingKind, Failure, Refusal};
@@ -25,6 +25,13 @@ const KINDS: &[PortErrorKind] = &[
     Statement,
     Protocol,
 ];
+
+/// The incident, with few looks at an instance that is being created.
+fn incident() -> Fake {
+    let fake = scenario::incident();
+    fake.lock().restore_takes = 2_000;
+    fake
+}
 
 async fn calls() -> BTreeMap<&'static str, usize> {
     let bench = Bench::new(incident());
@@ -52,10 +59,7 @@ async fn suffer(fault: Fault) {
             }
         }
         EndingKind::Failed => {
-            assert!(
-                matches!(ending.exit_code, 3 | 4),
-                "{context}: {ending:?}"
-            );
+            assert!(matches!(ending.exit_code, 3 | 4), "{context}: {ending:?}");
             assert!(
                 !matches!(fault.kind, AccessDenied | Credentials | Tls),
                 "{context}: what can be mended outside was given up"
@@ -66,12 +70,9 @@ async fn suffer(fault: Fault) {
                 inner.secret("active").current_value().contains("original"),
                 "{context}: the application was not brought back"
             );
-            if ending.second.is_none() {
-                assert!(
-                    inner.server("db-original").roles["sgpt_app"].1,
-                    "{context}: writes were left frozen"
-                );
-            }
+            let is_open = inner.server("db-original").roles["sgpt_app"].1;
+            let is_told = ending.by_hand.iter().any(|line| line.contains("frozen"));
+            assert!(is_open || is_told, "{context}: {ending:?}");
         }
         EndingKind::Suspended => {
             assert_eq!(ending.exit_code, 4, "{context}");
@@ -96,14 +97,20 @@ async fn suffer(fault: Fault) {
         }
         // A secret that says that it has a version, and doesn't show it.
         EndingKind::Undecided => {
-            assert_eq!((fault.operation, fault.kind), ("put", Conflict), "{context}");
+            assert_eq!(
+                (fault.operation, fault.kind),
+                ("put", Conflict),
+                "{context}"
+            );
             assert_eq!(ending.exit_code, 7);
             let action = ending.first.unwrap().action.unwrap();
             let run = ending.run;
             let runner = bench.again();
             let refused = runner.resume(&run).await.unwrap_err();
             assert!(matches!(refused, Refusal::NeedsDecision { .. }));
-            let resolved = runner.resolve(&run, &action, Decision::NotDone, "looked").await;
+            let resolved = runner
+                .resolve(&run, &action, Decision::NotDone, "looked")
+                .await;
             resolved.unwrap();
             let ending = bench.resume().await;
             assert_eq!(ending.kind, EndingKind::Done, "{context}: {ending:?}");
@@ -123,7 +130,11 @@ async fn every_call_fails_once_in_every_way() {
     for (operation, count) in calls().await {
         for nth in 1..=count {
             for kind in KINDS {
-                suffer(Fault::new(operation, nth, *kind)).await;
+                // No read is told that something exists already.
+                let is_of_changes = matches!(kind, AlreadyExists | Conflict | Quota);
+                if MUTATIONS.contains(&operation) || !is_of_changes {
+                    suffer(Fault::new(operation, nth, *kind)).await;
+                }
             }
         }
     }
@@ -227,7 +238,10 @@ async fn a_full_disk_or_a_failing_sync_suspends_at_once_and_is_resumed() {
                 "{context}"
             );
             let first = ending.first.unwrap();
-            assert!(matches!(first.failure, Failure::Journal { .. }), "{context}");
+            assert!(
+                matches!(first.failure, Failure::Journal { .. }),
+                "{context}"
+            );
             bench.store.mend();
             let run = bench.store.only_run().unwrap();
             match bench.again().resume(&run).await {
