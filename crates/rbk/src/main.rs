@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod drill;
 mod exit;
+mod journals;
 mod load;
 mod overlay;
 mod panic;
