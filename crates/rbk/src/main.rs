@@ -6,6 +6,7 @@ mod commands;
 mod drill;
 mod exit;
 mod journals;
+mod kill_point;
 mod load;
 mod overlay;
 mod panic;

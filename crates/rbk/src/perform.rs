@@ -4,6 +4,8 @@
 use crate::adapters::person::operator;
 use crate::exit::{Exit, Failure};
 use crate::journals::Journals;
+use crate::kill_point;
+use crate::overlay;
 use crate::render::colour::Screen;
 use crate::render::progress::Progress;
 use crate::render::summary;
@@ -11,7 +13,7 @@ use crate::signals::Stop;
 use rbk_core::ids::RunId;
 use rbk_core::plan::Plan;
 use rbk_core::ports::World;
-use rbk_core::run::{Ending, Interrupt, Options, Runner};
+use rbk_core::run::{Ending, Hooks, Interrupt, Options, Runner};
 use std::sync::Arc;
 
 /// What is done with a plan.
@@ -41,15 +43,19 @@ pub async fn perform(
         interrupt.clone(),
         stop.clone(),
     ));
+    let mut options = Options {
+        alone,
+        interrupt,
+        observer: progress,
+        ..Options::new(operator())
+    };
+    if let Some(hooks) = kill_point(screen)? {
+        options.hooks = hooks;
+    }
     let runner = Runner {
         world,
         store: journals.store(),
-        options: Options {
-            alone,
-            interrupt,
-            observer: progress,
-            ..Options::new(operator())
-        },
+        options,
     };
     let ending = match task {
         Task::Start => runner.start(plan).await,
@@ -58,6 +64,19 @@ pub async fn perform(
     };
     listening.abort();
     ending.map_err(|refusal| journals.refused(&refusal))
+}
+
+/// The kill point, which counts only where the calls go to a sandbox.
+fn kill_point(screen: Screen) -> Result<Option<Arc<dyn Hooks>>, Failure> {
+    let point = kill_point::from_variables()?;
+    if point.is_some() && !overlay::is_local_endpoint() {
+        screen.warn(format_args!(
+            "{} is set and ignored: it holds for sandboxes only",
+            kill_point::VARIABLE
+        ));
+        return Ok(None);
+    }
+    Ok(point)
 }
 
 /// Presses the interrupt at every Ctrl-C, and at a polite request of the system to end.
