@@ -138,13 +138,12 @@ impl Performer<'_> {
         };
         let mut last: Option<PortError> = None;
         for _ in 0..ATTEMPTS {
-            let found = match decision {
-                // A person has looked: it needs no more time to be seen.
-                Some(_) if last.is_none() => {
-                    self.look_once(planned, effect.as_mut(), since).await?
-                }
-                _ => self.settle(planned, effect.as_mut(), since).await?,
+            // Where a person has looked it needs no more time to be seen.
+            let grace = match decision {
+                Some(_) if last.is_none() => Duration::ZERO,
+                _ => effect.grace(),
             };
+            let found = self.settle(planned, effect.as_mut(), since, grace).await?;
             let by_hand = last.is_none() && decision == Some(Decision::Done);
             match found {
                 Settled::Done(detail, proof) => {
@@ -190,7 +189,7 @@ impl Performer<'_> {
                 }
             };
             if since == Since::Accepted {
-                return match self.settle(planned, effect.as_mut(), since).await? {
+                return match self.settle(planned, effect.as_mut(), since, grace).await? {
                     Settled::Done(detail, proof) => Ok(Event::Outcome(Outcome::Done {
                         how: How::Done,
                         detail,
@@ -218,6 +217,7 @@ impl Performer<'_> {
         planned: &PlannedAction,
         effect: &mut (dyn Effect + '_),
         since: Since,
+        grace: Duration,
     ) -> Result<Settled, Failure> {
         // Before anything was sent the first press is enough; after it, only the second stops waiting.
         let (level, in_flight) = match since {
@@ -241,7 +241,7 @@ impl Performer<'_> {
                     let decided = match since {
                         Since::Nothing => true,
                         // One look right after an intent proves nothing.
-                        Since::Intent(at) => self.age(at) >= effect.grace(),
+                        Since::Intent(at) => self.age(at) >= grace,
                         Since::Accepted => false,
                     };
                     if decided {
@@ -271,21 +271,6 @@ impl Performer<'_> {
                 })
                 .await?;
         }
-    }
-
-    async fn look_once(
-        &mut self,
-        planned: &PlannedAction,
-        effect: &mut (dyn Effect + '_),
-        since: Since,
-    ) -> Result<Settled, Failure> {
-        Ok(match effect.probe(&self.scene(planned), since).await? {
-            Probe::Done { detail, proof } => Settled::Done(detail, proof),
-            Probe::Undone(_) => Settled::Undone,
-            Probe::Pending(seen) => Settled::Undecided(seen),
-            Probe::Foreign(failure) => Settled::Failed(failure),
-            Probe::Skip(reason) => Settled::Skip(reason),
-        })
     }
 
     /// Journals the intent and sends, again only where the service said that it did nothing.
@@ -360,8 +345,9 @@ impl Performer<'_> {
         let Some((_, at)) = known.and_then(|known| known.intent.clone()) else {
             return Err(otherwise);
         };
+        let grace = effect.grace();
         match self
-            .settle(planned, effect.as_mut(), Since::Intent(at))
+            .settle(planned, effect.as_mut(), Since::Intent(at), grace)
             .await?
         {
             Settled::Done(detail, proof) => Ok(Event::Outcome(Outcome::Done {

@@ -1,11 +1,13 @@
 //! Killed at every point, also inside a resume: nothing happens twice, nothing is forgotten.
 
-use super::bench::{Bench, Crash, Mortal, until_death};
+use super::bench::{Bench, Crash, MemoryStore, Mortal, Watcher, until_death};
 use super::scenario::{brisk_incident as incident, quick_recovery};
 use super::undisturbed::LEDGER;
-use crate::journal::{LocalStore, Store, load, plan_bytes};
-use crate::run::{Ending, EndingKind, Refusal};
+use crate::journal::{Event, LocalStore, Store, load, plan_bytes};
+use crate::run::{Ending, EndingKind, Hooks, Point, Refusal};
+use async_trait::async_trait;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const CRASHES: [Crash; 3] = [Crash::Keep, Crash::Lose, Crash::Tear];
 
@@ -213,4 +215,52 @@ async fn a_damaged_journal_is_not_gone_on_with() {
     assert_eq!((refusal.code(), refusal.exit_code()), ("RBK4070", 7));
     assert!(refusal.help().contains("by hand"), "{}", refusal.help());
     assert_eq!(bench.ledger(), before);
+}
+
+/// Counts the sends, and what wasn't durable when they were.
+struct Ledgers {
+    store: MemoryStore,
+    sends: AtomicUsize,
+    unsynced: AtomicUsize,
+}
+
+#[async_trait]
+impl Hooks for Ledgers {
+    async fn reached(&self, point: Point) {
+        if matches!(point, Point::BeforeSend(_)) {
+            self.sends.fetch_add(1, Ordering::SeqCst);
+            self.unsynced
+                .fetch_add(self.store.unsynced(), Ordering::SeqCst);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_all_that_was_recorded_is_durable() {
+    let mut bench = Bench::new(incident());
+    let hooks = Arc::new(Ledgers {
+        store: bench.store.clone(),
+        sends: AtomicUsize::new(0),
+        unsynced: AtomicUsize::new(0),
+    });
+    bench.options.hooks = hooks.clone();
+    bench.start(&quick_recovery()).await;
+    assert_eq!(hooks.sends.load(Ordering::SeqCst), LEDGER.len());
+    assert_eq!(hooks.unsynced.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_outcome_is_durable_before_the_next_action_begins() {
+    let mut bench = Bench::new(incident());
+    let store = bench.store.clone();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let seen = begun.clone();
+    bench.watched(Watcher::record(move |record| {
+        if matches!(record.entry.event, Event::Outcome(_) | Event::End { .. }) {
+            assert_eq!(store.unsynced(), 0, "shown before it was durable");
+            seen.fetch_add(1, Ordering::SeqCst);
+        }
+    }));
+    bench.start(&quick_recovery()).await;
+    assert!(begun.load(Ordering::SeqCst) > 15);
 }
