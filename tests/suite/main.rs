@@ -2,5 +2,11 @@
 //! built, runs and drills end to end against the sandbox.
 
 mod architecture;
+mod check;
+mod cli;
+mod drill;
 mod lang;
+mod plan;
 mod process;
+mod run;
+mod sandbox;

@@ -56,11 +56,12 @@ impl ApplicationBlueprint {
 /// How an application finds its database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActiveSecret {
-    /// The named secret holds the name of the secret with the credentials: as plain text, or as
-    /// JSON with the key `secret`.
+    /// The named secret holds the name of the secret with the credentials.
     Pointer {
         /// The pointing secret.
         secret: String,
+        /// The key that holds the name where the value is a JSON object; `None`: the value is the name.
+        field: Option<String>,
     },
     /// The named secret holds the credentials.
     Copy {
@@ -301,9 +302,10 @@ impl Application {
     fn credentials(&self) -> Result<(String, SecretString), Trouble> {
         let name = match &self.blueprint.active {
             ActiveSecret::Copy { secret } => secret.clone(),
-            ActiveSecret::Pointer { secret } => {
+            ActiveSecret::Pointer { secret, field } => {
                 let text = self.read(secret)?;
-                pointed(text.expose_secret()).ok_or_else(|| Trouble::NotPointer(secret.clone()))?
+                pointed(text.expose_secret(), field.as_deref())
+                    .ok_or_else(|| Trouble::NotPointer(secret.clone()))?
             }
         };
         let text = self.read(&name)?;
@@ -384,12 +386,14 @@ impl Application {
     }
 }
 
-/// Plain text, or JSON with the key `secret`.
-fn pointed(text: &str) -> Option<String> {
-    let name = match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(members)) => members.get("secret")?.as_str()?.to_owned(),
-        Ok(Value::String(name)) => name,
-        _ => text.trim().to_owned(),
+/// Plain text, or a key of a JSON object.
+fn pointed(text: &str, field: Option<&str>) -> Option<String> {
+    let name = match field {
+        None => text.trim().to_owned(),
+        Some(field) => {
+            let document: Value = serde_json::from_str(text).ok()?;
+            document.get(field)?.as_str()?.to_owned()
+        }
     };
     (!name.is_empty()).then_some(name)
 }
@@ -410,11 +414,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pointer_is_plain_text_or_json() {
-        assert_eq!(pointed("rds/db\n").as_deref(), Some("rds/db"));
-        assert_eq!(pointed(r#"{"secret":"rds/db"}"#).as_deref(), Some("rds/db"));
-        assert_eq!(pointed(r#"{"other":"rds/db"}"#), None);
-        assert_eq!(pointed(" "), None);
+    fn a_pointer_is_plain_text_or_a_key_of_an_object() {
+        assert_eq!(pointed("rds/db\n", None).as_deref(), Some("rds/db"));
+        let object = r#"{"active":"rds/db"}"#;
+        assert_eq!(pointed(object, Some("active")).as_deref(), Some("rds/db"));
+        assert_eq!(pointed(object, Some("secret")), None);
+        assert_eq!(pointed(" ", None), None);
     }
 
     #[test]

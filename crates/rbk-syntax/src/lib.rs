@@ -6,10 +6,12 @@
 pub mod ast;
 mod diagnostic;
 mod parse;
+mod similar;
 mod span;
 
 pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity, has_errors};
 pub use parse::{
     CODES, DecodeError, MAX_ERRORS, MAX_TEXT, Parsed, SyntaxError, decode, parse, parse_expression,
 };
+pub use similar::nearest;
 pub use span::{Source, SourceId, Sources, Span, Spanned};

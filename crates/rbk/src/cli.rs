@@ -22,7 +22,7 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 the runbook or environment is wrong, 2 the plan holds actions \
 (--detailed-exitcode), 3 an assertion, precondition or deadline failed, 4 AWS, Postgres or a command failed, \
 5 interrupted and resumable, 6 somebody else holds the lock, 7 an outcome could not be decided, 64 wrong usage, \
-70 a bug in rbk.";
+70 a bug in rbk.\n\nRBK_LOG=debug writes rbk's own log to stderr; it holds no secret.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
@@ -273,7 +273,7 @@ pub struct SandboxArgs {
     /// How long the sandbox's states last
     #[arg(long, value_enum, default_value_t)]
     pub pace: Pace,
-    /// Make a call fail (repeatable), for instance `DescribeDBInstances:2:before:Throttling`
+    /// Make calls fail (repeatable), for instance `DescribeDBInstances:1-2:throttle`
     #[arg(long = "fault", value_name = "SPEC")]
     pub faults: Vec<String>,
     /// What happens to the database: `drop-table:SCHEMA.TABLE`, `delete-rows:SCHEMA.TABLE` or `lose-instance`

@@ -119,6 +119,13 @@ pub fn load(
                 .map(|program| rbk_core::lower::plan(&program, &file.display().to_string(), &text));
         }
     }
+    // Passes find things in their own order; people read from top to bottom.
+    diagnostics.sort_by_key(|diagnostic| {
+        (
+            diagnostic.primary.span.source,
+            diagnostic.primary.span.start,
+        )
+    });
     Ok(Loaded {
         file: file.to_owned(),
         sources,

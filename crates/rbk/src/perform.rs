@@ -52,6 +52,19 @@ impl Journals {
         text
     }
 
+    /// A run that wasn't begun or gone on with, with its help as it must be typed here.
+    pub fn refused(&self, refusal: &Refusal) -> Failure {
+        let mut help = refusal.help();
+        if let Some(run) = run_of(refusal) {
+            help = self.complete(&help, run);
+        }
+        for command in ["`rbk runs`", "`rbk status`"] {
+            let complete = command.trim_matches('`');
+            help = help.replace(command, &format!("`{complete} {}`", self.named_by));
+        }
+        Failure::new(Exit::from_code(refusal.exit_code()), refusal.to_string()).help(help)
+    }
+
     /// Where one run's journal is.
     pub fn of_run(&self, run: &RunId) -> PathBuf {
         self.directory.join(run.as_str())
@@ -86,9 +99,29 @@ impl Journals {
     pub async fn status(&self, run: &RunId) -> Result<(Plan, Status), Failure> {
         let history = journal::load(self.store().as_ref(), run)
             .await
-            .map_err(refused)?;
+            .map_err(|refusal| self.refused(&refusal))?;
         let status = status::fold(&history.plan, &history.records);
         Ok((history.plan, status))
+    }
+}
+
+/// The run that a refusal's help speaks of.
+fn run_of(refusal: &Refusal) -> Option<&RunId> {
+    match refusal {
+        Refusal::Held(held) => held.holder.as_ref().map(|holder| &holder.run),
+        Refusal::Damaged { run, .. }
+        | Refusal::NewerJournal { run, .. }
+        | Refusal::NewerPlan { run, .. }
+        | Refusal::PlanChanged { run, .. }
+        | Refusal::NoSuchRun { run }
+        | Refusal::NeverBegan { run }
+        | Refusal::Ended { run }
+        | Refusal::NeedsDecision { run, .. }
+        | Refusal::NothingToExtend { run } => Some(run),
+        Refusal::Store(_)
+        | Refusal::PlanUnfit { .. }
+        | Refusal::NotUnknown { .. }
+        | Refusal::Bug(_) => None,
     }
 }
 
@@ -130,7 +163,7 @@ pub async fn perform(
         Task::Abort(run, reason) => runner.abort(run, reason).await,
     };
     listening.abort();
-    ending.map_err(refused)
+    ending.map_err(|refusal| journals.refused(&refusal))
 }
 
 /// Presses the interrupt at every Ctrl-C, and at a polite request of the system to end.
@@ -169,11 +202,6 @@ pub async fn conclude(screen: Screen, journals: &Journals, ending: &Ending) -> E
 /// How the process ends after a run.
 pub fn exit_of(ending: &Ending) -> Exit {
     Exit::from_code(ending.exit_code)
-}
-
-/// A run that wasn't begun or gone on with.
-pub fn refused(refusal: Refusal) -> Failure {
-    Failure::new(Exit::from_code(refusal.exit_code()), refusal.to_string()).help(refusal.help())
 }
 
 /// Where the journals of an environment are: as `--store` says, else as the environment does.

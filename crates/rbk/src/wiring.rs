@@ -77,19 +77,19 @@ pub fn warn_of_ambient_addresses(screen: Screen, environment: &Environment) {
         "PGUSER",
         "PGSERVICE",
     ];
-    let names_ours = |value: &std::ffi::OsStr| {
-        environment
-            .databases
-            .values()
-            .any(|database| value == database.database.as_str())
+    let ours = |name: &str, value: &std::ffi::OsStr| {
+        name == "PGDATABASE"
+            && environment
+                .databases
+                .values()
+                .any(|database| value == database.database.as_str())
     };
     let others: Vec<&str> = VARIABLES
         .iter()
         .copied()
         .filter(|name| {
-            std::env::var_os(name).is_some_and(|value| {
-                !value.is_empty() && !(*name == "PGDATABASE" && names_ours(&value))
-            })
+            let value = std::env::var_os(name).unwrap_or_default();
+            !value.is_empty() && !ours(name, &value)
         })
         .collect();
     if !others.is_empty() {

@@ -353,7 +353,7 @@ mod tests {
     fn any_action_has_a_tag_that_rds_takes_and_no_two_have_the_same() {
         assert_eq!(
             tag_value(&ActionId::from("Restore#1")),
-            "Restore/1:4b5b2a10"
+            "Restore/1:86a7b024"
         );
         let hostile = format!("Zurück & \"los\" {}#1", "x".repeat(300));
         let tag = tag_value(&ActionId::from(hostile.as_str()));

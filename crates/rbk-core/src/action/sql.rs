@@ -3,7 +3,7 @@
 use super::rds::{log_in, staged, unprepared};
 use crate::ids::{DatabaseName, RoleName, SecretName};
 use crate::plan::Freeze;
-use crate::ports::{FreezeState, Login, PortError, PortErrorKind, Session};
+use crate::ports::{Endpoint, FreezeState, Login, PortError, PortErrorKind, Session};
 use crate::run::{Content, Effect, Failure, Probe, Scene, Since, Unreached};
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -15,7 +15,9 @@ pub(super) struct RolePassword<'a> {
     role: &'a RoleName,
     secret: &'a SecretName,
     administration: &'a SecretName,
-    prepared: Option<(Box<dyn Session>, SecretString)>,
+    address: Option<Endpoint>,
+    password: Option<SecretString>,
+    session: Option<Box<dyn Session>>,
 }
 
 impl<'a> RolePassword<'a> {
@@ -30,25 +32,40 @@ impl<'a> RolePassword<'a> {
             role,
             secret,
             administration,
-            prepared: None,
+            address: None,
+            password: None,
+            session: None,
         }
     }
 
     async fn login(
-        &self,
+        &mut self,
         scene: &Scene<'_>,
         username: &str,
         password: SecretString,
     ) -> Result<Login, Failure> {
         let mut look = scene.look();
-        let endpoint = look.endpoint(self.database).await?;
+        let address = match &self.address {
+            Some(address) => address.clone(),
+            None => look.endpoint(self.database).await?,
+        };
+        self.address = Some(address.clone());
         Ok(Login {
-            host: endpoint.host,
-            port: endpoint.port,
+            host: address.host,
+            port: address.port,
             database: look.database(self.database)?.database.clone(),
             username: username.to_owned(),
             password,
         })
+    }
+
+    async fn password(&mut self, scene: &Scene<'_>) -> Result<SecretString, Failure> {
+        if let Some(password) = &self.password {
+            return Ok(password.clone());
+        }
+        let password = staged(scene, self.secret).await?.password(self.secret)?;
+        self.password = Some(password.clone());
+        Ok(password)
     }
 }
 
@@ -85,7 +102,7 @@ impl Effect for RolePassword<'_> {
         if since == Since::Nothing {
             return Ok(Probe::Undone("it isn't set yet".to_owned()));
         }
-        let password = staged(scene, self.secret).await?.password(self.secret)?;
+        let password = self.password(scene).await?;
         let login = self.login(scene, self.role.as_str(), password).await?;
         match log_in(scene, &login).await {
             Ok((_session, seen)) => Ok(Probe::Done {
@@ -100,21 +117,20 @@ impl Effect for RolePassword<'_> {
     }
 
     async fn prepare(&mut self, scene: &Scene<'_>) -> Result<(), Failure> {
-        let password = staged(scene, self.secret).await?.password(self.secret)?;
+        self.password(scene).await?;
         let value = scene.look().current(self.administration).await?;
         let content = Content::parse(self.administration, &value)?;
         let username = content.need(self.administration, "username")?;
         let administrator = content.password(self.administration)?;
         let login = self.login(scene, username, administrator).await?;
-        let session = scene.world.postgres.connect(&login).await?;
-        self.prepared = Some((session, password));
+        self.session = Some(scene.world.postgres.connect(&login).await?);
         Ok(())
     }
 
     async fn send(&mut self, _scene: &Scene<'_>) -> Result<(), PortError> {
-        match &self.prepared {
-            Some((session, password)) => session.set_role_password(self.role, password).await,
-            None => Err(unprepared(&self.doing())),
+        match (&self.session, &self.password) {
+            (Some(session), Some(password)) => session.set_role_password(self.role, password).await,
+            _ => Err(unprepared(&self.doing())),
         }
     }
 
@@ -133,6 +149,7 @@ pub(super) struct Writes<'a> {
     freeze: &'a Freeze,
     wanted: FreezeState,
     if_reachable: bool,
+    first_try: Option<Duration>,
     session: Option<Box<dyn Session>>,
 }
 
@@ -143,6 +160,7 @@ impl<'a> Writes<'a> {
             freeze,
             wanted: FreezeState::Frozen,
             if_reachable,
+            first_try: None,
             session: None,
         }
     }
@@ -198,7 +216,15 @@ impl Effect for Writes<'_> {
                     return Ok(Probe::Skip(reason));
                 }
                 Err(Unreached::Unreachable(error)) if self.if_reachable => {
-                    return Ok(Probe::Skip(error.to_string()));
+                    // One refusal is a blip; what lasts for as long as a connection may take is not.
+                    let now = scene.world.clock.monotonic();
+                    let since = *self.first_try.get_or_insert(now);
+                    let timeout = scene.plan.environment.access.connect_timeout;
+                    return Ok(if now.saturating_sub(since).as_secs() < timeout {
+                        Probe::Pending(error.to_string())
+                    } else {
+                        Probe::Skip(error.to_string())
+                    });
                 }
                 Err(Unreached::Unreachable(error)) => return Err(error.into()),
                 Err(Unreached::Nothing(reason)) => {

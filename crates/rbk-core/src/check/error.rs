@@ -3,7 +3,7 @@
 use crate::ids::{ApplicationName, DatabaseName};
 use crate::plan::{ArithmeticError, Operator};
 use crate::value::Type;
-use rbk_syntax::{Code, Diagnostic, Severity, Span};
+use rbk_syntax::{Code, Diagnostic, Severity, Span, nearest};
 use thiserror::Error;
 
 /// The types, in the order in which they are listed to a person.
@@ -350,22 +350,12 @@ fn suggest(
     candidates: &[String],
     otherwise: impl FnOnce() -> String,
 ) -> Diagnostic {
-    match nearest(name, candidates) {
+    match nearest(name, candidates.iter().map(String::as_str)) {
         Some(candidate) => diagnostic
             .help(format!("did you mean `{candidate}`?"))
             .fix(span, candidate),
         None => diagnostic.help(otherwise()),
     }
-}
-
-/// The candidate that a misspelt name most probably means.
-fn nearest<'c>(name: &str, candidates: &'c [String]) -> Option<&'c str> {
-    candidates
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= (name.len().max(candidate.len()) / 3).max(1))
-        .min_by(|a, b| a.cmp(b))
-        .map(|(_, candidate)| candidate.as_str())
 }
 
 fn relate(diagnostic: Diagnostic, place: Option<Span>, text: &str) -> Diagnostic {

@@ -3,7 +3,7 @@
 use super::error::{EnvironmentError, title};
 use super::places::Places;
 use super::reader::{Header, Reader};
-use super::suggest::nearest;
+use rbk_syntax::nearest;
 use super::{Environment, access, applications, databases, drill, forms, like, secrets};
 use rbk_syntax::{Diagnostic, SourceId, Span, has_errors};
 use std::collections::{BTreeMap, BTreeSet};

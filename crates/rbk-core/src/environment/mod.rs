@@ -16,7 +16,6 @@ mod project;
 mod reader;
 mod schema;
 mod secrets;
-mod suggest;
 mod table;
 #[cfg(test)]
 mod tests;

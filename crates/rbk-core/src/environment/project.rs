@@ -4,7 +4,7 @@
 
 use super::forms;
 use super::reader::{Header, Reader};
-use super::suggest::nearest;
+use rbk_syntax::nearest;
 use rbk_syntax::{Code, Diagnostic, Source, SourceId};
 use std::ffi::OsStr;
 use std::io::ErrorKind;

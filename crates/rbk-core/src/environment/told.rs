@@ -1,7 +1,7 @@
 //! How each mistake in an environment file is told: labels, help and the edit that mends it.
 
 use super::error::{EnvironmentError, Insert, PLACEHOLDERS};
-use super::suggest::nearest;
+use rbk_syntax::nearest;
 use rbk_syntax::{Diagnostic, SourceId, Span};
 
 impl EnvironmentError {

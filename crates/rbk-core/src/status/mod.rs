@@ -86,7 +86,7 @@ pub enum RunPhase {
 pub struct StepStatus {
     /// Its identity.
     pub path: StepPath,
-    /// The word for all of it: of the first action that isn't simply done.
+    /// The word for all of it: of what is open or failed, else of what was skipped or done by hand, else `done`.
     pub state: Word,
     /// Attended seconds.
     pub seconds: f64,
@@ -411,7 +411,8 @@ impl Progress {
 
 fn step_word(actions: &[ActionStatus]) -> Word {
     let mut words = actions.iter().map(|action| action.state);
-    let notable = |word: &Word| !matches!(word, Word::Done | Word::Approved | Word::Pending);
+    // What a reader of the report must not take for a plain success.
+    let notable = |word: &Word| matches!(word, Word::Skipped | Word::ByHand);
     let open = [Word::Failed, Word::Unknown, Word::Running, Word::Stopped];
     if let Some(word) = words.clone().find(|word| open.contains(word)) {
         return word;

@@ -48,6 +48,7 @@ async fn an_application_follows_its_pointer_to_another_database() {
         .unwrap();
     let active = ActiveSecret::Pointer {
         secret: "active".into(),
+        field: Some("secret".into()),
     };
     let application = sandbox
         .start_application(ApplicationBlueprint::new("shop-api", active))

@@ -32,9 +32,6 @@ const OPERATOR: &str = "an operator";
 const SAID_OF_IT: &str = "what is said of it";
 const TEXT: &str = "a text in double quotes";
 
-/// What is longer is no misspelling of anything.
-const LONGEST_WORD: usize = 32;
-
 /// The diagnostic of what the scanner found.
 pub(super) fn fault(source: SourceId, text: &str, chunk: &Chunk, fault: Fault) -> Diagnostic {
     let span = |start, end| Span::new(source, start, end);
@@ -338,7 +335,7 @@ impl<'t> Place<'t> {
         let place = self.token_span();
         let found = found(self.rest());
         let word = words::first_word(self.rest());
-        let similar = similar(
+        let similar = crate::nearest(
             word,
             expected.words().filter(|candidate| *candidate != word),
         );
@@ -484,30 +481,4 @@ fn token(rest: &str) -> &str {
         None => 0,
     };
     rest.get(..length).unwrap_or(rest)
-}
-
-/// The candidate that a word is most probably a misspelling of.
-pub(super) fn similar(
-    word: &str,
-    candidates: impl Iterator<Item = &'static str>,
-) -> Option<&'static str> {
-    if word.len() > LONGEST_WORD {
-        return None;
-    }
-    let lower = word.to_ascii_lowercase();
-    candidates
-        .filter(|candidate| candidate.len() > 1)
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= allowed_distance(candidate) && lower.len() > 1)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many letters may be wrong: one in short words, two in longer ones.
-fn allowed_distance(candidate: &str) -> usize {
-    match candidate.len() {
-        0..=2 => 1,
-        3..=5 => 1.max(candidate.len() / 3),
-        _ => 2,
-    }
 }

@@ -278,7 +278,7 @@ impl<'t> Reader<'t, '_> {
         if self.problems.is_full() {
             None
         } else {
-            diagnose::similar(word, candidates)
+            crate::nearest(word, candidates)
         }
     }
 

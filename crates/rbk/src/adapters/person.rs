@@ -117,25 +117,10 @@ fn show(screen: Screen, question: &Question) {
 
 /// Who sits here, for the journal.
 pub fn operator() -> String {
-    let variable = |name| {
-        std::env::var(name)
-            .ok()
-            .filter(|value: &String| !value.is_empty())
-    };
-    let user = variable("USER")
-        .or_else(|| variable("LOGNAME"))
-        .or_else(|| variable("USERNAME"));
-    let host = variable("HOSTNAME").or_else(|| std::fs::read_to_string("/etc/hostname").ok());
-    match (
-        user,
-        host.as_deref()
-            .map(str::trim)
-            .filter(|host| !host.is_empty()),
-    ) {
-        (Some(user), Some(host)) => format!("{user}@{host}"),
-        (Some(user), None) => user,
-        (None, Some(host)) => format!("somebody@{host}"),
-        (None, None) => "somebody".to_owned(),
+    let user = whoami::username().unwrap_or_else(|_| "somebody".to_owned());
+    match whoami::hostname() {
+        Ok(host) => format!("{user}@{host}"),
+        Err(_) => user,
     }
 }
 

@@ -30,6 +30,7 @@ rbk: typed runbooks for database recovery
 /// Reads the command line, does what it says, and tells what went wrong.
 pub fn main() -> Exit {
     let screen = Screen::detect();
+    log(screen);
     let command = match Cli::try_parse() {
         Ok(Cli {
             command: Some(command),
@@ -65,6 +66,31 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         Command::Environment(EnvironmentCommand::Check(args)) => env::check(screen, &args),
         Command::Environment(EnvironmentCommand::Schema) => env::schema(screen),
     }
+}
+
+/// Writes rbk's own log to stderr if `RBK_LOG` names a level. Other crates' logs are left out: at their finest, some
+/// of them print bodies and so passwords.
+fn log(screen: Screen) {
+    let Some(level) = std::env::var("RBK_LOG")
+        .ok()
+        .filter(|level| !level.is_empty())
+    else {
+        return;
+    };
+    let Ok(level) = level.parse::<tracing::Level>() else {
+        screen.warn(format_args!(
+            "RBK_LOG is `{}`: write error, warn, info, debug or trace",
+            printable(&level)
+        ));
+        return;
+    };
+    let own = ["rbk", "rbk_aws", "rbk_core", "rbk_postgres", "rbk_sandbox"];
+    let directives: Vec<String> = own.iter().map(|name| format!("{name}={level}")).collect();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(directives.join(",")))
+        .with_writer(std::io::stderr)
+        .with_ansi(screen.err.is_on())
+        .init();
 }
 
 /// Help and version are data; the rest is wrong usage.

@@ -5,7 +5,7 @@ use crate::cli::{AbortArgs, Found, ResolveArgs, ResumeArgs, RunArgs};
 use crate::exit::{Exit, Failure};
 use crate::load::{Given, load};
 use crate::overlay;
-use crate::perform::{Journals, Task, conclude, journals_of, perform, refused};
+use crate::perform::{Journals, Task, conclude, journals_of, perform};
 use crate::render::colour::Screen;
 use crate::render::diagnostics;
 use crate::wiring;
@@ -105,7 +105,7 @@ pub async fn resolve(screen: Screen, args: ResolveArgs) -> Result<Exit, Failure>
     runner
         .resolve(&run, &action, decision, &args.because)
         .await
-        .map_err(refused)?;
+        .map_err(|refusal| journals.refused(&refusal))?;
     screen.say(format_args!(
         "recorded; go on with `{}`",
         journals.command("resume", &run)

@@ -463,8 +463,9 @@ impl Furnisher<'_> {
                 continue;
             }
             let active = match &application.active {
-                Active::Pointer { secret, .. } => ActiveSecret::Pointer {
+                Active::Pointer { secret, field } => ActiveSecret::Pointer {
                     secret: secret.to_string(),
+                    field: field.clone(),
                 },
                 Active::Copy { secret } => ActiveSecret::Copy {
                     secret: secret.to_string(),

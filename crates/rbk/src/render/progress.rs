@@ -191,7 +191,12 @@ impl Progress {
             } else {
                 format!(": {detail}")
             };
-            self.screen.say(format_args!("    {word} {took}{detail}"));
+            let took = if took.is_empty() {
+                took
+            } else {
+                format!(" {took}")
+            };
+            self.screen.say(format_args!("    {word}{took}{detail}"));
         }
     }
 
@@ -241,7 +246,7 @@ impl Progress {
                 header.region
             ),
             Event::Lease(lease) if record.epoch > 1 => {
-                format!("resumed by {}", printable(&lease.operator))
+                format!("taken up again by {}", printable(&lease.operator))
             }
             Event::Aborted { by, reason } => {
                 format!("given up by {}: {}", printable(by), printable(reason))

@@ -1,0 +1,179 @@
+//! `rbk drill`, end to end: real Postgres, a staged disaster, the runbook, the data compared.
+
+use crate::process::{rbk, said};
+use crate::sandbox::interrupt;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+fn drill(state: &Path, arguments: &[&str]) -> Output {
+    let mut all = vec!["drill", "runbooks/quick-recovery.rbk", "--format", "json"];
+    all.extend(arguments);
+    rbk(&all)
+        .env("XDG_STATE_HOME", state)
+        .output()
+        .expect("rbk starts")
+}
+
+#[track_caller]
+fn document(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", said(output)))
+}
+
+#[test]
+fn the_quick_recovery_brings_back_every_row_of_the_snapshot() {
+    let state = tempfile::tempdir().expect("a folder");
+    let output = drill(state.path(), &["--rows", "200"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let report = document(&output);
+    assert_eq!(report["outcome"], "recovered");
+    assert_eq!(report["database"], "recovery");
+    assert!(
+        report["rto_seconds"]
+            .as_f64()
+            .is_some_and(|seconds| seconds > 0.0 && seconds < 60.0),
+        "{report}"
+    );
+    assert!(
+        report["rpo_seconds"]
+            .as_f64()
+            .is_some_and(|seconds| seconds > 0.0 && seconds < 60.0),
+        "{report}"
+    );
+    assert!(
+        report["rows_lost"].as_u64().is_some_and(|rows| rows > 20),
+        "{report}"
+    );
+    let steps: Vec<&Value> = report["steps"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .map(|step| &step["outcome"])
+        .collect();
+    assert_eq!(steps, ["done", "done", "done"]);
+    let tables = report["tables"].as_array().expect("tables");
+    assert!(tables.len() >= 7, "{report}");
+    for table in tables {
+        assert_eq!(table["rows_expected"], table["rows_found"], "{table}");
+        assert_eq!(table["checksum_equal"], true, "{table}");
+    }
+    let embeddings = tables
+        .iter()
+        .find(|table| table["name"] == "public.embeddings")
+        .expect("the dropped table");
+    assert_eq!(embeddings["rows_found"], 200);
+
+    // Its journal outlives the sandbox.
+    let journal = Path::new(report["journal"].as_str().expect("a path"));
+    assert!(
+        journal.starts_with(state.path().join("rbk/drills")),
+        "{}",
+        journal.display()
+    );
+    let store = journal.parent().and_then(Path::to_str).expect("UTF-8");
+    let status = rbk(&[
+        "status",
+        report["run"].as_str().expect("a run"),
+        "--store",
+        store,
+    ])
+    .output()
+    .expect("rbk starts");
+    assert!(
+        said(&status).contains("Quick recovery in prod: done"),
+        "{}",
+        said(&status)
+    );
+}
+
+#[test]
+fn another_team_drills_the_same_runbook() {
+    let state = tempfile::tempdir().expect("a folder");
+    let output = drill(state.path(), &["--env", "parcels", "--rows", "300"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let report = document(&output);
+    assert_eq!(report["outcome"], "recovered");
+    assert_eq!(report["database"], "orders_standby");
+    // The instance is lost: its writes could not be frozen, and that is said.
+    assert_eq!(report["steps"][2]["outcome"], "done, partly skipped");
+}
+
+#[test]
+fn a_table_that_was_emptied_is_noticed() {
+    let state = tempfile::tempdir().expect("a folder");
+    let output = drill(
+        state.path(),
+        &["--rows", "50", "--tamper", "public.documents"],
+    );
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let report = document(&output);
+    assert_eq!(report["outcome"], "data_differs");
+    assert_eq!(report["rto_seconds"], Value::Null);
+    for table in report["tables"].as_array().expect("tables") {
+        let tampered = table["name"] == "public.documents";
+        assert_eq!(table["checksum_equal"], !tampered, "{table}");
+    }
+}
+
+#[test]
+fn a_run_that_fails_is_told_with_its_own_exit_code() {
+    let state = tempfile::tempdir().expect("a folder");
+    let fault = "RestoreDBInstanceFromDBSnapshot:1:during:ends=incompatible-restore";
+    let output = drill(state.path(), &["--rows", "50", "--fault", fault]);
+    let report = document(&output);
+    assert_eq!(report["outcome"], "failed", "{report}");
+    assert_eq!(report["database"], "original");
+    assert!(
+        report["problem"]
+            .as_str()
+            .is_some_and(|problem| problem.contains("incompatible-restore")),
+        "{report}"
+    );
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+}
+
+#[test]
+fn faults_and_environments_that_are_none_are_told_before_anything_starts() {
+    let state = tempfile::tempdir().expect("a folder");
+    let output = drill(state.path(), &["--fault", "DescribeDBInstance:1:throttle"]);
+    assert_eq!(output.status.code(), Some(64), "{}", said(&output));
+    assert!(
+        said(&output).contains("DescribeDBInstances"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn ctrl_c_leaves_no_server_behind() {
+    let state = tempfile::tempdir().expect("a folder");
+    let mut child = rbk(&["drill", "runbooks/quick-recovery.rbk", "--rows", "50"])
+        .env("XDG_STATE_HOME", state.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("rbk starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("stderr is a pipe")).lines();
+    let mut directory = None;
+    for line in stderr.by_ref() {
+        let line = line.expect("UTF-8");
+        if let Some((_, ca)) = line.split_once("ca is the sandbox's own, ") {
+            directory = Path::new(ca).parent().map(Path::to_owned);
+        }
+        if line.contains("Step 1 of 3") {
+            break;
+        }
+    }
+    interrupt(&child);
+    let rest: Vec<String> = stderr.map(|line| line.expect("UTF-8")).collect();
+    let status = child.wait().expect("rbk ends");
+    assert_eq!(status.code(), Some(5), "{rest:?}");
+    let directory = directory.expect("the sandbox's directory was told");
+    assert!(
+        !directory.exists(),
+        "{} is still there",
+        directory.display()
+    );
+}

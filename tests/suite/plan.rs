@@ -1,0 +1,69 @@
+//! `rbk plan`: what a reviewer reads.
+
+use crate::process::{rbk, said};
+use rbk_core::plan::{PLAN_VERSION, Plan};
+
+#[track_caller]
+fn output(arguments: &[&str]) -> std::process::Output {
+    let mut all = vec!["plan", "runbooks/quick-recovery.rbk"];
+    all.extend(arguments);
+    rbk(&all).output().expect("rbk starts")
+}
+
+/// Without the hash of the runbook, which changes with each word of it.
+fn stable(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let cut = line.find("(sha256 ").map_or(line.len(), |at| at);
+        out.push_str(line.get(..cut).unwrap_or(line).trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+#[test]
+fn every_action_is_shown_with_its_exact_parameters() {
+    for environment in ["prod", "parcels"] {
+        let output = output(&["--env", environment]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        insta::assert_snapshot!(environment, stable(&said(&output)));
+    }
+}
+
+#[test]
+fn the_json_document_is_the_plan_that_would_run() {
+    let output = output(&["--env", "prod", "--format", "json"]);
+    let plan: Plan = serde_json::from_slice(&output.stdout).expect("a plan");
+    assert_eq!(plan.version, PLAN_VERSION);
+    assert_eq!(plan.steps.len(), 3);
+    assert!(output.stderr.is_empty(), "{}", said(&output));
+}
+
+#[test]
+fn a_plan_that_changes_something_can_be_told_by_its_exit_code() {
+    assert_eq!(output(&["--detailed-exitcode"]).status.code(), Some(2));
+    assert_eq!(output(&[]).status.code(), Some(0));
+}
+
+#[test]
+fn a_given_parameter_is_shown_as_given() {
+    let output = output(&["--set", "max_loss=90m"]);
+    assert!(
+        said(&output).contains("max_loss  duration     1h30m"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        said(&output).contains("given with --set"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn errors_are_json_where_json_was_asked_for() {
+    let output = output(&["--set", "max_loss=4", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(document["summary"]["errors"], 1, "{document}");
+}
