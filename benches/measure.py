@@ -56,10 +56,13 @@ def peak(argv, environment=None, log=None, expect=0):
     PR_SET_CHILD_SUBREAPER = 36
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         return None
-    script = '"$@" </dev/null >>"$LOG_OF_BENCH" 2>&1 & echo $!'
+    # It begins only when the shell is gone, which would otherwise wait for it.
+    script = 'exec 3<&0; { read -r go <&3; exec "$@" 3<&-; } >>"$LOG_OF_BENCH" 2>&1 & echo $!'
     environment = {**(os.environ if environment is None else environment), "LOG_OF_BENCH": log or os.devnull}
-    with subprocess.Popen(["/bin/sh", "-c", script, "sh", *argv], env=environment, stdout=subprocess.PIPE) as shell:
+    with subprocess.Popen(["/bin/sh", "-c", script, "sh", *argv], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
         pid = int(shell.stdout.readline())
+        shell.wait()
+        shell.stdin.write(b"go\n")
     _, status, usage = os.wait4(pid, 0)
     check(argv, status, log, expect)
     return usage.ru_maxrss / 1024
@@ -81,6 +84,12 @@ def output(argv):
     """The first line that a program prints, or nothing."""
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
     return (done.stdout or done.stderr).partition("\n")[0].strip()
+
+
+def tell_load():
+    """Others at work make wall clocks longer, and everything less certain."""
+    load = os.getloadavg()[0]
+    print(f"load average {load:.1f}{': others are at work, trust ratios and CPU' if load > os.cpu_count() * 0.75 else ''}\n", flush=True)
 
 
 @dataclass(frozen=True)

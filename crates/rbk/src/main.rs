@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod drill;
 mod exit;
+mod journals;
 mod kill_point;
 mod load;
 mod overlay;

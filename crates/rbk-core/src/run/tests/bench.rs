@@ -54,6 +54,13 @@ impl MemoryStore {
         }
     }
 
+    /// How many bytes of the newest run a dying machine would lose.
+    pub fn unsynced(&self) -> usize {
+        let kept = self.0.lock().unwrap();
+        let newest = kept.runs.values().next_back();
+        newest.map_or(0, |run| run.journal.len() - run.synced)
+    }
+
     /// The n-th write from now is cut off half-way, as on a full disk.
     pub fn fail_write(&self, nth: usize) {
         let mut kept = self.0.lock().unwrap();

@@ -262,7 +262,7 @@ fn pressing(bench: &mut Bench, n: u64, times: u8) -> Interrupt {
 async fn ctrl_c_at_any_record_stops_at_a_boundary_and_is_resumed() {
     for times in [1, 2] {
         for n in 0.. {
-            let mut bench = Bench::new(incident());
+            let mut bench = Bench::new(brisk_incident());
             let interrupt = pressing(&mut bench, n, times);
             let ending = bench.start(&quick_recovery()).await;
             if interrupt.level() == 0 {
@@ -361,7 +361,7 @@ async fn other_credentials_suspend_a_resume_and_do_not_end_the_run() {
 #[tokio::test]
 async fn an_abort_anywhere_finds_out_what_was_under_way_runs_on_failure_and_ends() {
     for n in 1.. {
-        let mut bench = Bench::new(incident());
+        let mut bench = Bench::new(brisk_incident());
         let mortal = Mortal::at(n);
         let runner = bench.dying_at(&mortal);
         if until_death(&mortal, runner.start(&quick_recovery()))
