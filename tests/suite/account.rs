@@ -150,6 +150,11 @@ impl Account {
         manifest.parent().expect("a folder").to_owned()
     }
 
+    /// Takes the sandbox away; what was journaled stays.
+    pub fn stop(&mut self) {
+        stop(&mut self.sandbox, Signal::INT);
+    }
+
     /// The sandbox's process.
     pub fn sandbox(&self) -> &Child {
         &self.sandbox
@@ -506,7 +511,7 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        stop(&mut self.sandbox, Signal::INT);
+        self.stop();
     }
 }
 
