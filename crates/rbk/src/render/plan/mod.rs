@@ -3,9 +3,8 @@
 mod parameters;
 
 use super::colour::{Paint, printable};
-use super::expression::{Wording, literal};
 use parameters::parameters;
-use rbk_core::plan::{Action, Origin, Plan, PlannedAction, Preflight, Risk};
+use rbk_core::plan::{Action, Origin, Plan, PlannedAction, Preflight, Risk, Wording};
 use rbk_core::value::{Value, duration_text};
 use std::fmt::Write;
 
@@ -86,7 +85,7 @@ pub fn risk_word(risk: Risk, paint: Paint) -> String {
 struct Sheet<'a> {
     plan: &'a Plan,
     paint: Paint,
-    wording: Wording<'a>,
+    wording: Wording<'a, Paint>,
     out: String,
 }
 
@@ -155,7 +154,7 @@ impl Sheet<'_> {
 
     /// A value, with the instance behind a database's name.
     fn value(&self, value: &Value) -> String {
-        let text = literal(value);
+        let text = self.wording.literal(value);
         match value {
             Value::Database(name) => match self.plan.environment.database(name) {
                 Some(database) => format!("{text} (instance {})", database.instance),

@@ -1,12 +1,15 @@
 //! The parameters of an action as a reviewer reads them: all of them, each by name.
 
-use crate::render::expression::Wording;
+use crate::render::colour::Paint;
 use rbk_core::ids::{DatabaseName, RoleName};
-use rbk_core::plan::{Action, Freeze, InstanceSettings, SecretContent};
+use rbk_core::plan::{Action, Freeze, InstanceSettings, SecretContent, Wording};
 use rbk_core::value::duration_text;
 
 /// Every parameter of an action, in words.
-pub(super) fn parameters(action: &Action, wording: &Wording<'_>) -> Vec<(&'static str, String)> {
+pub(super) fn parameters(
+    action: &Action,
+    wording: &Wording<'_, Paint>,
+) -> Vec<(&'static str, String)> {
     match action {
         Action::RestoreFromSnapshot {
             database,
