@@ -270,15 +270,6 @@ impl Account {
         self.control("DELETE", &format!("/_sandbox/holds/{name}"), "");
     }
 
-    /// How often an operation was called.
-    pub fn calls(&self, operation: &str) -> u64 {
-        let answer = self.control("GET", "/_sandbox/stats", "");
-        let stats: Value = serde_json::from_str(&answer).expect("JSON");
-        stats["operations"][operation]["calls"]
-            .as_u64()
-            .unwrap_or(0)
-    }
-
     /// Asks the sandbox itself.
     #[track_caller]
     pub fn control(&self, method: &str, path: &str, body: &str) -> String {
@@ -503,9 +494,11 @@ impl Account {
                 .filter(|secret| self.opens(secret))
                 .map(|secret| (*secret).to_owned())
                 .collect(),
-            rows: exists
-                .then(|| self.rows("rds/statistagptdb_recovery_admin"))
-                .unwrap_or_default(),
+            rows: if exists {
+                self.rows("rds/statistagptdb_recovery_admin")
+            } else {
+                BTreeMap::new()
+            },
             application: self.application(),
         }
     }

@@ -119,13 +119,18 @@ fn names_of_runs_are_names_and_nothing_else() {
 const DAMAGES: [(&str, Damage, i32, &str); 11] = [
     (
         "a flipped bit in the middle",
-        |run| change(run, JOURNAL, flip_middle),
+        |run| {
+            change(run, JOURNAL, |bytes| {
+                let middle = bytes.len() / 2;
+                flip(bytes, middle);
+            })
+        },
         7,
         "is damaged at record",
     ),
     (
         "a flipped bit at the start",
-        |run| change(run, JOURNAL, |bytes| bytes[3] ^= 1),
+        |run| change(run, JOURNAL, |bytes| flip(bytes, 3)),
         7,
         "damaged at record 0",
     ),
@@ -149,7 +154,7 @@ const DAMAGES: [(&str, Damage, i32, &str); 11] = [
     ),
     (
         "a newer record",
-        |run| change(run, JOURNAL, |bytes| newer(bytes)),
+        |run| change(run, JOURNAL, newer),
         64,
         "journal format 9",
     ),
@@ -508,9 +513,8 @@ fn change(run: &Path, file: &str, change: impl FnOnce(&mut Vec<u8>)) {
     std::fs::write(&path, bytes).expect("written");
 }
 
-fn flip_middle(bytes: &mut Vec<u8>) {
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x10;
+fn flip(bytes: &mut [u8], at: usize) {
+    bytes[at] ^= 0x10;
 }
 
 fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
