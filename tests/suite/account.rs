@@ -201,13 +201,13 @@ impl Account {
             .collect()
     }
 
-    /// Waits until the only run has written such a record.
-    #[track_caller]
-    pub fn until_recorded(&self, what: &str, is: impl Fn(&Value) -> bool) {
-        eventually(what, || {
-            let began = !self.runs().is_empty();
-            (began && self.journal().iter().any(&is)).then_some(())
-        });
+    /// The same, of an account that may have no run yet.
+    pub fn journal_or_none(&self) -> Vec<Value> {
+        if self.runs().is_empty() {
+            Vec::new()
+        } else {
+            self.journal()
+        }
     }
 
     /// The effects that the sandbox has applied.
@@ -270,15 +270,6 @@ impl Account {
         self.control("DELETE", &format!("/_sandbox/holds/{name}"), "");
     }
 
-    /// How often an operation was called.
-    pub fn calls(&self, operation: &str) -> u64 {
-        let answer = self.control("GET", "/_sandbox/stats", "");
-        let stats: Value = serde_json::from_str(&answer).expect("JSON");
-        stats["operations"][operation]["calls"]
-            .as_u64()
-            .unwrap_or(0)
-    }
-
     /// Asks the sandbox itself.
     #[track_caller]
     pub fn control(&self, method: &str, path: &str, body: &str) -> String {
@@ -324,6 +315,20 @@ impl Account {
         self.aws(async |aws| {
             let value = aws.secrets.value(&name, &Which::current()).await;
             value.expect("a value").value.expose_secret().to_owned()
+        })
+    }
+
+    /// The values of all versions of a secret.
+    pub fn all_values(&self, name: &str) -> Vec<String> {
+        let versions = self.versions(name).versions;
+        let name = SecretName::from(name);
+        self.aws(async |aws| {
+            let mut values = Vec::new();
+            for version in versions.into_keys() {
+                let value = aws.secrets.value(&name, &Which::Version(version)).await;
+                values.push(value.expect("a value").value.expose_secret().to_owned());
+            }
+            values
         })
     }
 
@@ -489,9 +494,11 @@ impl Account {
                 .filter(|secret| self.opens(secret))
                 .map(|secret| (*secret).to_owned())
                 .collect(),
-            rows: exists
-                .then(|| self.rows("rds/statistagptdb_recovery_admin"))
-                .unwrap_or_default(),
+            rows: if exists {
+                self.rows("rds/statistagptdb_recovery_admin")
+            } else {
+                BTreeMap::new()
+            },
             application: self.application(),
         }
     }
@@ -661,9 +668,10 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    /// Whether it has not ended yet.
+    pub fn is_alive(&self) -> bool {
+        let process = format!("/proc/{}/stat", self.child.id());
+        std::fs::read_to_string(process).is_ok_and(|stat| !stat.contains(") Z "))
     }
 
     /// Waits until it has said something on stderr.

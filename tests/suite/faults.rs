@@ -204,13 +204,17 @@ fn a_secret_that_a_colleague_moved_meanwhile_is_not_overwritten() {
     let arguments = ["run", RUNBOOK, "--env", "prod", "--approve", "all"];
     let run = Running::start(account.rbk(&arguments));
     account.until_held("put");
-    // To the same database, under a version of their own.
+    // To the same database, under a version of their own: there is nothing left to undo but the freeze.
     account.meddle_with(POINTER, "rds/statistagptdb");
     let theirs = account.versions(POINTER).current().cloned();
     account.release("put");
     let output = run.end();
     assert_exit(&output, 3);
     assert_says(&output, "was moved by somebody else");
+    assert_says(
+        &output,
+        "database original (instance `statistagptdb`): writes are open",
+    );
     assert_eq!(account.versions(POINTER).current().cloned(), theirs);
     account.assert_untouched();
 }
@@ -222,14 +226,18 @@ fn a_secret_that_moves_between_the_last_look_and_the_swap_is_not_overwritten() {
     let arguments = ["run", RUNBOOK, "--env", "prod", "--approve", "all"];
     let run = Running::start(account.rbk(&arguments));
     account.until_held("swap");
-    account.meddle_with(POINTER, "rds/statistagptdb");
+    // The colleague has switched the application already.
+    account.meddle_with(POINTER, "rds/statistagptdb_recovery");
     let theirs = account.versions(POINTER).current().cloned();
     account.release("swap");
     let output = run.end();
     assert_exit(&output, 3);
     assert_says(&output, "was moved by somebody else");
+    assert_says(&output, "then, in `on failure`: ");
     assert_eq!(account.versions(POINTER).current().cloned(), theirs);
-    account.assert_untouched();
+    // Two databases that are written to at once would be worse than one that waits for a person.
+    assert_says(&output, "writes on original are still frozen: thaw them");
+    assert!(!account.opens("rds/statistagptdb"));
 }
 
 #[test]
@@ -314,7 +322,7 @@ fn never_reached() {
     let begun = Instant::now();
     let output = account.finish(&["run", RUNBOOK, "--env", &environment, "--approve", "all"]);
     assert_exit(&output, 4);
-    assert_says(&output, "can't be reached");
+    assert_says(&output, "mend the network, then `rbk resume");
     assert!(
         begun.elapsed() < Duration::from_secs(150),
         "{}",

@@ -1,6 +1,12 @@
 //! The whole project from outside: the language through its cases, the command line through the binary that was just
 //! built, runs and drills end to end against the sandbox.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
+
 mod account;
 mod architecture;
 mod check;

@@ -14,6 +14,7 @@ pub mod lower;
 pub mod plan;
 pub mod ports;
 pub mod run;
+pub mod shell;
 mod state;
 pub mod status;
 mod steps;

@@ -216,10 +216,10 @@ pub struct SubnetGroupBlueprint {
 }
 
 /// The id of the account's default VPC.
-pub const DEFAULT_VPC: &str = "vpc-0default";
+pub const DEFAULT_VPC: &str = "vpc-0defa017";
 
 /// The id of the default VPC's default security group, which admits nobody.
-pub const DEFAULT_SECURITY_GROUP: &str = "sg-0default";
+pub const DEFAULT_SECURITY_GROUP: &str = "sg-0defa017";
 
 /// Where an instance is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]

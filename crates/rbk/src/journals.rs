@@ -1,12 +1,12 @@
 //! Where journals are, how a command line names them, and finding runs in them.
 
 use crate::exit::{Exit, Failure};
-use crate::render::shell_word;
 use rbk_core::environment::Environment;
 use rbk_core::ids::RunId;
 use rbk_core::journal::{self, LocalStore, Store};
 use rbk_core::plan::Plan;
 use rbk_core::run::Refusal;
+use rbk_core::shell::shell_word;
 use rbk_core::status::{self, Status};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,6 +81,8 @@ impl Journals {
             .map_err(|error| Failure::outside(error.to_string()))?;
         let fitting: Vec<&RunId> = runs
             .iter()
+            // An empty name would fit every run: a variable that isn't set must not give one up.
+            .filter(|_| !wanted.is_empty())
             .filter(|run| run.as_str().starts_with(wanted) || run.as_str().ends_with(wanted))
             .collect();
         let list = format!("`rbk runs {}` lists them", self.named_by);

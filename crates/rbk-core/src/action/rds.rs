@@ -137,7 +137,12 @@ pub(super) struct MasterPassword<'a> {
     secret: &'a SecretName,
     password: Option<SecretString>,
     last_error: Option<PortError>,
+    /// Since when the settled instance can't be reached, by the monotonic clock.
+    unreached_since: Option<Duration>,
 }
+
+/// For how long a settled instance may be out of reach before the run is suspended.
+const UNREACHED: Duration = Duration::from_secs(60);
 
 impl<'a> MasterPassword<'a> {
     pub fn new(
@@ -151,6 +156,7 @@ impl<'a> MasterPassword<'a> {
             secret,
             password: None,
             last_error: None,
+            unreached_since: None,
         }
     }
 
@@ -174,11 +180,11 @@ impl<'a> MasterPassword<'a> {
         };
         let session = match scene.world.postgres.connect(&login).await {
             Ok(session) => session,
-            Err(error) => return self.not_yet(error),
+            Err(error) => return self.not_yet(scene, error),
         };
         let facts = match session.whoami().await {
             Ok(facts) => facts,
-            Err(error) => return self.not_yet(error),
+            Err(error) => return self.not_yet(scene, error),
         };
         Ok(Probe::Done {
             detail: format!(
@@ -190,14 +196,21 @@ impl<'a> MasterPassword<'a> {
     }
 
     /// A refused or unreachable login right after the change is what it looks like while it is being applied.
-    fn not_yet(&mut self, error: PortError) -> Result<Probe, Failure> {
+    /// A settled instance that stays out of reach has nothing more to apply: a network is in the way.
+    fn not_yet(&mut self, scene: &Scene<'_>, error: PortError) -> Result<Probe, Failure> {
         let seen = error.to_string();
         match error.kind {
             PortErrorKind::LoginRefused => {
+                self.unreached_since = None;
                 self.last_error = Some(error);
                 Ok(Probe::Undone(seen))
             }
             PortErrorKind::Unreachable => {
+                let now = scene.world.clock.monotonic();
+                let since = *self.unreached_since.get_or_insert(now);
+                if now.saturating_sub(since) >= UNREACHED {
+                    return Err(error.into());
+                }
                 self.last_error = Some(error);
                 Ok(Probe::Pending(seen))
             }

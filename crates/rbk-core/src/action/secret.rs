@@ -265,6 +265,27 @@ impl<'a> Revert<'a> {
             versions: None,
         }
     }
+
+    /// Whether two versions say the same. One that can't be read any more says nothing.
+    async fn are_alike(
+        &self,
+        scene: &Scene<'_>,
+        one: &VersionId,
+        other: &VersionId,
+    ) -> Result<bool, Failure> {
+        let mut values = Vec::new();
+        for version in [one, other] {
+            let which = Which::Version(version.clone());
+            match scene.world.secrets.value(self.secret, &which).await {
+                Ok(value) => values.push(value.value),
+                Err(error) if error.kind == PortErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(
+            matches!(values.as_slice(), [one, other] if one.expose_secret() == other.expose_secret()),
+        )
+    }
 }
 
 #[async_trait]
@@ -306,6 +327,10 @@ impl Effect for Revert<'_> {
             Some(current) if own.is_some_and(|own| own.contains(&current)) => {
                 self.versions = Some((current, original));
                 Ok(Probe::Undone("this run's version is current".to_owned()))
+            }
+            // Somebody else brought it back, under a version of their own: there is nothing left to undo.
+            Some(current) if self.are_alike(scene, &current, &original).await? => {
+                Ok(promoted(self.secret, &current))
             }
             found => Ok(Probe::Foreign(Failure::SecretMoved {
                 secret: self.secret.clone(),

@@ -5,6 +5,7 @@ use crate::ids::{ActionId, RunId};
 use crate::journal::{AcquireError, Damage, Failed, JOURNAL_VERSION, JournalError, StoreError};
 use crate::lease::Held;
 use crate::plan::PLAN_VERSION;
+use crate::shell::shell_word;
 use crate::status::EntityState;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -244,7 +245,10 @@ impl Refusal {
             Refusal::NeverBegan { .. } => "nothing was changed: run it again".to_owned(),
             Refusal::Ended { run } => format!("look at `rbk status {run}`"),
             Refusal::NeedsDecision { run, action } => {
-                format!("look, then say what you found: `rbk resolve {run} \"{action}\" …`")
+                format!(
+                    "look, then say what you found: `rbk resolve {run} {} …`",
+                    shell_word(action.as_str())
+                )
             }
             Refusal::NotUnknown { .. } => "look at `rbk status`".to_owned(),
             Refusal::NothingToExtend { run } => format!("`rbk resume {run}` without `--extend`"),

@@ -4,6 +4,7 @@
 
 use crate::ids::{DatabaseName, InstanceId, RunId, SecretName, SnapshotId, VersionId};
 use crate::ports::{PortError, PortErrorKind};
+use crate::shell::shell_word;
 use crate::value::duration_text;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -324,7 +325,8 @@ impl Failure {
                 "`on failure` has run; run again when it may be done".to_owned()
             }
             Failure::Unanswerable { step, .. } => format!(
-                "say yes with `rbk resume RUN --approve \"{step}\"`, or resume on a terminal"
+                "say yes with `rbk resume RUN --approve {}`, or resume on a terminal",
+                shell_word(step)
             ),
             Failure::ProofFailed { .. } => "nothing was switched; look at the secret".to_owned(),
             Failure::Evaluation { .. } => "correct the runbook or what it reads".to_owned(),

@@ -5,6 +5,7 @@ use crate::ids::{ActionId, ApplicationName, DatabaseName, RunId, SecretName};
 use crate::journal::{Event, Facts, Outcome};
 use crate::plan::{Action, Plan, PlannedAction, SecretContent};
 use crate::run::EndingKind;
+use crate::shell::shell_word;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -214,7 +215,8 @@ impl Teller<'_> {
                     if let Some(failure) = &known.unknown {
                         lines.push(failure.help());
                         lines.push(format!(
-                            "`rbk resolve {run} \"{id}\" …` says what you found; then `rbk resume {run}`"
+                            "`rbk resolve {run} {} …` says what you found; then `rbk resume {run}`",
+                            shell_word(id.as_str())
                         ));
                     }
                 }

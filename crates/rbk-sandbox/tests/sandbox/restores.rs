@@ -36,7 +36,7 @@ async fn a_restore_without_groups_lets_nobody_in_until_one_is_attached() {
         .await
         .unwrap();
     for (name, default) in [
-        ("VpcSecurityGroupId", "sg-0default"),
+        ("VpcSecurityGroupId", "sg-0defa017"),
         ("MultiAZ", "false"),
         ("DeletionProtection", "false"),
         ("BackupRetentionPeriod", "7"),
