@@ -1,7 +1,7 @@
 //! `rbk drill`, end to end: real Postgres, a staged disaster, the runbook, the data compared.
 
 use crate::process::{rbk, said};
-use crate::sandbox::interrupt;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -166,7 +166,7 @@ fn ctrl_c_leaves_no_server_behind() {
             break;
         }
     }
-    interrupt(&child);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
     let rest: Vec<String> = stderr.map(|line| line.expect("UTF-8")).collect();
     let status = child.wait().expect("rbk ends");
     assert_eq!(status.code(), Some(5), "{rest:?}");

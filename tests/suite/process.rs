@@ -1,7 +1,10 @@
 //! Runs the binary that was just built, cut off from the settings of whoever runs the tests.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 /// The workspace's root.
 pub fn root() -> PathBuf {
@@ -19,6 +22,7 @@ pub fn rbk(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .current_dir(root())
+        .stdin(Stdio::null())
         .env("NO_COLOR", "1")
         .env("COLUMNS", "120");
     for (name, _) in std::env::vars() {
@@ -49,4 +53,47 @@ pub fn said(output: &Output) -> String {
         }
     }
     text
+}
+
+/// Runs a command to its end, which must come in time: a hang is a failure.
+#[track_caller]
+pub fn finish(command: &mut Command, within: Duration) -> Output {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    wait(command.spawn().expect("rbk starts"), within)
+}
+
+/// Waits for the end of a process whose streams are kept.
+#[track_caller]
+pub fn wait(child: Child, within: Duration) -> Output {
+    let id = Pid::from_child(&child);
+    let (sender, receiver) = mpsc::channel();
+    let waiting = std::thread::spawn(move || {
+        let _ = sender.send(child.wait_with_output().expect("an end"));
+    });
+    let output = receiver.recv_timeout(within).ok();
+    if output.is_none() {
+        let _ = kill_process(id, Signal::KILL);
+    }
+    waiting.join().expect("a thread that ends");
+    output.unwrap_or_else(|| {
+        let killed = receiver.recv().expect("what it had said");
+        panic!("it hangs: {}", said(&killed))
+    })
+}
+
+/// Asks a process to end, and makes it if it doesn't.
+pub fn stop(child: &mut Child, signal: Signal) {
+    if matches!(child.try_wait(), Ok(Some(_))) {
+        return;
+    }
+    let _ = kill_process(Pid::from_child(child), signal);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(20) {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }

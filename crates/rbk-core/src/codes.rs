@@ -4,11 +4,12 @@ use rbk_syntax::Code;
 
 /// Every diagnostic's number and title, in the order of the numbers.
 pub fn all() -> impl Iterator<Item = (Code, &'static str)> {
-    let passes: [&[(Code, &str)]; 4] = [
+    let passes: [&[(Code, &str)]; 5] = [
         rbk_syntax::CODES,
         crate::check::CODES,
         crate::state::CODES,
         crate::environment::CODES,
+        crate::run::CODES,
     ];
     passes.into_iter().flatten().copied()
 }

@@ -26,6 +26,7 @@ pub(crate) fn respond(world: &World, head: &Parts, body: &[u8]) -> Response<Full
             world.faults.clear();
             Reply::json_document(200, &json!({}))
         }
+        (&Method::GET, "/_sandbox/holds") => document(&world.faults.holds()),
         (&Method::DELETE, path) => match path.strip_prefix("/_sandbox/holds/") {
             Some(name) => {
                 world.faults.release(name);
@@ -41,7 +42,7 @@ pub(crate) fn respond(world: &World, head: &Parts, body: &[u8]) -> Response<Full
 fn unknown() -> Reply {
     Reply::plain(
         404,
-        "the sandbox answers GET /_sandbox/ledger, GET /_sandbox/stats, GET|POST|DELETE /_sandbox/faults, DELETE /_sandbox/holds/NAME",
+        "the sandbox answers GET /_sandbox/ledger, GET /_sandbox/stats, GET|POST|DELETE /_sandbox/faults, GET /_sandbox/holds, DELETE /_sandbox/holds/NAME",
     )
 }
 

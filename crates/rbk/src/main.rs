@@ -5,6 +5,8 @@ mod cli;
 mod commands;
 mod drill;
 mod exit;
+mod journals;
+mod kill_point;
 mod load;
 mod overlay;
 mod panic;

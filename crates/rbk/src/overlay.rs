@@ -6,6 +6,7 @@
 
 use crate::adapters::is_loopback;
 use crate::exit::Failure;
+use crate::render::colour::Screen;
 use rbk_core::environment::Environment;
 use rbk_core::ids::ApplicationName;
 use reqwest::Url;
@@ -89,16 +90,23 @@ impl Overlay {
 }
 
 /// The overlay of the sandbox that the AWS clients are aimed at, if they are aimed at one.
-pub fn from_variables() -> Result<Option<Overlay>, Failure> {
-    let manifest = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
-    let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
-    manifest.map_or(Ok(None), |path| find(Path::new(&path), endpoint.as_deref()))
-}
-
-fn find(path: &Path, endpoint: Option<&str>) -> Result<Option<Overlay>, Failure> {
-    let Some(endpoint) = endpoint.filter(|endpoint| is_loopback_address(endpoint)) else {
+pub fn from_variables(screen: Screen) -> Result<Option<Overlay>, Failure> {
+    let Some(manifest) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) else {
         return Ok(None);
     };
+    match std::env::var("AWS_ENDPOINT_URL")
+        .ok()
+        .filter(|_| is_local_endpoint())
+    {
+        Some(endpoint) => find(Path::new(&manifest), &endpoint).map(Some),
+        None => {
+            screen.warn("RBK_SANDBOX is set and ignored: AWS_ENDPOINT_URL aims at no sandbox on this machine");
+            Ok(None)
+        }
+    }
+}
+
+fn find(path: &Path, endpoint: &str) -> Result<Overlay, Failure> {
     let again = "copy the `export` lines of `rbk sandbox up` again, or `unset RBK_SANDBOX AWS_ENDPOINT_URL`";
     let unreadable = |why: String| {
         Failure::wrong(format!("RBK_SANDBOX names `{}`: {why}", path.display())).help(again)
@@ -120,7 +128,7 @@ fn find(path: &Path, endpoint: Option<&str>) -> Result<Option<Overlay>, Failure>
         ))
         .help(again));
     }
-    Ok(Some(manifest.overlay))
+    Ok(manifest.overlay)
 }
 
 /// Whether AWS calls stay on this machine: `AWS_ENDPOINT_URL` says so and no service's own variable says otherwise.
@@ -168,20 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_holds_for_its_own_endpoint_on_this_machine_only() {
+    fn a_manifest_holds_for_its_own_endpoint_only() {
         let file = manifest("http://127.0.0.1:4600", 1);
-        assert!(
-            find(file.path(), Some("http://127.0.0.1:4600/"))
-                .unwrap()
-                .is_some()
-        );
-        assert!(find(file.path(), None).unwrap().is_none());
-        assert!(
-            find(file.path(), Some("https://rds.eu-central-1.amazonaws.com"))
-                .unwrap()
-                .is_none()
-        );
-        let other = find(file.path(), Some("http://127.0.0.1:4601")).unwrap_err();
+        assert!(find(file.path(), "http://127.0.0.1:4600/").is_ok());
+        let other = find(file.path(), "http://127.0.0.1:4601").unwrap_err();
         assert!(
             other.message.contains("127.0.0.1:4601"),
             "{}",
@@ -191,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_manifest_that_is_gone_broken_or_newer_is_told() {
-        let endpoint = Some("http://localhost:4600");
+        let endpoint = "http://localhost:4600";
         assert!(find(Path::new("no-such-file"), endpoint).is_err());
         let broken = tempfile::NamedTempFile::new().unwrap();
         assert!(find(broken.path(), endpoint).is_err());

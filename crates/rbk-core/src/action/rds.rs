@@ -236,10 +236,6 @@ impl Effect for MasterPassword<'_> {
         )
     }
 
-    fn bound(&self) -> Duration {
-        Duration::from_secs(900)
-    }
-
     async fn probe(&mut self, scene: &Scene<'_>, since: Since) -> Result<Probe, Failure> {
         let Some(is) = scene.world.rds.instance(self.instance).await? else {
             return Ok(Probe::Foreign(Failure::Vanished {

@@ -3,8 +3,8 @@
 use super::error::{EnvironmentError, title};
 use super::places::Places;
 use super::reader::{Header, Reader};
-use rbk_syntax::nearest;
 use super::{Environment, access, applications, databases, drill, forms, like, secrets};
+use rbk_syntax::nearest;
 use rbk_syntax::{Diagnostic, SourceId, Span, has_errors};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

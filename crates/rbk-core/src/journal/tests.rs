@@ -1,1 +1,371 @@
-//! Journals that are whole, torn and damaged.
+//! Journals that are whole, torn and damaged, and what may follow what.
+
+use super::encode::{decode, encode, no_hash};
+use super::recover::read_records;
+use super::*;
+use crate::ids::{ActionId, RunId};
+use crate::run::{EndingKind, Failure, Refusal};
+
+fn run() -> RunId {
+    RunId::from("20261122t091500-1f3a9c02")
+}
+
+fn header() -> Event {
+    Event::Header(Header {
+        plan: "f".repeat(64),
+        plan_version: 1,
+        rbk: "0.1.0".to_owned(),
+        title: "Quick recovery".to_owned(),
+        environment: "prod".to_owned(),
+        account: "123456789012".to_owned(),
+        region: "eu-central-1".to_owned(),
+        operator: "ana".to_owned(),
+        alone: false,
+    })
+}
+
+fn lease() -> Event {
+    Event::Lease(LeaseFacts {
+        operator: "ana".to_owned(),
+        pid: 7,
+        boot: None,
+        rbk: "0.1.0".to_owned(),
+        entities: vec!["instance x".to_owned()],
+    })
+}
+
+fn intent() -> Event {
+    Event::Intent(Intent {
+        call: "RestoreDBInstanceFromDBSnapshot".to_owned(),
+        target: "instance x".to_owned(),
+        existed_before: Some(false),
+        token: None,
+        choice: None,
+    })
+}
+
+fn done() -> Event {
+    Event::Outcome(Outcome::Done {
+        how: How::Done,
+        detail: "it is `creating`".to_owned(),
+        proof: None,
+    })
+}
+
+fn failed() -> Event {
+    Event::Outcome(Outcome::Failed {
+        failure: Failure::Vanished {
+            instance: "x".into(),
+        },
+    })
+}
+
+fn end() -> Event {
+    Event::End {
+        kind: EndingKind::Done,
+        exit_code: 0,
+        first: None,
+        second: None,
+    }
+}
+
+fn suspended() -> Event {
+    Event::Suspended {
+        failure: Failure::Interrupted { in_flight: false },
+        attended: 0,
+    }
+}
+
+fn of(action: &str, attempt: u32, event: Event) -> Entry {
+    Entry {
+        step: None,
+        action: Some(ActionId::from(action)),
+        attempt,
+        event,
+    }
+}
+
+fn whole() -> Vec<Entry> {
+    vec![
+        Entry::of_run(header()),
+        Entry::of_run(lease()),
+        Entry::of_run(Event::Ready),
+        of("a", 0, Event::Started),
+        of("a", 1, intent()),
+        of("a", 1, done()),
+        Entry::of_run(end()),
+    ]
+}
+
+/// Lines with their newlines.
+fn lines(entries: &[Entry]) -> Vec<Vec<u8>> {
+    let mut prev = no_hash();
+    let mut epoch = 0;
+    let mut lines = Vec::new();
+    for (seq, entry) in entries.iter().enumerate() {
+        epoch += u64::from(matches!(entry.event, Event::Lease(_)));
+        let record = Record {
+            v: JOURNAL_VERSION,
+            seq: seq as u64,
+            epoch,
+            run: run(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            entry: entry.clone(),
+            prev,
+        };
+        let mut line = encode(&record).unwrap();
+        assert_eq!(
+            decode(&line).unwrap(),
+            record,
+            "it is read as it was written"
+        );
+        prev = encode::line_hash(&line);
+        line.push(b'\n');
+        lines.push(line);
+    }
+    lines
+}
+
+#[track_caller]
+fn damaged_at(journal: &[u8], expected: usize, context: &str) {
+    match read_records(&run(), journal).map(|read| read.records.len()) {
+        Err(Refusal::Damaged { seq, .. } | Refusal::NewerJournal { seq, .. }) => {
+            assert_eq!(seq, expected as u64, "{context}");
+        }
+        Err(refusal) => panic!("{context}: {refusal}"),
+        Ok(read) => panic!("{context}: {read} records were taken"),
+    }
+}
+
+#[test]
+fn a_line_can_be_read_by_people_and_other_programs() {
+    let line = lines(&whole()).swap_remove(4);
+    insta::assert_snapshot!(String::from_utf8(line).unwrap().trim());
+}
+
+#[test]
+fn a_record_that_is_torn_at_any_byte_is_cut_off_if_it_is_the_last() {
+    let lines = lines(&whole());
+    for last in 0..lines.len() {
+        let before = lines[..last].concat();
+        for cut in 1..lines[last].len() {
+            let torn = [&before, &lines[last][..cut]].concat();
+            let read = read_records(&run(), &torn).unwrap();
+            assert!(read.torn);
+            assert_eq!(read.records.len(), last, "{last} cut at {cut}");
+            assert_eq!(read.length as usize, before.len());
+        }
+    }
+}
+
+#[test]
+fn a_record_that_is_torn_before_the_last_is_refused() {
+    let lines = lines(&whole());
+    for torn in 0..lines.len() - 1 {
+        for cut in 0..lines[torn].len() {
+            let mut pieces = lines.clone();
+            pieces[torn].truncate(cut);
+            damaged_at(&pieces.concat(), torn, &format!("{torn} cut at {cut}"));
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_refused_and_its_record_named() {
+    let lines = lines(&whole());
+    let journal = lines.concat();
+    let mut record = 0;
+    let mut end_of_record = lines[0].len();
+    for byte in 0..journal.len() {
+        if byte == end_of_record {
+            record += 1;
+            end_of_record += lines[record].len();
+        }
+        for bit in [0, 3, 5, 7] {
+            let mut flipped = journal.clone();
+            flipped[byte] ^= 1 << bit;
+            damaged_at(&flipped, record, &format!("bit {bit} of byte {byte}"));
+        }
+    }
+}
+
+#[test]
+fn a_missing_repeated_or_exchanged_record_is_refused() {
+    let lines = lines(&whole());
+    let mut missing = lines.clone();
+    missing.remove(3);
+    damaged_at(&missing.concat(), 3, "missing");
+    let mut repeated = lines.clone();
+    repeated.insert(3, lines[3].clone());
+    damaged_at(&repeated.concat(), 4, "repeated");
+    let mut exchanged = lines.clone();
+    exchanged.swap(3, 4);
+    damaged_at(&exchanged.concat(), 3, "exchanged");
+}
+
+#[test]
+fn a_record_that_was_changed_with_its_checksum_breaks_the_chain() {
+    let mut entries = whole();
+    let lines_before = lines(&entries);
+    entries[4].action = Some(ActionId::from("b"));
+    let mut forged = lines_before.clone();
+    forged[2] = {
+        let mut record = decode(lines_before[2].strip_suffix(b"\n").unwrap()).unwrap();
+        record.at = jiff::Timestamp::MAX;
+        let mut line = encode(&record).unwrap();
+        line.push(b'\n');
+        line
+    };
+    damaged_at(&forged.concat(), 3, "forged");
+}
+
+#[test]
+fn a_journal_of_another_run_is_refused() {
+    let journal = lines(&whole()).concat();
+    let other = RunId::from("another");
+    let refusal = read_records(&other, &journal).err().unwrap();
+    assert!(
+        matches!(refusal, Refusal::Damaged { seq: 0, .. }),
+        "{refusal}"
+    );
+}
+
+/// A line with other JSON, and the checksum that fits it.
+fn sealed(json: &str) -> Vec<u8> {
+    let body = json.strip_suffix('}').unwrap();
+    let crc = crc32fast::hash(body.as_bytes());
+    format!("{body},\"crc\":\"{crc:08x}\"}}\n").into_bytes()
+}
+
+#[test]
+fn newer_formats_and_unknown_records_are_refused() {
+    let newer = sealed(r#"{"v":2,"seq":0,"surprise":true}"#);
+    let refusal = read_records(&run(), &newer).err().unwrap();
+    assert!(matches!(refusal, Refusal::NewerJournal { found: 2, .. }));
+    assert_eq!(refusal.exit_code(), 64);
+
+    let line = String::from_utf8(lines(&whole()).swap_remove(0)).unwrap();
+    let json = line.split(",\"crc\"").next().unwrap().to_owned() + "}";
+    let unknown = sealed(&json.replace("\"type\":\"header\"", "\"type\":\"weather\""));
+    damaged_at(&unknown, 0, "unknown");
+}
+
+#[track_caller]
+fn legal(entries: Vec<Entry>) -> State {
+    let mut state = State::default();
+    for entry in entries {
+        state = state.next(&entry).unwrap();
+    }
+    state
+}
+
+#[test]
+fn the_table_of_what_may_follow_what() {
+    let began = vec![
+        Entry::of_run(header()),
+        Entry::of_run(lease()),
+        Entry::of_run(Event::Ready),
+    ];
+    let with = |more: Vec<Entry>| legal([began.clone(), more].concat());
+    let started = with(vec![of("a", 0, Event::Started)]);
+    let intended = with(vec![of("a", 0, Event::Started), of("a", 1, intent())]);
+    let over = with(vec![of("a", 0, Event::Started), of("a", 0, done())]);
+    let failing = with(vec![of("a", 0, Event::Started), of("a", 0, failed())]);
+    let stopped = with(vec![of("a", 0, Event::Started), of("a", 0, suspended())]);
+    let unknown = with(vec![
+        of("a", 0, Event::Started),
+        of("a", 1, intent()),
+        of(
+            "a",
+            1,
+            Event::Unknown {
+                failure: Failure::Interrupted { in_flight: true },
+            },
+        ),
+    ]);
+    let ended = with(vec![Entry::of_run(end())]);
+    let resolved = Event::Resolved {
+        decision: Decision::Done,
+        by: "ana".to_owned(),
+        reason: "seen".to_owned(),
+    };
+    let approved = Event::Approved {
+        by: "ana".to_owned(),
+        prompt: "?".to_owned(),
+    };
+    let cases = [
+        (State::default(), Entry::of_run(lease()), false),
+        (State::default(), Entry::of_run(header()), true),
+        (
+            legal(vec![Entry::of_run(header())]),
+            Entry::of_run(Event::Ready),
+            false,
+        ),
+        (legal(began.clone()), Entry::of_run(header()), false),
+        (legal(began.clone()), of("a", 1, intent()), false),
+        (
+            legal(began[..2].to_vec()),
+            of("a", 0, Event::Started),
+            false,
+        ),
+        (started.clone(), of("b", 0, Event::Started), false),
+        (started.clone(), of("a", 2, intent()), false),
+        (started.clone(), of("a", 1, intent()), true),
+        (started.clone(), of("a", 0, approved.clone()), true),
+        (started.clone(), Entry::of_run(end()), false),
+        (intended.clone(), of("a", 2, intent()), true),
+        (intended.clone(), of("a", 1, approved), false),
+        (intended.clone(), of("a", 1, done()), true),
+        (intended.clone(), of("b", 1, done()), false),
+        (over.clone(), of("a", 0, Event::Started), false),
+        (over.clone(), of("a", 0, done()), false),
+        (over.clone(), of("b", 0, Event::Started), true),
+        (over, Entry::of_run(end()), true),
+        (failing.clone(), of("f", 0, Event::Started), true),
+        (failing.clone(), Entry::of_run(end()), true),
+        (stopped.clone(), of("a", 0, done()), false),
+        (stopped.clone(), Entry::of_run(end()), false),
+        (stopped, Entry::of_run(lease()), true),
+        (unknown.clone(), of("a", 1, done()), false),
+        (unknown.clone(), of("a", 1, resolved.clone()), false),
+        (unknown, Entry::of_run(lease()), true),
+        (intended, of("a", 1, resolved), false),
+        (ended.clone(), Entry::of_run(lease()), false),
+        (ended, of("b", 0, Event::Started), false),
+    ];
+    for (index, (state, entry, is_legal)) in cases.iter().enumerate() {
+        let next = state.next(entry);
+        assert_eq!(next.is_ok(), *is_legal, "case {index}: {next:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_local_store_keeps_runs_and_cuts_off_what_is_torn() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::new(folder.path().join("deep/er"));
+    assert!(store.list().await.unwrap().is_empty());
+    assert!(store.read(&run()).await.unwrap().is_none());
+    let mut log = store.create(&run(), b"{}").await.unwrap();
+    log.append(0, b"one").await.unwrap();
+    log.sync().await.unwrap();
+    log.append(1, b"tw").await.unwrap();
+    assert!(store.create(&run(), b"{}").await.is_err(), "never twice");
+    let mut log = store.open(&run(), 4).await.unwrap();
+    log.append(1, b"two").await.unwrap();
+    log.sync().await.unwrap();
+    let stored = store.read(&run()).await.unwrap().unwrap();
+    assert_eq!(stored.journal, b"one\ntwo\n");
+    assert_eq!(stored.plan, b"{}");
+    assert_eq!(store.list().await.unwrap(), [run()]);
+}
+
+#[tokio::test]
+async fn a_runs_name_leads_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::new(folder.path());
+    for name in ["..", "a/b", "", "a\0b", "C:\\x"] {
+        let run = RunId::from(name);
+        assert!(store.read(&run).await.is_err(), "{name}");
+        assert!(store.create(&run, b"{}").await.is_err(), "{name}");
+    }
+}

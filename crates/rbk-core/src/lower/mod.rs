@@ -2,14 +2,12 @@
 //!
 //! Pure, and done once: a run executes its stored plan and never lowers again.
 
-mod describe;
-
 use crate::check::{Block, ON_FAILURE, Precondition, Program};
 use crate::environment::{Database, Environment};
 use crate::ids::{ActionId, ApplicationName, DatabaseName, SecretName, StepPath};
 use crate::plan::{
     Action, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan, PlannedAction, Preflight, Risk,
-    RunbookFacts, SecretContent, Step, Template,
+    RunbookFacts, SecretContent, Step, Template, Wording,
 };
 use crate::state;
 use sha2::{Digest, Sha256};
@@ -265,12 +263,12 @@ impl Lowering<'_> {
 
     /// An expression in words, for summaries; what isn't known yet is shown as a hole.
     pub(crate) fn describe(&self, expr: &Expr) -> String {
-        describe::expression(expr, &self.bindings)
+        Wording::knowing(&self.bindings).expr(expr)
     }
 
     /// A text, with holes for what isn't known yet.
     pub(crate) fn template(&self, template: &Template) -> String {
-        describe::template(template, &self.bindings)
+        Wording::knowing(&self.bindings).template(template)
     }
 
     fn block(&mut self, path: StepPath, block: &Block) -> Vec<PlannedAction> {

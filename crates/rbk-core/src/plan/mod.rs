@@ -4,9 +4,11 @@
 
 mod arithmetic;
 mod expression;
+mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
 pub use expression::{Expr, Operator, Template, TemplatePart};
+pub use wording::{Dress, Undressed, Wording};
 
 use crate::environment::Environment;
 use crate::ids::{

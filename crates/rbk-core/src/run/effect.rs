@@ -44,11 +44,6 @@ pub(crate) trait Effect: Send {
         None
     }
 
-    /// For how long what was accepted may take until it can be seen.
-    fn bound(&self) -> Duration {
-        Duration::from_secs(120)
-    }
-
     /// For how long after an intent its effect may still come to be seen.
     fn grace(&self) -> Duration {
         Duration::from_secs(60)
@@ -63,7 +58,7 @@ pub(crate) trait Effect: Send {
     /// Sends the one call.
     async fn send(&mut self, scene: &Scene<'_>) -> Result<(), PortError>;
 
-    /// What it means that an accepted call has no effect after [`Effect::bound`]; absent: nobody can tell.
+    /// What it means that an accepted call has no effect after the plan's upper bound; absent: nobody can tell.
     fn overdue(&mut self, _waited: Duration, _seen: &str) -> Option<Failure> {
         None
     }
@@ -113,6 +108,8 @@ enum Answer {
     Unclear(PortError),
 }
 
+/// For how long an action is waited for of which the plan says nothing.
+const UNBOUNDED: Duration = Duration::from_secs(900);
 /// How often one call of the run sends the same effect, counting only those that may have been lost.
 const ATTEMPTS: u32 = 3;
 /// For how long throttling is sat out.
@@ -141,13 +138,12 @@ impl Performer<'_> {
         };
         let mut last: Option<PortError> = None;
         for _ in 0..ATTEMPTS {
-            let found = match decision {
-                // A person has looked: it needs no more time to be seen.
-                Some(_) if last.is_none() => {
-                    self.look_once(planned, effect.as_mut(), since).await?
-                }
-                _ => self.settle(planned, effect.as_mut(), since).await?,
+            // Where a person has looked it needs no more time to be seen.
+            let grace = match decision {
+                Some(_) if last.is_none() => Duration::ZERO,
+                _ => effect.grace(),
             };
+            let found = self.settle(planned, effect.as_mut(), since, grace).await?;
             let by_hand = last.is_none() && decision == Some(Decision::Done);
             match found {
                 Settled::Done(detail, proof) => {
@@ -193,7 +189,7 @@ impl Performer<'_> {
                 }
             };
             if since == Since::Accepted {
-                return match self.settle(planned, effect.as_mut(), since).await? {
+                return match self.settle(planned, effect.as_mut(), since, grace).await? {
                     Settled::Done(detail, proof) => Ok(Event::Outcome(Outcome::Done {
                         how: How::Done,
                         detail,
@@ -221,12 +217,14 @@ impl Performer<'_> {
         planned: &PlannedAction,
         effect: &mut (dyn Effect + '_),
         since: Since,
+        grace: Duration,
     ) -> Result<Settled, Failure> {
         // Before anything was sent the first press is enough; after it, only the second stops waiting.
         let (level, in_flight) = match since {
             Since::Nothing => (1, false),
             Since::Intent(_) | Since::Accepted => (2, true),
         };
+        let bound = bound(planned);
         let began = self.world.clock.monotonic();
         let mut backoff = Backoff::new(Duration::from_secs(15));
         loop {
@@ -243,7 +241,7 @@ impl Performer<'_> {
                     let decided = match since {
                         Since::Nothing => true,
                         // One look right after an intent proves nothing.
-                        Since::Intent(at) => self.age(at) >= effect.grace(),
+                        Since::Intent(at) => self.age(at) >= grace,
                         Since::Accepted => false,
                     };
                     if decided {
@@ -253,7 +251,7 @@ impl Performer<'_> {
                 }
                 Probe::Pending(seen) => seen,
             };
-            if waited >= effect.bound() {
+            if waited >= bound {
                 return Ok(match effect.overdue(waited, &seen) {
                     Some(failure) => Settled::Failed(failure),
                     None if in_flight => Settled::Undecided(seen),
@@ -264,7 +262,7 @@ impl Performer<'_> {
                     }),
                 });
             }
-            self.tick(planned, seen, waited, Some(effect.bound()));
+            self.tick(planned, seen, waited, Some(bound));
             let wait = backoff.next();
             self.interrupt
                 .unless(level, in_flight, async {
@@ -273,21 +271,6 @@ impl Performer<'_> {
                 })
                 .await?;
         }
-    }
-
-    async fn look_once(
-        &mut self,
-        planned: &PlannedAction,
-        effect: &mut (dyn Effect + '_),
-        since: Since,
-    ) -> Result<Settled, Failure> {
-        Ok(match effect.probe(&self.scene(planned), since).await? {
-            Probe::Done { detail, proof } => Settled::Done(detail, proof),
-            Probe::Undone(_) => Settled::Undone,
-            Probe::Pending(seen) => Settled::Undecided(seen),
-            Probe::Foreign(failure) => Settled::Failed(failure),
-            Probe::Skip(reason) => Settled::Skip(reason),
-        })
     }
 
     /// Journals the intent and sends, again only where the service said that it did nothing.
@@ -335,6 +318,7 @@ impl Performer<'_> {
                 PortErrorKind::InvalidState => INVALID_STATE,
                 _ => return Err(error.into()),
             };
+            let patience = patience.min(bound(planned));
             if waited >= patience {
                 return Err(error.into());
             }
@@ -361,8 +345,9 @@ impl Performer<'_> {
         let Some((_, at)) = known.and_then(|known| known.intent.clone()) else {
             return Err(otherwise);
         };
+        let grace = effect.grace();
         match self
-            .settle(planned, effect.as_mut(), Since::Intent(at))
+            .settle(planned, effect.as_mut(), Since::Intent(at), grace)
             .await?
         {
             Settled::Done(detail, proof) => Ok(Event::Outcome(Outcome::Done {
@@ -376,6 +361,11 @@ impl Performer<'_> {
             Settled::Undecided(seen) => Err(undecidable(effect.as_ref(), &seen)),
         }
     }
+}
+
+/// How long an action may take to be in force: what the plan said to whoever reviewed it.
+fn bound(planned: &PlannedAction) -> Duration {
+    planned.upper_bound.map_or(UNBOUNDED, Duration::from_secs)
 }
 
 fn undecidable(effect: &(dyn Effect + '_), seen: &str) -> Failure {

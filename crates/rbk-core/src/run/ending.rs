@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use crate::ids::{ActionId, RunId};
-use crate::journal::{AcquireError, Damage, Failed, JOURNAL_VERSION, StoreError};
+use crate::journal::{AcquireError, Damage, Failed, JOURNAL_VERSION, JournalError, StoreError};
 use crate::lease::Held;
 use crate::plan::PLAN_VERSION;
 use crate::status::EntityState;
@@ -164,6 +164,15 @@ impl From<AcquireError> for Refusal {
         match error {
             AcquireError::Held(held) => Refusal::Held(held),
             AcquireError::Store(error) => Refusal::Store(error),
+        }
+    }
+}
+
+impl From<JournalError> for Refusal {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Store(error) => Refusal::Store(error),
+            error => Refusal::Bug(error.to_string()),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Invariants: nothing is sent before its intent is durable; nothing is sent twice without looking in between; a
 //! failure that may be mended outside undoes nothing; a decided one runs `on failure`.
 
+mod codes;
 mod compute;
 mod credentials;
 mod effect;
@@ -18,6 +19,7 @@ mod preflight;
 mod tests;
 
 pub use crate::journal::{Decision, Failed, Observation};
+pub use codes::CODES;
 pub use ending::{Ending, EndingKind, Refusal};
 pub use failure::{Class, Failure};
 pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
@@ -82,7 +84,7 @@ impl Runner {
         });
         let lease_facts = self.lease_facts(lease.as_ref());
         for event in [header, Event::Lease(lease_facts)] {
-            begin(&mut journal, event).await?;
+            journal.record(Entry::of_run(event)).await?;
         }
         let performer = self.performer(plan, hash, journal, lease, false);
         Ok(performer.perform().await)
@@ -144,10 +146,7 @@ impl Runner {
                 reason: reason.to_owned(),
             },
         };
-        journal
-            .record(entry)
-            .await
-            .map_err(|error| Refusal::Bug(error.to_string()))
+        Ok(journal.record(entry).await?)
     }
 
     /// Reads a run, takes its lease, reads it again (somebody may have gone on with it meanwhile) and begins an epoch.
@@ -160,7 +159,8 @@ impl Runner {
         }
         let log = self.store.open(run, history.length).await?;
         let mut journal = Journal::go_on(&history, log, self.around());
-        begin(&mut journal, Event::Lease(self.lease_facts(lease.as_ref()))).await?;
+        let lease_facts = Event::Lease(self.lease_facts(lease.as_ref()));
+        journal.record(Entry::of_run(lease_facts)).await?;
         history.state = journal.state.clone();
         Ok((history, journal, lease))
     }
@@ -283,15 +283,6 @@ impl Performer<'_> {
         };
         self.record(step.as_ref(), planned, last).await
     }
-}
-
-async fn begin(journal: &mut Journal, event: Event) -> Result<(), Refusal> {
-    use crate::journal::JournalError;
-    let recorded = journal.record(Entry::of_run(event)).await;
-    recorded.map_err(|error| match error {
-        JournalError::Store(error) => Refusal::Store(error),
-        error => Refusal::Bug(error.to_string()),
-    })
 }
 
 fn header_hash(history: &History) -> String {

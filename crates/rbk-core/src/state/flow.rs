@@ -21,19 +21,7 @@ pub(crate) struct Flow<'p> {
 
 /// Follows the states through a program.
 pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnostic> {
-    let mut flow = Flow {
-        environment: &program.environment,
-        state: State::unknown(&program.environment),
-        active_at_preflight: BTreeMap::new(),
-        in_failure: false,
-        errors: Vec::new(),
-    };
-    for precondition in &program.preflight {
-        if let Precondition::Require { condition, .. } = precondition {
-            flow.narrow(&condition.expr, condition.span);
-        }
-    }
-    flow.active_at_preflight = known_active(&flow.state);
+    let mut flow = behind_preflight(program);
 
     let mut anywhere = flow.state.clone();
     for step in &program.steps {
@@ -56,6 +44,11 @@ pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnost
 
 /// Each application's active database as far as the `require`s of a program say it.
 pub(crate) fn active_at_preflight(program: &Program) -> BTreeMap<ApplicationName, DatabaseName> {
+    behind_preflight(program).active_at_preflight
+}
+
+/// What the `require`s prove before the first step.
+fn behind_preflight(program: &Program) -> Flow<'_> {
     let mut flow = Flow {
         environment: &program.environment,
         state: State::unknown(&program.environment),
@@ -68,7 +61,8 @@ pub(crate) fn active_at_preflight(program: &Program) -> BTreeMap<ApplicationName
             flow.narrow(&condition.expr, condition.span);
         }
     }
-    known_active(&flow.state)
+    flow.active_at_preflight = known_active(&flow.state);
+    flow
 }
 
 /// An application that may use one database only isn't proven to use it: `since` tells.

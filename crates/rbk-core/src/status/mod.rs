@@ -5,9 +5,11 @@ mod situation;
 pub use situation::{EntityState, Situation, situation};
 
 use crate::ids::{ActionId, RunId, StepPath};
-use crate::journal::{ActionFacts, Event, Facts, Failed, How, Outcome, Phase, Record, State};
+use crate::journal::{
+    ActionFacts, Entry, Event, Facts, Failed, How, Outcome, Phase, Record, State,
+};
 use crate::plan::{Action, Plan, PlannedAction};
-use crate::run::EndingKind;
+use crate::run::{EndingKind, Failure};
 use crate::value::Value;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -186,7 +188,8 @@ pub struct Progress {
     seconds: f64,
     spent: BTreeMap<ActionId, f64>,
     running_since: Option<(ActionId, jiff::Timestamp)>,
-    stopped: Option<RunPhase>,
+    /// Where the last epoch stopped without an end, and why.
+    stopped: Option<(RunPhase, Failed)>,
     end: Option<(EndingKind, u8)>,
 }
 
@@ -238,14 +241,15 @@ impl Progress {
                 self.close_action();
             }
             Event::Suspended { failure, .. } => {
-                self.stopped = Some(match failure {
-                    crate::run::Failure::Interrupted { .. } => RunPhase::Interrupted,
+                let phase = match failure {
+                    Failure::Interrupted { .. } => RunPhase::Interrupted,
                     _ => RunPhase::Suspended,
-                });
+                };
+                self.stopped = Some((phase, failed(&record.entry, failure)));
                 self.close_epoch();
             }
-            Event::Unknown { .. } => {
-                self.stopped = Some(RunPhase::Undecided);
+            Event::Unknown { failure } => {
+                self.stopped = Some((RunPhase::Undecided, failed(&record.entry, failure)));
                 self.close_epoch();
             }
             Event::End {
@@ -273,6 +277,7 @@ impl Progress {
             (None, _) => EndingKind::Suspended,
         };
         let situation = situation(&self.plan, &self.facts, &run, kind);
+        let (first, second) = self.failures();
         let actions = |actions: &[PlannedAction]| -> Vec<ActionStatus> {
             actions.iter().map(|planned| self.action(planned)).collect()
         };
@@ -303,8 +308,8 @@ impl Progress {
             on_failure: actions(&self.plan.on_failure),
             current: self.state.current.clone(),
             next: self.next(),
-            first: self.facts.first.clone(),
-            second: self.facts.second.clone(),
+            first,
+            second,
             seconds: self.seconds + self.open_seconds(self.epoch_began),
             entities: situation.entities,
             by_hand: if matches!(
@@ -318,10 +323,18 @@ impl Progress {
         }
     }
 
+    /// What failed for good; then what only stopped the run, if it stands still.
+    fn failures(&self) -> (Option<Failed>, Option<Failed>) {
+        let stopped = self.stopped.as_ref().map(|(_, failed)| failed.clone());
+        let decided = [self.facts.first.clone(), self.facts.second.clone()];
+        let mut all = decided.into_iter().chain([stopped]).flatten();
+        (all.next(), all.next())
+    }
+
     fn phase(&self) -> RunPhase {
-        match (self.state.phase, self.stopped) {
+        match (self.state.phase, &self.stopped) {
             (Phase::Ended, _) => RunPhase::Ended,
-            (_, Some(stopped)) => stopped,
+            (_, Some((stopped, _))) => *stopped,
             (Phase::Empty | Phase::Preflight, None) => RunPhase::Preflight,
             (Phase::Running, None) => RunPhase::Running,
             (Phase::Failing, None) => RunPhase::Failing,
@@ -406,6 +419,15 @@ impl Progress {
             (Some(since), Some(last)) => last.duration_since(since).as_secs_f64().max(0.0),
             _ => 0.0,
         }
+    }
+}
+
+/// What a record says has failed, with the record's place.
+fn failed(entry: &Entry, failure: &Failure) -> Failed {
+    Failed {
+        step: entry.step.clone(),
+        action: entry.action.clone(),
+        failure: failure.clone(),
     }
 }
 

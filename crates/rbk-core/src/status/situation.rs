@@ -132,9 +132,11 @@ impl Teller<'_> {
                     };
                 }
                 Action::ThawWrites { database, .. } if database == name => {
-                    writes = match got {
-                        Got::Done => Some("writes are open"),
-                        Got::Skipped => Some("writes were not thawed: it could not be reached"),
+                    writes = match (got, writes) {
+                        (Got::Done, _) => Some("writes are open"),
+                        (Got::Skipped, Some("writes are FROZEN" | "writes may be frozen")) => {
+                            Some("writes are still FROZEN: it could not be reached to thaw them")
+                        }
                         _ => writes,
                     };
                 }

@@ -182,6 +182,8 @@ impl Cluster {
             ("port", SOCKET_NUMBER.to_string()),
             ("unix_socket_directories", path(self.socket_directory())),
             ("hba_file", path(self.hba_file.clone())),
+            // In the data directory, and not in /dev/shm, where a server that is killed leaves it behind.
+            ("dynamic_shared_memory_type", "mmap".to_owned()),
         ]
     }
 

@@ -162,6 +162,14 @@ impl Faults {
         self.waiting.send_modify(|count| *count += 1);
     }
 
+    /// How many calls have been held under each name that isn't released.
+    pub(crate) fn holds(&self) -> BTreeMap<String, usize> {
+        let state = self.state();
+        let held = state.holds.iter();
+        held.map(|(name, gate)| (name.clone(), gate.waiting))
+            .collect()
+    }
+
     /// Waits until a call waits under this name.
     pub(crate) async fn until_held(&self, name: &str) {
         let mut changes = self.waiting.subscribe();

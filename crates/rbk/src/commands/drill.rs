@@ -7,7 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::load::{Given, load};
 use crate::render::colour::Screen;
 use crate::render::{diagnostics, json_text};
-use crate::signals::stop_signal;
+use crate::signals::Stop;
 
 /// Rehearses a runbook in a throw-away sandbox, and compares the data in the end.
 pub async fn drill(screen: Screen, args: DrillArgs) -> Result<Exit, Failure> {
@@ -24,12 +24,14 @@ pub async fn drill(screen: Screen, args: DrillArgs) -> Result<Exit, Failure> {
         "Drill of \"{}\" in a sandbox of {}",
         plan.runbook.title, environment.name
     )));
+    let mut stop = Stop::listen();
     // Dropping a sandbox that is being furnished removes it.
     let stage = tokio::select! {
         stage = seed::furnish(screen, &environment, &args.sandbox, None) => stage?,
-        () = stop_signal() => return Err(Failure::new(Exit::Suspended, "stopped before anything was rehearsed")),
+        () = stop.asked() => return Err(Failure::new(Exit::Suspended, "stopped before anything was rehearsed")),
     };
-    let rehearsed = rehearsal::rehearse(screen, &args, &given, &stage, &environment).await;
+    let rehearsed =
+        rehearsal::rehearse(screen, &args, &given, &stage, &environment, &mut stop).await;
     let result = match rehearsed {
         Ok((report, exit)) => {
             let written = match args.format.format {
@@ -41,7 +43,7 @@ pub async fn drill(screen: Screen, args: DrillArgs) -> Result<Exit, Failure> {
         Err(failure) => Err(failure),
     };
     let kept = if args.keep {
-        sandbox::keep(screen, &stage, &environment).await
+        sandbox::keep(screen, &stage, &environment, &mut stop).await
     } else {
         Ok(())
     };

@@ -3,11 +3,13 @@
 use crate::adapters::person::{Approver, operator};
 use crate::cli::{AbortArgs, Found, ResolveArgs, ResumeArgs, RunArgs};
 use crate::exit::{Exit, Failure};
+use crate::journals::{Journals, journals_of};
 use crate::load::{Given, load};
 use crate::overlay;
-use crate::perform::{Journals, Task, conclude, journals_of, perform};
+use crate::perform::{Task, conclude, perform};
 use crate::render::colour::Screen;
 use crate::render::diagnostics;
+use crate::signals::Stop;
 use crate::wiring;
 use rbk_core::ids::{ActionId, RunId};
 use rbk_core::journal::Decision;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 /// Runs a runbook.
 pub async fn run(screen: Screen, args: RunArgs) -> Result<Exit, Failure> {
     let env = args.environment.env.as_deref();
-    let overlay = overlay::from_variables()?;
+    let overlay = overlay::from_variables(screen)?;
     let loaded = load(
         screen,
         &args.file,
@@ -43,6 +45,7 @@ pub async fn run(screen: Screen, args: RunArgs) -> Result<Exit, Failure> {
         &journals,
         args.alone.alone,
         Task::Start,
+        &Stop::listen(),
     )
     .await?;
     Ok(conclude(screen, &journals, &ending).await)
@@ -63,6 +66,7 @@ pub async fn resume(screen: Screen, args: ResumeArgs) -> Result<Exit, Failure> {
         &journals,
         args.alone.alone,
         Task::Resume(&run),
+        &Stop::listen(),
     )
     .await?;
     Ok(conclude(screen, &journals, &ending).await)
@@ -78,7 +82,16 @@ pub async fn abort(screen: Screen, args: AbortArgs) -> Result<Exit, Failure> {
     let world = world(screen, &plan, args.approve.approve).await?;
     let reason = args.because.as_deref().unwrap_or("given up with rbk abort");
     let task = Task::Abort(&run, reason);
-    let ending = perform(screen, &plan, world, &journals, args.alone.alone, task).await?;
+    let ending = perform(
+        screen,
+        &plan,
+        world,
+        &journals,
+        args.alone.alone,
+        task,
+        &Stop::listen(),
+    )
+    .await?;
     Ok(conclude(screen, &journals, &ending).await)
 }
 

@@ -3,8 +3,8 @@
 use super::unwritten;
 use crate::cli::{EnvironmentArg, Format, RunsArgs, StoreArg};
 use crate::exit::{Exit, Failure};
+use crate::journals::{Journals, in_directory, journals_of};
 use crate::load::environment_or_tell;
-use crate::perform::{Journals, in_directory, journals_of};
 use crate::render::colour::Screen;
 use crate::render::summary::phase_word;
 use crate::render::{json_text, time};

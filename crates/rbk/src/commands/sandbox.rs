@@ -4,12 +4,13 @@ use super::unwritten;
 use crate::adapters::is_loopback;
 use crate::cli::{LedgerArgs, UpArgs};
 use crate::drill::rehearsal::{ACCESS_KEY, SECRET_KEY};
-use crate::drill::{disaster, seed};
+use crate::drill::{account, disaster, seed};
 use crate::exit::{Exit, Failure};
 use crate::load::environment_or_tell;
 use crate::overlay::{self, Manifest};
 use crate::render::colour::Screen;
-use crate::signals::stop_signal;
+use crate::render::shell_word;
+use crate::signals::Stop;
 use rbk_core::environment::Environment;
 use reqwest::Url;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 /// Starts a sandbox and leaves it running until Ctrl-C.
 pub async fn up(screen: Screen, args: UpArgs) -> Result<Exit, Failure> {
+    let mut stop = Stop::listen();
     let environment = environment_or_tell(screen, args.sandbox.environment.env.as_deref())?;
     screen.say(
         screen
@@ -25,7 +27,7 @@ pub async fn up(screen: Screen, args: UpArgs) -> Result<Exit, Failure> {
     );
     let stage = tokio::select! {
         stage = seed::furnish(screen, &environment, &args.sandbox, args.port) => stage?,
-        () = stop_signal() => return Ok(Exit::Suspended),
+        () = stop.asked() => return Ok(Exit::Suspended),
     };
     if let (Some(disaster), Some(database)) = (
         &args.sandbox.disaster,
@@ -42,7 +44,7 @@ pub async fn up(screen: Screen, args: UpArgs) -> Result<Exit, Failure> {
         .data(&exports(&stage, &environment, &manifest))
         .map_err(unwritten)?;
     screen.say("ready; Ctrl-C ends it and removes everything");
-    stop_signal().await;
+    stop.asked().await;
     stage.sandbox.shutdown().await;
     screen.say("the sandbox is gone");
     Ok(Exit::Done)
@@ -53,11 +55,12 @@ pub async fn keep(
     screen: Screen,
     stage: &seed::Stage,
     environment: &Environment,
+    stop: &mut Stop,
 ) -> Result<(), Failure> {
     let manifest = write_manifest(stage, environment)?;
     screen.say(exports(stage, environment, &manifest));
     screen.say("the sandbox is kept (--keep); Ctrl-C ends it and removes everything");
-    stop_signal().await;
+    stop.asked().await;
     Ok(())
 }
 
@@ -91,7 +94,7 @@ fn exports(stage: &seed::Stage, environment: &Environment, manifest: &Path) -> S
         format!(
             "export {}={}",
             overlay::VARIABLE,
-            quoted(&manifest.display().to_string())
+            shell_word(&manifest.display().to_string())
         ),
     ];
     if let Some(database) = environment.database(&stage.database)
@@ -105,23 +108,12 @@ fn exports(stage: &seed::Stage, environment: &Environment, manifest: &Path) -> S
             address.host,
             address.port,
             database.database,
-            seed::MASTER,
+            account::MASTER,
             sandbox.ca_pem_path().display(),
         ));
     }
     lines.push(String::new());
     lines.join("\n")
-}
-
-/// A word for a shell.
-fn quoted(text: &str) -> String {
-    let plain =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | ':' | '+');
-    if text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 /// Prints the effects that a running sandbox has applied.
@@ -151,15 +143,4 @@ pub async fn ledger(screen: Screen, args: LedgerArgs) -> Result<Exit, Failure> {
     let lines: String = effects.iter().map(|effect| format!("{effect}\n")).collect();
     screen.data(&lines).map_err(unwritten)?;
     Ok(Exit::Done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn words_for_a_shell_are_quoted_where_they_must_be() {
-        assert_eq!(quoted("/tmp/rbk-1/x.json"), "/tmp/rbk-1/x.json");
-        assert_eq!(quoted("/tmp/it's here"), r"'/tmp/it'\''s here'");
-    }
 }

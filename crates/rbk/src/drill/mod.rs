@@ -1,8 +1,9 @@
 //! The rehearsal: the same runbook and environment against a sandbox with real Postgres.
 //!
-//! `seed` furnishes the sandbox as the environment describes it, `disaster` breaks it, `rehearsal` runs the runbook by the
+//! `seed` fills a sandbox whose `account` is as the environment describes it, `disaster` breaks it, `rehearsal` runs the runbook by the
 //! very path of `rbk run`, `compare` looks at what the application has now, and `report` says it.
 
+pub mod account;
 pub mod compare;
 pub mod disaster;
 pub mod rehearsal;

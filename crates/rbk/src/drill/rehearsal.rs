@@ -1,16 +1,18 @@
 //! One rehearsal, from the disaster to the comparison. The runbook is run by the very path of `rbk run`.
 
-use super::compare::{active_database, compare, digest};
+use super::compare::{ComparedTable, active_database, compare, digest};
 use super::report::{Outcome, Report, StepTime, VERSION};
 use super::seed::Stage;
 use super::{disaster, seed};
 use crate::adapters::person::DrillApprover;
 use crate::cli::DrillArgs;
 use crate::exit::{Exit, Failure};
+use crate::journals::{Journals, in_directory};
 use crate::load::{Given, load};
-use crate::perform::{Journals, Task, exit_of, in_directory, perform};
+use crate::perform::{Task, exit_of, perform};
 use crate::render::colour::Screen;
 use crate::render::summary::step_word;
+use crate::signals::Stop;
 use crate::wiring;
 use rbk_core::environment::{Database, Environment};
 use rbk_core::ids::DatabaseName;
@@ -33,12 +35,77 @@ pub async fn rehearse(
     given: &Given,
     stage: &Stage,
     environment: &Environment,
+    stop: &mut Stop,
 ) -> Result<(Report, Exit), Failure> {
+    let ran = run(screen, args, given, stage, environment, stop).await?;
+    stop.answered();
+    // Comparing reads only: it can be dropped.
+    let found = tokio::select! {
+        found = look(screen, args, stage, environment, &ran) => found?,
+        () = stop.asked() => return Err(Failure::new(Exit::Suspended, "stopped before the data was compared")),
+    };
+    let outcome = match ran.ending.kind {
+        EndingKind::Done
+            if !found.tables.is_empty() && found.tables.iter().all(ComparedTable::is_equal) =>
+        {
+            Outcome::Recovered
+        }
+        EndingKind::Done => Outcome::DataDiffers,
+        EndingKind::Failed | EndingKind::Aborted => Outcome::Failed,
+        EndingKind::Suspended | EndingKind::Interrupted | EndingKind::Undecided => Outcome::Stopped,
+    };
+    let exit = match outcome {
+        Outcome::Recovered => Exit::Done,
+        Outcome::DataDiffers => Exit::Failed,
+        Outcome::Failed | Outcome::Stopped => exit_of(&ran.ending),
+    };
+    let recovered = outcome == Outcome::Recovered;
+    let data_time = restored_data_time(&ran.status).unwrap_or(stage.snapshot.database_time);
+    let report = Report {
+        version: VERSION,
+        outcome,
+        runbook: ran.plan.runbook.title.clone(),
+        file: ran.plan.runbook.file.clone(),
+        environment: environment.name.clone(),
+        run: ran.ending.run.to_string(),
+        journal: ran.journals.of_run(&ran.ending.run),
+        rto_seconds: recovered.then(|| seconds_between(ran.struck, ran.ended)),
+        rpo_seconds: recovered.then(|| seconds_between(data_time, ran.struck)),
+        rows_lost: stage.rows_behind_snapshot(),
+        database: found.database.map(|name| name.to_string()),
+        steps: steps(&ran.status),
+        tables: found.tables,
+        problem: problem(&ran.ending, &ran.journals, args.keep),
+        disaster: ran.disaster,
+    };
+    Ok((report, exit))
+}
+
+/// A run against the sandbox, and what led to it.
+struct Ran {
+    disaster: String,
+    struck: jiff::Timestamp,
+    ended: jiff::Timestamp,
+    plan: Plan,
+    ending: Ending,
+    status: Status,
+    journals: Journals,
+}
+
+/// Stages the disaster and runs the runbook.
+async fn run(
+    screen: Screen,
+    args: &DrillArgs,
+    given: &Given,
+    stage: &Stage,
+    environment: &Environment,
+    stop: &Stop,
+) -> Result<Ran, Failure> {
     let drill = seed::drill_of(environment)?;
     let staged = args.sandbox.disaster.as_ref().unwrap_or(&drill.disaster);
-    let describe = disaster::describe(staged, drill.database.as_str());
+    let disaster = disaster::describe(staged, drill.database.as_str());
     let struck = disaster::strike(stage, database(environment, &drill.database)?, staged).await?;
-    screen.say(screen.err.red(format_args!("Disaster: {describe}")));
+    screen.say(screen.err.red(format_args!("Disaster: {disaster}")));
 
     let env = args.sandbox.environment.env.as_deref();
     let loaded = load(screen, &args.file, env, given, Some(&stage.overlay))?;
@@ -60,59 +127,53 @@ pub async fn rehearse(
         ..wiring::aws_of(&plan.environment)
     };
     let world = wiring::world(&plan.environment, aws, Arc::new(DrillApprover { screen })).await?;
-    let ending = perform(screen, &plan, world, &journals, false, Task::Start).await?;
+    let ending = perform(screen, &plan, world, &journals, false, Task::Start, stop).await?;
     let ended = jiff::Timestamp::now();
     let (_, status) = journals.status(&ending.run).await?;
+    Ok(Ran {
+        disaster,
+        struck,
+        ended,
+        plan,
+        ending,
+        status,
+        journals,
+    })
+}
 
-    let target = recovered_database(stage, environment, &plan)?;
-    if let (Some(table), Some(name)) = (&args.tamper, &target) {
-        disaster::empty(stage, database(environment, name)?, table).await?;
+/// What the application has now.
+struct Found {
+    database: Option<DatabaseName>,
+    tables: Vec<ComparedTable>,
+}
+
+/// Looks at the database that the application uses now, and compares it with what was saved.
+async fn look(
+    screen: Screen,
+    args: &DrillArgs,
+    stage: &Stage,
+    environment: &Environment,
+    ran: &Ran,
+) -> Result<Found, Failure> {
+    let used = recovered_database(stage, environment, &ran.plan)?;
+    let (Some(name), EndingKind::Done) = (&used, ran.ending.kind) else {
+        return Ok(Found {
+            database: used,
+            tables: Vec::new(),
+        });
+    };
+    let database = database(environment, name)?;
+    if let Some(table) = &args.tamper {
+        disaster::empty(stage, database, table).await?;
         screen.warn(format_args!(
             "--tamper: {table} of {name} was emptied behind the runbook's back"
         ));
     }
-    let tables = match &target {
-        Some(name) if ending.kind == EndingKind::Done => compare(
-            &stage.saved,
-            &digest(stage, database(environment, name)?).await?,
-        ),
-        _ => Vec::new(),
-    };
-    let outcome = match ending.kind {
-        EndingKind::Done
-            if !tables.is_empty() && tables.iter().all(super::compare::ComparedTable::is_equal) =>
-        {
-            Outcome::Recovered
-        }
-        EndingKind::Done => Outcome::DataDiffers,
-        EndingKind::Failed | EndingKind::Aborted => Outcome::Failed,
-        EndingKind::Suspended | EndingKind::Interrupted | EndingKind::Undecided => Outcome::Stopped,
-    };
-    let recovered = outcome == Outcome::Recovered;
-    let data_time = restored_data_time(&status).unwrap_or(stage.snapshot.database_time);
-    let report = Report {
-        version: VERSION,
-        outcome,
-        runbook: plan.runbook.title.clone(),
-        file: plan.runbook.file.clone(),
-        environment: environment.name.clone(),
-        disaster: describe,
-        run: ending.run.to_string(),
-        journal: journals.of_run(&ending.run),
-        rto_seconds: recovered.then(|| seconds_between(struck, ended)),
-        rpo_seconds: recovered.then(|| seconds_between(data_time, struck)),
-        rows_lost: stage.rows_behind_snapshot(),
-        database: target.map(|name| name.to_string()),
-        steps: steps(&status),
+    let tables = compare(&stage.saved, &digest(stage, database).await?);
+    Ok(Found {
+        database: used,
         tables,
-        problem: problem(&ending, &journals),
-    };
-    let exit = match outcome {
-        Outcome::Recovered => Exit::Done,
-        Outcome::DataDiffers => Exit::Failed,
-        Outcome::Failed | Outcome::Stopped => exit_of(&ending),
-    };
-    Ok((report, exit))
+    })
 }
 
 /// Each drill has a directory of its own, so that two at once don't lock each other out.
@@ -196,10 +257,15 @@ fn steps(status: &Status) -> Vec<StepTime> {
         .collect()
 }
 
-/// What stopped the run, in a line, with what to do.
-fn problem(ending: &Ending, journals: &Journals) -> Option<String> {
+/// What stopped the run, in a line, with what to do. Nothing goes on in a sandbox that is gone.
+fn problem(ending: &Ending, journals: &Journals, kept: bool) -> Option<String> {
     let first = ending.first.as_ref()?;
-    let help = journals.complete(&first.failure.help(), &ending.run);
+    let help = if ending.is_resumable() && !kept {
+        "the sandbox goes with the drill; --keep leaves it, and then `rbk resume` goes on"
+            .to_owned()
+    } else {
+        journals.complete(&first.failure.help(), &ending.run)
+    };
     let second = ending
         .second
         .as_ref()

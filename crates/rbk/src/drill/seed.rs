@@ -1,42 +1,20 @@
-//! Furnishes a sandbox as an environment describes the world: groups, the instance that exists before the disaster, its
-//! data, everybody's secrets, the stand-in for the application, the automated snapshot.
+//! Fills a sandbox: the schema and rows of an environment's drill section, the automated snapshot, and what is written after it.
 
+use super::account::{Furnisher, Passwords, declare_groups};
 use super::{sandbox_failed, sql_failed};
-use crate::adapters::HttpHealth;
 use crate::cli::{Pace, SandboxArgs};
 use crate::exit::Failure;
 use crate::overlay::Overlay;
 use crate::render::colour::Screen;
 use crate::render::time::short;
-use rbk_core::environment::{
-    Active, Application, Database, Drill, Environment, Health as HealthQuestion, TableName,
-};
-use rbk_core::ids::{ApplicationName, DatabaseName, RoleName};
-use rbk_core::ports::Health;
+use rbk_core::environment::{Drill, Environment, TableName};
+use rbk_core::ids::DatabaseName;
 use rbk_postgres::inspect::{self, TableDigest};
 use rbk_sandbox::tokio_postgres::Client;
-use rbk_sandbox::{
-    ActiveSecret, ApplicationBlueprint, Fault, InstanceAddress, InstanceBlueprint, Options,
-    ParameterGroupBlueprint, Sandbox, SecurityGroupBlueprint, SnapshotInfo, SubnetGroupBlueprint,
-};
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use rbk_sandbox::{Fault, Options, Sandbox, SnapshotInfo};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// The master user of the sandbox's instances, as RDS calls it by default.
-pub const MASTER: &str = "postgres";
-
-/// Where rbk and the person's own tools come from, and where applications come from.
-const CLIENTS: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::LOCALHOST),
-    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)),
-];
-
-/// How long the stand-in may take until it is well.
-const APPLICATION_START: Duration = Duration::from_secs(20);
+use std::time::Instant;
 
 /// A furnished sandbox.
 pub struct Stage {
@@ -194,41 +172,6 @@ async fn start(
     Ok(sandbox)
 }
 
-/// Declares every group that the environment names, so that a restore finds what it asks for.
-fn declare_groups(sandbox: &Sandbox, environment: &Environment) {
-    let databases = || environment.databases.values();
-    let subnet_groups: BTreeSet<&String> =
-        databases().map(|database| &database.subnet_group).collect();
-    for name in subnet_groups {
-        sandbox.declare_subnet_group(SubnetGroupBlueprint {
-            name: name.clone(),
-            vpc: "vpc-0rbkdrill".to_owned(),
-        });
-    }
-    let parameter_groups: BTreeSet<&String> = databases()
-        .map(|database| &database.parameter_group)
-        .collect();
-    for name in parameter_groups
-        .into_iter()
-        .filter(|name| !name.starts_with("default."))
-    {
-        sandbox.declare_parameter_group(ParameterGroupBlueprint {
-            name: name.clone(),
-            family: sandbox.parameter_group_family(),
-            force_ssl: true,
-        });
-    }
-    let security_groups: BTreeSet<&String> = databases()
-        .flat_map(|database| &database.security_groups)
-        .collect();
-    for id in security_groups {
-        sandbox.declare_security_group(SecurityGroupBlueprint {
-            id: id.clone(),
-            admits: CLIENTS.to_vec(),
-        });
-    }
-}
-
 /// The SQL of a drill section.
 struct Files {
     schema: Vec<(String, String)>,
@@ -268,276 +211,8 @@ impl Files {
     }
 }
 
-/// The passwords of the world before the disaster.
-struct Passwords {
-    master: SecretString,
-    application: SecretString,
-    /// Of databases that don't exist yet: `set credentials` replaces it.
-    placeholder: SecretString,
-}
-
-impl Passwords {
-    fn new() -> Self {
-        Self {
-            master: password(),
-            application: password(),
-            placeholder: password(),
-        }
-    }
-}
-
-/// Thirty-two letters and digits.
-fn password() -> SecretString {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut bytes = [0_u8; 32];
-    rbk_core::ports::Clock::random(&crate::adapters::SystemClock::new(), &mut bytes);
-    let text: String = bytes
-        .iter()
-        .filter_map(|byte| {
-            LETTERS
-                .get(usize::from(byte % 64))
-                .map(|letter| char::from(*letter))
-        })
-        .collect();
-    SecretString::from(text)
-}
-
-struct Furnisher<'a> {
-    sandbox: &'a Sandbox,
-    environment: &'a Environment,
-    drill: &'a Drill,
-    /// The one that exists before the disaster.
-    database: &'a Database,
-}
-
-impl Furnisher<'_> {
-    async fn create_instance(&self, passwords: &Passwords) -> Result<InstanceAddress, Failure> {
-        let database = self.database;
-        let mut blueprint = InstanceBlueprint::new(
-            database.instance.as_str(),
-            &database.database,
-            MASTER,
-            passwords.master.clone(),
-        );
-        blueprint.class.clone_from(&database.class);
-        blueprint.subnet_group.clone_from(&database.subnet_group);
-        blueprint
-            .security_groups
-            .clone_from(&database.security_groups);
-        let group = &database.parameter_group;
-        blueprint.parameter_group = (!group.starts_with("default.")).then(|| group.clone());
-        blueprint.backup_retention_days = database.retention_days;
-        blueprint.deletion_protection = database.protect;
-        blueprint.multi_az = database.multi_az;
-        blueprint.tags.clone_from(&database.tags);
-        blueprint.extensions.clone_from(&self.drill.extensions);
-        self.sandbox
-            .create_instance(blueprint)
-            .await
-            .map_err(sandbox_failed)
-    }
-
-    async fn superuser(&self) -> Result<Client, Failure> {
-        let id = self.database.instance.as_str();
-        self.sandbox
-            .superuser(id, &self.database.database)
-            .await
-            .map_err(sandbox_failed)
-    }
-
-    /// A session as the master user, to whom everything belongs that the drill creates.
-    async fn master(&self) -> Result<Client, Failure> {
-        let client = self.superuser().await?;
-        client
-            .batch_execute(&format!("SET ROLE {MASTER}"))
-            .await
-            .map_err(sql_failed("becoming the master user"))?;
-        Ok(client)
-    }
-
-    /// The role that the applications of a database log in with, if they have one of their own.
-    fn role(&self, name: &DatabaseName) -> Option<&RoleName> {
-        self.environment
-            .applications
-            .values()
-            .filter(|application| application.databases.contains(name))
-            .find_map(|application| application.role.as_ref())
-    }
-
-    async fn create_roles(&self, passwords: &Passwords) -> Result<(), Failure> {
-        let client = self.master().await?;
-        let roles: BTreeSet<&RoleName> = self
-            .environment
-            .applications
-            .values()
-            .filter_map(|application| application.role.as_ref())
-            .collect();
-        for role in roles {
-            // The password has no quote in it, and a quoted name's quotes are doubled.
-            let sql = format!(
-                "CREATE ROLE \"{}\" LOGIN PASSWORD '{}'",
-                role.as_str().replace('"', "\"\""),
-                passwords.application.expose_secret()
-            );
-            client
-                .batch_execute(&sql)
-                .await
-                .map_err(sql_failed(format_args!("creating role {role}")))?;
-        }
-        Ok(())
-    }
-
-    /// The secrets of all declared databases and applications. Those of databases that don't exist yet have a
-    /// password that opens nothing and the address of the one that does.
-    fn create_secrets(
-        &self,
-        address: &InstanceAddress,
-        passwords: &Passwords,
-    ) -> Result<(), Failure> {
-        let mut secrets: BTreeMap<&str, SecretString> = BTreeMap::new();
-        for (name, database) in &self.environment.databases {
-            let exists = *name == self.drill.database;
-            let credentials = |username: &str, password: &SecretString| {
-                let password = if exists {
-                    password
-                } else {
-                    &passwords.placeholder
-                };
-                credentials(database, address, username, password)
-            };
-            let master = || credentials(MASTER, &passwords.master);
-            if let Some(secret) = &database.admin_secret {
-                secrets.insert(secret.as_str(), master());
-            }
-            let own = match self.role(name) {
-                Some(role) => credentials(role.as_str(), &passwords.application),
-                None => master(),
-            };
-            secrets.insert(database.secret.as_str(), own);
-        }
-        for application in self.environment.applications.values() {
-            if let Some(value) = self.active_value(application, &secrets) {
-                secrets.insert(application.active.secret().as_str(), value);
-            }
-        }
-        for (name, value) in secrets {
-            self.sandbox
-                .create_secret(name, value)
-                .map_err(sandbox_failed)?;
-        }
-        Ok(())
-    }
-
-    /// What names the active database of an application: the one that exists, if it may use it.
-    fn active_value(
-        &self,
-        application: &Application,
-        secrets: &BTreeMap<&str, SecretString>,
-    ) -> Option<SecretString> {
-        let uses = application.databases.contains(&self.drill.database);
-        let name = if uses {
-            Some(&self.drill.database)
-        } else {
-            application.databases.first()
-        };
-        let secret = &self.environment.database(name?)?.secret;
-        match &application.active {
-            Active::Pointer { field: None, .. } => Some(SecretString::from(secret.as_str())),
-            Active::Pointer {
-                field: Some(field), ..
-            } => Some(SecretString::from(
-                json!({ field: secret.as_str() }).to_string(),
-            )),
-            Active::Copy { .. } => secrets.get(secret.as_str()).cloned(),
-        }
-    }
-
-    /// Starts a stand-in for every application that uses the drilled database, and waits until each is well.
-    async fn start_applications(
-        &self,
-        screen: Screen,
-    ) -> Result<BTreeMap<ApplicationName, String>, Failure> {
-        let mut health = BTreeMap::new();
-        for (name, application) in &self.environment.applications {
-            if !application.databases.contains(&self.drill.database) {
-                continue;
-            }
-            let active = match &application.active {
-                Active::Pointer { secret, field } => ActiveSecret::Pointer {
-                    secret: secret.to_string(),
-                    field: field.clone(),
-                },
-                Active::Copy { secret } => ActiveSecret::Copy {
-                    secret: secret.to_string(),
-                },
-            };
-            let blueprint = ApplicationBlueprint::new(name.as_str(), active);
-            let started = self
-                .sandbox
-                .start_application(blueprint)
-                .await
-                .map_err(sandbox_failed)?;
-            await_health(&started.health_url).await.map_err(|seen| {
-                Failure::outside(format!(
-                    "the stand-in for application {name} is not well: {seen}"
-                ))
-            })?;
-            screen.say(format_args!(
-                "  a stand-in for application {name} is well: {}",
-                started.health_url
-            ));
-            health.insert(name.clone(), started.health_url);
-        }
-        Ok(health)
-    }
-}
-
-/// Credentials as RDS lays them out in a secret.
-fn credentials(
-    database: &Database,
-    address: &InstanceAddress,
-    username: &str,
-    password: &SecretString,
-) -> SecretString {
-    SecretString::from(
-        json!({
-            "engine": "postgres",
-            "host": address.host,
-            "port": address.port,
-            "username": username,
-            "password": password.expose_secret(),
-            "dbname": database.database,
-            "dbInstanceIdentifier": database.instance.as_str(),
-        })
-        .to_string(),
-    )
-}
-
-/// Waits until a health address answers 200; otherwise says what was last seen.
-async fn await_health(address: &str) -> Result<(), String> {
-    let question = HealthQuestion {
-        http: address.to_owned(),
-        expect: 200,
-    };
-    let begun = Instant::now();
-    let asker = HttpHealth::default();
-    loop {
-        let answer = asker
-            .ask(&question)
-            .await
-            .map_err(|error| error.to_string())?;
-        if answer.healthy {
-            return Ok(());
-        }
-        if begun.elapsed() > APPLICATION_START {
-            return Err(answer.seen);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 /// Rows of each of these tables.
-pub async fn count_all(
+async fn count_all(
     client: &Client,
     tables: &[TableDigest],
 ) -> Result<BTreeMap<TableName, u64>, Failure> {

@@ -83,8 +83,6 @@ impl Paint {
         Self { colour }
     }
 
-    /// Never paints.
-    pub const PLAIN: Self = Self::new(false);
 
     /// Whether it paints.
     pub fn is_on(self) -> bool {

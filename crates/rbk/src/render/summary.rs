@@ -2,7 +2,7 @@
 
 use super::colour::{Paint, printable};
 use super::time;
-use crate::perform::Journals;
+use crate::journals::Journals;
 use rbk_core::plan::Plan;
 use rbk_core::run::{Ending, EndingKind};
 use rbk_core::status::{ActionStatus, EntityState, RunPhase, Status, StepStatus, Word};
@@ -134,6 +134,15 @@ pub fn status(paint: Paint, journals: &Journals, plan: &Plan, status: &Status) -
             );
         }
     }
+    if is_open(status.phase) {
+        let resume = journals.command("resume", &status.run);
+        line(
+            &mut out,
+            format!(
+                "           its journal has no end: if nobody runs it any more, go on with `{resume}`"
+            ),
+        );
+    }
     if !status.observed.is_empty() {
         line(&mut out, format!("\n{}", paint.bold("Preflight")));
         for seen in &status.observed {
@@ -174,6 +183,14 @@ pub fn status(paint: Paint, journals: &Journals, plan: &Plan, status: &Status) -
         .collect();
     whereabouts(&mut out, paint, &status.entities, &by_hand);
     out
+}
+
+/// Whether a run goes on now, or was killed: its journal can't tell.
+fn is_open(phase: RunPhase) -> bool {
+    matches!(
+        phase,
+        RunPhase::Preflight | RunPhase::Running | RunPhase::Failing
+    )
 }
 
 /// The word for where a run is, painted.

@@ -2,9 +2,7 @@
 
 use super::world::Fake;
 use crate::ids::RunId;
-use crate::journal::{
-    AcquireError, Event, History, Log, Record, Store, StoreError, Stored, load,
-};
+use crate::journal::{AcquireError, Event, History, Log, Record, Store, StoreError, Stored, load};
 use crate::lease::{Held, Holder, Lease, Request};
 use crate::plan::Plan;
 use crate::run::{Ending, Hooks, Interrupt, Observer, Options, Point, Refusal, Runner, Tick};
@@ -56,6 +54,13 @@ impl MemoryStore {
         }
     }
 
+    /// How many bytes of the newest run a dying machine would lose.
+    pub fn unsynced(&self) -> usize {
+        let kept = self.0.lock().unwrap();
+        let newest = kept.runs.values().next_back();
+        newest.map_or(0, |run| run.journal.len() - run.synced)
+    }
+
     /// The n-th write from now is cut off half-way, as on a full disk.
     pub fn fail_write(&self, nth: usize) {
         let mut kept = self.0.lock().unwrap();
@@ -97,6 +102,7 @@ impl MemoryStore {
 struct MemoryLog {
     store: MemoryStore,
     run: RunId,
+    next: Option<u64>,
     is_broken: bool,
 }
 
@@ -115,8 +121,11 @@ impl Log for MemoryLog {
         kept.writes += 1;
         let fails = kept.fail_write == Some(kept.writes);
         let run = kept.runs.get_mut(&self.run).unwrap();
-        let lines = run.journal.iter().filter(|byte| **byte == b'\n').count();
-        assert_eq!(lines as u64, seq);
+        let next = *self.next.get_or_insert_with(|| {
+            run.journal.iter().filter(|byte| **byte == b'\n').count() as u64
+        });
+        assert_eq!(next, seq);
+        self.next = Some(seq + 1);
         if fails {
             self.is_broken = true;
             run.journal.extend_from_slice(&line[..line.len() / 2]);
@@ -173,6 +182,7 @@ impl Store for MemoryStore {
         Ok(Box::new(MemoryLog {
             store: self.clone(),
             run: run.clone(),
+            next: None,
             is_broken: false,
         }))
     }
@@ -186,6 +196,7 @@ impl Store for MemoryStore {
         Ok(Box::new(MemoryLog {
             store: self.clone(),
             run: run.clone(),
+            next: None,
             is_broken: false,
         }))
     }

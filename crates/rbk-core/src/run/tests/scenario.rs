@@ -379,6 +379,13 @@ pub fn snapshot(id: &str, created_at: &str) -> Snapshot {
     }
 }
 
+/// The incident, with few looks at an instance that is being created: for what is run a thousand times.
+pub fn brisk_incident() -> Fake {
+    let fake = incident();
+    fake.lock().restore_takes = 2_000;
+    fake
+}
+
 /// The original serves the application; there are two snapshots; nothing of the recovery is there but its secrets.
 pub fn incident() -> Fake {
     let fake = Fake::new();

@@ -29,7 +29,11 @@ pub const LEDGER: &[&str] = &[
 async fn the_quick_recovery_runs_to_its_end() {
     let bench = Bench::new(incident());
     let ending = bench.start(&quick_recovery()).await;
-    assert_eq!((ending.kind, ending.exit_code), (EndingKind::Done, 0), "{ending:?}");
+    assert_eq!(
+        (ending.kind, ending.exit_code),
+        (EndingKind::Done, 0),
+        "{ending:?}"
+    );
     assert_eq!(bench.ledger(), LEDGER);
     let states: Vec<String> = ending
         .entities
@@ -78,7 +82,11 @@ async fn no_secret_gets_into_the_journal_or_the_plan() {
     let journal = String::from_utf8(bench.store.journal(&run)).unwrap();
     let inner = bench.fake.lock();
     let mut passwords = vec!["original-master".to_owned(), "of the snapshot".to_owned()];
-    for (value, _) in inner.secrets.values().flat_map(|secret| secret.versions.values()) {
+    for (value, _) in inner
+        .secrets
+        .values()
+        .flat_map(|secret| secret.versions.values())
+    {
         let value: serde_json::Value = serde_json::from_str(value).unwrap();
         passwords.extend(value["password"].as_str().map(str::to_owned));
     }
@@ -105,14 +113,26 @@ async fn the_journal_tells_the_status() {
     let status = status::fold(&history.plan, &history.records);
     assert_eq!(status.phase, RunPhase::Ended);
     assert_eq!(status.exit_code, Some(0));
-    assert_eq!((status.epochs, status.next, status.current), (1, None, None));
+    assert_eq!(
+        (status.epochs, status.next, status.current),
+        (1, None, None)
+    );
     let words: Vec<Word> = status.steps.iter().map(|step| step.state).collect();
     assert_eq!(words, [Word::Done; 3]);
     let waited = &status.steps[0].actions[1];
     assert_eq!(waited.limit, Some(3600));
-    assert!((600.0..640.0).contains(&waited.seconds), "{}", waited.seconds);
+    assert!(
+        (600.0..640.0).contains(&waited.seconds),
+        "{}",
+        waited.seconds
+    );
     assert!(status.seconds >= status.steps[0].seconds);
-    assert!(status.on_failure.iter().all(|action| action.state == Word::Pending));
+    assert!(
+        status
+            .on_failure
+            .iter()
+            .all(|action| action.state == Word::Pending)
+    );
 
     let half = &history.records[..history.records.len() / 2];
     let status = status::fold(&history.plan, half);
@@ -126,7 +146,9 @@ async fn a_copy_is_used_if_it_says_the_same_as_the_databases_secret() {
     let fake = incident();
     let copied = fake.lock().secret("original").current_value();
     let secret = Secret::of("v0-active", &copied);
-    fake.lock().secrets.insert(SecretName::from("active"), secret);
+    fake.lock()
+        .secrets
+        .insert(SecretName::from("active"), secret);
     let mut plan = quick_recovery();
     let application = plan.environment.applications.get_mut(&sgpt()).unwrap();
     application.active = Active::Copy {

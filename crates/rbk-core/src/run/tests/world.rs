@@ -504,9 +504,8 @@ impl Session for FakeSession {
     }
 
     async fn count(&self, _table: &TableName) -> Result<u64, PortError> {
-        self.world.call("count", |inner| {
-            Ok(inner.servers[&self.instance].rows)
-        })
+        self.world
+            .call("count", |inner| Ok(inner.servers[&self.instance].rows))
     }
 
     async fn query(&self, _sql: &str, _ty: Type) -> Result<Value, PortError> {

@@ -1,11 +1,10 @@
 //! A plan for the reviewer: every action in order with its exact parameters, holes and approvals in plain sight.
 
+mod parameters;
+
 use super::colour::{Paint, printable};
-use super::expression::{Wording, literal};
-use rbk_core::ids::{DatabaseName, RoleName};
-use rbk_core::plan::{
-    Action, Freeze, InstanceSettings, Origin, Plan, PlannedAction, Preflight, Risk, SecretContent,
-};
+use parameters::parameters;
+use rbk_core::plan::{Action, Origin, Plan, PlannedAction, Preflight, Risk, Wording};
 use rbk_core::value::{Value, duration_text};
 use std::fmt::Write;
 
@@ -86,7 +85,7 @@ pub fn risk_word(risk: Risk, paint: Paint) -> String {
 struct Sheet<'a> {
     plan: &'a Plan,
     paint: Paint,
-    wording: Wording<'a>,
+    wording: Wording<'a, Paint>,
     out: String,
 }
 
@@ -118,7 +117,7 @@ impl Sheet<'_> {
         let environment = &plan.environment;
         self.line(format_args!(
             "environment  {}: account {}, region {}",
-            self.paint.bold(&environment.name),
+            self.paint.bold(printable(&environment.name)),
             self.paint.bold(&environment.account),
             self.paint.bold(&environment.region),
         ));
@@ -155,7 +154,7 @@ impl Sheet<'_> {
 
     /// A value, with the instance behind a database's name.
     fn value(&self, value: &Value) -> String {
-        let text = literal(value);
+        let text = self.wording.literal(value);
         match value {
             Value::Database(name) => match self.plan.environment.database(name) {
                 Some(database) => format!("{text} (instance {})", database.instance),
@@ -237,135 +236,12 @@ impl Sheet<'_> {
             "{INDENT}{mark}{}",
             self.paint.dim(format_args!("{bound}  [{id}]"))
         ));
-        let parameters: Vec<[String; 2]> = self
-            .action_parameters(&planned.action)
+        let parameters: Vec<[String; 2]> = parameters(&planned.action, &self.wording)
             .into_iter()
             .map(|(name, value)| [name.to_owned(), value])
             .collect();
         for line in columns(&parameters) {
             self.line(format_args!("{INDENT}  {}", indent(&line, INDENT)));
-        }
-    }
-
-    /// Every parameter of an action, in words.
-    fn action_parameters(&self, action: &Action) -> Vec<(&'static str, String)> {
-        match action {
-            Action::RestoreFromSnapshot {
-                database,
-                snapshot,
-                settings,
-            } => {
-                let mut parameters = vec![
-                    ("database", database.to_string()),
-                    ("snapshot", self.wording.expr(snapshot)),
-                ];
-                parameters.extend(settings_parameters(settings));
-                parameters
-            }
-            Action::StageSecret { secret, content } => {
-                let mut parameters = vec![
-                    ("secret", secret.to_string()),
-                    ("label", "RBK-‹run›, so that nobody reads it yet".to_owned()),
-                ];
-                parameters.extend(content_parameters(content));
-                parameters
-            }
-            Action::SetMasterPassword {
-                database,
-                instance,
-                secret,
-            } => vec![
-                ("database", database.to_string()),
-                ("instance", instance.to_string()),
-                ("password", format!("as staged in {secret}")),
-            ],
-            Action::SetRolePassword {
-                database,
-                role,
-                secret,
-                administration,
-            } => vec![
-                ("database", database.to_string()),
-                ("role", role.to_string()),
-                ("password", format!("as staged in {secret}")),
-                ("logs in with", administration.to_string()),
-            ],
-            Action::ProveLogin {
-                database,
-                secret,
-                through,
-            } => {
-                let mut parameters = vec![
-                    ("database", database.to_string()),
-                    ("logs in with", format!("what is staged in {secret}")),
-                ];
-                parameters.extend(
-                    through
-                        .as_ref()
-                        .map(|secret| ("through", secret.to_string())),
-                );
-                parameters
-            }
-            Action::PromoteSecret { secret } => vec![
-                ("secret", secret.to_string()),
-                (
-                    "moves",
-                    "AWSCURRENT, from the version seen at preflight to the staged one".to_owned(),
-                ),
-            ],
-            Action::RevertSecret { secret } => vec![
-                ("secret", secret.to_string()),
-                (
-                    "moves",
-                    "AWSCURRENT back to the version seen at preflight, if this run moved it"
-                        .to_owned(),
-                ),
-            ],
-            Action::FreezeWrites {
-                database,
-                freeze,
-                if_reachable,
-            } => freeze_parameters(database, freeze_words(freeze), *if_reachable),
-            Action::ThawWrites {
-                database,
-                freeze,
-                if_reachable,
-            } => freeze_parameters(database, thaw_words(freeze), *if_reachable),
-            Action::Keep { database, because } => vec![
-                ("database", database.to_string()),
-                ("because", self.wording.template(because)),
-            ],
-            Action::Await {
-                condition,
-                within,
-                every,
-            } => vec![
-                ("until", self.wording.expr(condition)),
-                ("within", duration_text(*within)),
-                ("every", duration_text(*every)),
-            ],
-            Action::Assert {
-                condition,
-                otherwise,
-            } => {
-                let mut parameters = vec![("that", self.wording.expr(condition))];
-                parameters.extend(
-                    otherwise
-                        .as_ref()
-                        .map(|text| ("else", self.wording.template(text))),
-                );
-                parameters
-            }
-            Action::Approve { prompt, typed } => {
-                let mut parameters = vec![("asks", self.wording.template(prompt))];
-                parameters.extend(typed.as_ref().map(|name| ("must type", name.clone())));
-                parameters
-            }
-            Action::Note { text } => vec![("says", self.wording.template(text))],
-            Action::Observe { name, expr, ty } => vec![
-                ("name", format!("{name} ({ty})")),
-                ("reads", self.wording.expr(expr)),
-            ],
         }
     }
 
@@ -442,126 +318,80 @@ fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
 fn origin(origin: Origin, environment: &str) -> String {
     match origin {
         Origin::Given => "given with --set".to_owned(),
-        Origin::Environment => format!("from environment {environment}"),
+        Origin::Environment => format!("from environment {}", printable(environment)),
         Origin::Default => "the runbook's default".to_owned(),
     }
 }
 
-fn freeze_parameters(
-    database: &DatabaseName,
-    how: String,
-    if_reachable: bool,
-) -> Vec<(&'static str, String)> {
-    let unreachable = if if_reachable {
-        "skipped, and reported so"
-    } else {
-        "fails"
-    };
-    vec![
-        ("database", database.to_string()),
-        ("how", how),
-        ("unreachable", unreachable.to_owned()),
-    ]
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rbk_core::plan::{Template, TemplatePart};
 
-fn freeze_words(freeze: &Freeze) -> String {
-    match freeze {
-        Freeze::NoLogin { roles } => {
-            format!("NOLOGIN for {}, and their sessions ended", list(roles))
-        }
-        Freeze::ReadOnly => {
-            "default_transaction_read_only, and other sessions ended (weaker: a session can override it)".to_owned()
-        }
+    /// The shipped runbook's plan.
+    fn plan() -> Plan {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../runbooks/quick-recovery.rbk");
+        let given = crate::load::Given::default();
+        let loaded = crate::load::load(
+            crate::render::colour::Screen::detect(),
+            &file,
+            None,
+            &given,
+            None,
+        );
+        loaded.unwrap().plan.unwrap()
     }
-}
 
-fn thaw_words(freeze: &Freeze) -> String {
-    match freeze {
-        Freeze::NoLogin { roles } => format!("LOGIN for {}", list(roles)),
-        Freeze::ReadOnly => "default_transaction_read_only reset".to_owned(),
+    #[test]
+    fn destruction_and_approvals_stand_out() {
+        let mut plan = plan();
+        let step = &mut plan.steps[0];
+        step.actions.truncate(2);
+        step.actions[0].risk = Risk::Destroys;
+        step.actions[1].action = Action::Approve {
+            prompt: Template(vec![TemplatePart::Text("Really?".to_owned())]),
+            typed: Some("original".to_owned()),
+        };
+        step.actions[1].upper_bound = None;
+        let plain = human(&plan, Paint::PLAIN);
+        assert!(plain.contains("- destroys"), "{plain}");
+        assert!(plain.contains("? a person"), "{plain}");
+        assert!(plain.contains("must type  original"), "{plain}");
+        assert!(
+            plain.contains("Step \"Restore\", at most 5m and as long as a person takes"),
+            "{plain}"
+        );
+        assert!(human(&plan, Paint::new(true)).contains("\u{1b}[1m\u{1b}[31m- destroys"));
     }
-}
 
-fn list(roles: &[RoleName]) -> String {
-    let roles: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
-    roles.join(", ")
-}
-
-fn content_parameters(content: &SecretContent) -> Vec<(&'static str, String)> {
-    match content {
-        SecretContent::NewPassword { database, username } => vec![
-            (
-                "password",
-                "‹made when it is staged, shown nowhere›".to_owned(),
-            ),
-            (
-                "username",
-                username.as_ref().map_or_else(
-                    || format!("‹the master user of {database}, read from its instance›"),
-                    ToString::to_string,
-                ),
-            ),
-            (
-                "address",
-                format!("‹of {database}, read from its instance›"),
-            ),
-            ("other keys", "as in the current version".to_owned()),
-        ],
-        SecretContent::Pointer {
-            database,
-            to,
-            field,
-        } => {
-            let mut parameters = vec![
-                ("database", database.to_string()),
-                ("points to", to.to_string()),
-            ];
-            parameters.extend(field.as_ref().map(|field| ("in its key", field.clone())));
-            parameters
-        }
-        SecretContent::CopyOf { database, from } => vec![
-            ("database", database.to_string()),
-            (
-                "content",
-                format!("a copy of the current version of {from}"),
-            ),
-        ],
+    #[test]
+    fn nothing_from_a_file_moves_the_cursor_of_a_reviewer() {
+        let mut plan = plan();
+        plan.runbook.title = "Quick\u{1b}[2J recovery".to_owned();
+        plan.steps[0].actions[0].summary = "\u{202e}yrevocer".to_owned();
+        plan.environment.name = "prod\u{7}".to_owned();
+        let sheet = human(&plan, Paint::PLAIN);
+        let hostile = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!sheet.contains(hostile), "{sheet}");
     }
-}
 
-fn settings_parameters(settings: &InstanceSettings) -> Vec<(&'static str, String)> {
-    let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
-    let tags: Vec<String> = settings
-        .tags
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let own = "rbk:run, rbk:action, rbk:plan, rbk:source-snapshot";
-    vec![
-        ("instance", settings.instance.to_string()),
-        ("class", settings.class.clone()),
-        ("subnet group", settings.subnet_group.clone()),
-        ("security groups", settings.security_groups.join(", ")),
-        ("parameter group", settings.parameter_group.clone()),
-        ("multi-AZ", yes(settings.multi_az)),
-        ("public address", yes(settings.publicly_accessible)),
-        (
-            "storage",
-            settings
-                .storage_type
-                .clone()
-                .unwrap_or_else(|| "as the source had it".to_owned()),
-        ),
-        ("IAM logins", yes(settings.iam_authentication)),
-        ("retention", format!("{}d", settings.retention_days)),
-        ("deletion protection", yes(settings.deletion_protection)),
-        (
-            "tags",
-            if tags.is_empty() {
-                own.to_owned()
-            } else {
-                format!("{}, and {own}", tags.join(", "))
-            },
-        ),
-    ]
+    #[test]
+    fn bounds_add_up_and_say_where_nobody_can() {
+        let mut actions = plan().steps.remove(0).actions;
+        actions.truncate(2);
+        actions[0].upper_bound = Some(90);
+        actions[1].upper_bound = Some(30);
+        assert_eq!(Bound::of(&actions).to_string(), "at most 2m");
+        actions[1].upper_bound = None;
+        assert_eq!(
+            Bound::of(&actions).to_string(),
+            "at most 1m30s and as long as a person takes"
+        );
+        assert_eq!(
+            Bound::of(&actions[1..]).to_string(),
+            "as long as a person takes"
+        );
+        assert_eq!(Bound::of(&[]).to_string(), "at once");
+    }
 }

@@ -1,0 +1,176 @@
+//! Expressions of a plan in the language's own words, with what is only known later marked as a hole.
+
+use super::{Action, Expr, Operator, Plan, Preflight, Template, TemplatePart};
+use crate::value::Value;
+use std::collections::BTreeMap;
+
+/// How what is written is dressed: a terminal has colours, and must not be fed control characters.
+pub trait Dress {
+    /// What isn't known yet: `snap: latest snapshot of original`.
+    fn hole(&self, text: &str) -> String {
+        format!("‹{text}›")
+    }
+
+    /// Text that comes from outside.
+    fn text(&self, text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+/// As it is, for what is stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Undressed;
+
+impl Dress for Undressed {}
+
+/// Writes expressions of one plan.
+pub struct Wording<'a, D> {
+    /// What each `let` reads, and when if that is worth saying.
+    bindings: BTreeMap<&'a str, (&'a Expr, String)>,
+    dress: D,
+}
+
+impl<'a> Wording<'a, Undressed> {
+    /// Knows what some `let`s read, but not when.
+    pub(crate) fn knowing(bindings: &'a BTreeMap<String, Expr>) -> Self {
+        let bindings = bindings
+            .iter()
+            .map(|(name, expr)| (name.as_str(), (expr, String::new())))
+            .collect();
+        Self {
+            bindings,
+            dress: Undressed,
+        }
+    }
+}
+
+impl<'a, D: Dress> Wording<'a, D> {
+    /// Learns the plan's `let`s.
+    pub fn of(plan: &'a Plan, dress: D) -> Self {
+        let mut bindings = BTreeMap::new();
+        for preflight in &plan.preflight {
+            if let Preflight::Observe { name, expr, .. } = preflight {
+                bindings.insert(name.as_str(), (expr, ", read at preflight".to_owned()));
+            }
+        }
+        for planned in plan.actions() {
+            if let Action::Observe { name, expr, .. } = &planned.action {
+                bindings.insert(name.as_str(), (expr, format!(", read by {}", planned.id)));
+            }
+        }
+        Self { bindings, dress }
+    }
+
+    /// An expression; what isn't known yet stands in ‹…›.
+    pub fn expr(&self, expr: &Expr) -> String {
+        self.nested(expr, 0)
+    }
+
+    /// A text; its `{…}` parts that aren't known yet stand in ‹…›.
+    pub fn template(&self, template: &Template) -> String {
+        let part = |part: &TemplatePart| match part {
+            TemplatePart::Text(text) => self.dress.text(text),
+            TemplatePart::Expr(Expr::Value(value)) => self.dress.text(&value.to_string()),
+            TemplatePart::Expr(expr @ Expr::Binding { .. }) => self.expr(expr),
+            TemplatePart::Expr(expr) => self.dress.hole(&self.within_a_hole(expr)),
+        };
+        template.0.iter().map(part).collect()
+    }
+
+    /// An expression as it stands within a hole: without a hole inside the hole.
+    fn within_a_hole(&self, expr: &Expr) -> String {
+        let within = Wording {
+            bindings: BTreeMap::new(),
+            dress: Undressed,
+        };
+        self.dress.text(&within.expr(expr))
+    }
+
+    /// What a `let` stands for.
+    fn binding(&self, name: &str) -> String {
+        match self.bindings.get(name) {
+            Some((expr, when)) => format!("{name}: {}{when}", self.within_a_hole(expr)),
+            None => name.to_owned(),
+        }
+    }
+
+    /// `around` is how tightly the operator outside binds; what binds looser gets parentheses.
+    fn nested(&self, expr: &Expr, around: u8) -> String {
+        match expr {
+            Expr::Value(value) => self.literal(value),
+            Expr::Binding { name, .. } if self.bindings.is_empty() => name.clone(),
+            Expr::Binding { name, .. } => self.dress.hole(&self.binding(name)),
+            Expr::Now => "now".to_owned(),
+            Expr::Age(of) => format!("age({})", self.nested(of, 0)),
+            Expr::Count { database, table } => format!("count({database}.{table})"),
+            Expr::Query { database, sql, ty } => {
+                format!("query({database}, {}) as {ty}", self.quoted(sql))
+            }
+            Expr::LatestSnapshot { database } => format!("latest snapshot of {database}"),
+            Expr::Snapshot { id, database } => {
+                format!("snapshot \"{}\" of {database}", self.template(id))
+            }
+            Expr::Exists { database } => format!("{database} exists"),
+            Expr::Available { database } => format!("{database} is available"),
+            Expr::AcceptsConnections { database } => format!("{database} accepts connections"),
+            Expr::ChecksPass { database } => format!("checks of {database} pass"),
+            Expr::Healthy { application } => format!("{application} is healthy"),
+            Expr::Uses {
+                application,
+                database,
+            } => format!("{application} uses {database}"),
+            Expr::HasLeft {
+                application,
+                database,
+            } => format!("{application} has left {database}"),
+            Expr::Not(inner) => format!("not {}", self.nested(inner, 6)),
+            Expr::Negate(inner) => format!("-{}", self.nested(inner, 6)),
+            Expr::Binary {
+                operator,
+                left,
+                right,
+            } => {
+                let (symbol, strength) = (operator.symbol(), strength(*operator));
+                let text = format!(
+                    "{} {symbol} {}",
+                    self.nested(left, strength),
+                    self.nested(right, strength + 1)
+                );
+                if strength < around {
+                    format!("({text})")
+                } else {
+                    text
+                }
+            }
+        }
+    }
+
+    /// A value as it would be written in a runbook.
+    pub fn literal(&self, value: &Value) -> String {
+        match value {
+            Value::Text(text) => self.quoted(text),
+            other => self.dress.text(&other.to_string()),
+        }
+    }
+
+    fn quoted(&self, text: &str) -> String {
+        let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("\"{}\"", self.dress.text(&escaped))
+    }
+}
+
+/// How tightly an operator binds.
+fn strength(operator: Operator) -> u8 {
+    match operator {
+        Operator::Or => 1,
+        Operator::And => 2,
+        Operator::Equal
+        | Operator::NotEqual
+        | Operator::Less
+        | Operator::LessOrEqual
+        | Operator::Greater
+        | Operator::GreaterOrEqual => 3,
+        Operator::Add | Operator::Subtract => 4,
+        Operator::Multiply | Operator::Divide => 5,
+    }
+}

@@ -1,0 +1,85 @@
+//! The numbers of everything that can go wrong while running.
+
+use rbk_syntax::Code;
+
+/// Every failure's and refusal's number and title, in the order of the numbers.
+pub const CODES: &[(Code, &str)] = &[
+    (Code("RBK4001"), "the credentials are of another account"),
+    (Code("RBK4002"), "the clients are set to another region"),
+    (Code("RBK4003"), "a precondition does not hold"),
+    (Code("RBK4004"), "the instance to be created exists already"),
+    (Code("RBK4005"), "there is no such secret"),
+    (Code("RBK4006"), "a secret can't be used"),
+    (Code("RBK4007"), "there is no such snapshot"),
+    (Code("RBK4010"), "an assertion does not hold"),
+    (Code("RBK4011"), "a deadline passed"),
+    (
+        Code("RBK4012"),
+        "an instance is in a state that no waiting mends",
+    ),
+    (Code("RBK4013"), "an instance is gone"),
+    (Code("RBK4014"), "somebody else made the instance meanwhile"),
+    (Code("RBK4015"), "an instance isn't as it was asked for"),
+    (Code("RBK4016"), "a secret was moved by somebody else"),
+    (Code("RBK4017"), "a person said no"),
+    (Code("RBK4018"), "a new version of a secret proves nothing"),
+    (Code("RBK4019"), "a value can't be computed"),
+    (Code("RBK4020"), "what was accepted has no effect"),
+    (Code("RBK4021"), "the run was aborted"),
+    (Code("RBK4022"), "a person decided that it failed"),
+    (Code("RBK4030"), "a call failed"),
+    (Code("RBK4031"), "access was denied"),
+    (
+        Code("RBK4032"),
+        "the credentials are expired, missing or invalid",
+    ),
+    (Code("RBK4033"), "something can't be reached"),
+    (Code("RBK4034"), "too many requests"),
+    (Code("RBK4035"), "a certificate isn't trusted"),
+    (Code("RBK4036"), "a login was refused"),
+    (Code("RBK4037"), "a quota or capacity is exhausted"),
+    (Code("RBK4038"), "a statement failed in the database"),
+    (Code("RBK4040"), "nobody could be asked for an approval"),
+    (Code("RBK4041"), "stopped by a person"),
+    (Code("RBK4042"), "the journal can't be written"),
+    (Code("RBK4050"), "an outcome could not be decided"),
+    (Code("RBK4060"), "somebody else holds the lock"),
+    (Code("RBK4070"), "the journal is damaged"),
+    (Code("RBK4071"), "the journal or plan is of a newer rbk"),
+    (
+        Code("RBK4072"),
+        "the stored plan isn't the one that was begun",
+    ),
+    (Code("RBK4073"), "the plan can't be stored"),
+    (Code("RBK4074"), "there is no such run"),
+    (Code("RBK4075"), "the run did nothing"),
+    (Code("RBK4076"), "the run is over"),
+    (Code("RBK4077"), "a person must decide first"),
+    (Code("RBK4078"), "there is nothing to decide"),
+    (Code("RBK4079"), "there is nothing to extend"),
+    (Code("RBK4090"), "a bug in rbk"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::CODES;
+
+    /// The numbers that a source file gives.
+    fn given(source: &str) -> Vec<String> {
+        let mut numbers: Vec<String> = source
+            .match_indices("\"RBK4")
+            .filter_map(|(at, _)| source.get(at + 1..at + 8))
+            .map(str::to_owned)
+            .collect();
+        numbers.sort();
+        numbers.dedup();
+        numbers
+    }
+
+    #[test]
+    fn every_number_that_is_given_is_registered_and_the_other_way_round() {
+        let source = [include_str!("failure.rs"), include_str!("ending.rs")].concat();
+        let registered: Vec<&str> = CODES.iter().map(|(code, _)| code.0).collect();
+        assert_eq!(registered, given(&source));
+    }
+}

@@ -1,0 +1,249 @@
+//! The parameters of an action as a reviewer reads them: all of them, each by name.
+
+use crate::render::colour::Paint;
+use rbk_core::ids::{DatabaseName, RoleName};
+use rbk_core::plan::{Action, Freeze, InstanceSettings, SecretContent, Wording};
+use rbk_core::value::duration_text;
+
+/// Every parameter of an action, in words.
+pub(super) fn parameters(
+    action: &Action,
+    wording: &Wording<'_, Paint>,
+) -> Vec<(&'static str, String)> {
+    match action {
+        Action::RestoreFromSnapshot {
+            database,
+            snapshot,
+            settings,
+        } => {
+            let mut parameters = vec![
+                ("database", database.to_string()),
+                ("snapshot", wording.expr(snapshot)),
+            ];
+            parameters.extend(settings_parameters(settings));
+            parameters
+        }
+        Action::StageSecret { secret, content } => {
+            let mut parameters = vec![
+                ("secret", secret.to_string()),
+                ("label", "RBK-‹run›, so that nobody reads it yet".to_owned()),
+            ];
+            parameters.extend(content_parameters(content));
+            parameters
+        }
+        Action::SetMasterPassword {
+            database,
+            instance,
+            secret,
+        } => vec![
+            ("database", database.to_string()),
+            ("instance", instance.to_string()),
+            ("password", format!("as staged in {secret}")),
+        ],
+        Action::SetRolePassword {
+            database,
+            role,
+            secret,
+            administration,
+        } => vec![
+            ("database", database.to_string()),
+            ("role", role.to_string()),
+            ("password", format!("as staged in {secret}")),
+            ("logs in with", administration.to_string()),
+        ],
+        Action::ProveLogin {
+            database,
+            secret,
+            through,
+        } => {
+            let mut parameters = vec![
+                ("database", database.to_string()),
+                ("logs in with", format!("what is staged in {secret}")),
+            ];
+            parameters.extend(
+                through
+                    .as_ref()
+                    .map(|secret| ("through", secret.to_string())),
+            );
+            parameters
+        }
+        Action::PromoteSecret { secret } => vec![
+            ("secret", secret.to_string()),
+            (
+                "moves",
+                "AWSCURRENT, from the version seen at preflight to the staged one".to_owned(),
+            ),
+        ],
+        Action::RevertSecret { secret } => vec![
+            ("secret", secret.to_string()),
+            (
+                "moves",
+                "AWSCURRENT back to the version seen at preflight, if this run moved it".to_owned(),
+            ),
+        ],
+        Action::FreezeWrites {
+            database,
+            freeze,
+            if_reachable,
+        } => freeze_parameters(database, freeze_words(freeze), *if_reachable),
+        Action::ThawWrites {
+            database,
+            freeze,
+            if_reachable,
+        } => freeze_parameters(database, thaw_words(freeze), *if_reachable),
+        Action::Keep { database, because } => vec![
+            ("database", database.to_string()),
+            ("because", wording.template(because)),
+        ],
+        Action::Await {
+            condition,
+            within,
+            every,
+        } => vec![
+            ("until", wording.expr(condition)),
+            ("within", duration_text(*within)),
+            ("every", duration_text(*every)),
+        ],
+        Action::Assert {
+            condition,
+            otherwise,
+        } => {
+            let mut parameters = vec![("that", wording.expr(condition))];
+            parameters.extend(
+                otherwise
+                    .as_ref()
+                    .map(|text| ("else", wording.template(text))),
+            );
+            parameters
+        }
+        Action::Approve { prompt, typed } => {
+            let mut parameters = vec![("asks", wording.template(prompt))];
+            parameters.extend(typed.as_ref().map(|name| ("must type", name.clone())));
+            parameters
+        }
+        Action::Note { text } => vec![("says", wording.template(text))],
+        Action::Observe { name, expr, ty } => vec![
+            ("name", format!("{name} ({ty})")),
+            ("reads", wording.expr(expr)),
+        ],
+    }
+}
+
+fn freeze_parameters(
+    database: &DatabaseName,
+    how: String,
+    if_reachable: bool,
+) -> Vec<(&'static str, String)> {
+    let unreachable = if if_reachable {
+        "skipped, and reported so"
+    } else {
+        "fails"
+    };
+    vec![
+        ("database", database.to_string()),
+        ("how", how),
+        ("unreachable", unreachable.to_owned()),
+    ]
+}
+
+fn freeze_words(freeze: &Freeze) -> String {
+    match freeze {
+        Freeze::NoLogin { roles } => {
+            format!("NOLOGIN for {}, and their sessions ended", list(roles))
+        }
+        Freeze::ReadOnly => {
+            "default_transaction_read_only, and other sessions ended (weaker: a session can override it)".to_owned()
+        }
+    }
+}
+
+fn thaw_words(freeze: &Freeze) -> String {
+    match freeze {
+        Freeze::NoLogin { roles } => format!("LOGIN for {}", list(roles)),
+        Freeze::ReadOnly => "default_transaction_read_only reset".to_owned(),
+    }
+}
+
+fn list(roles: &[RoleName]) -> String {
+    let roles: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
+    roles.join(", ")
+}
+
+fn content_parameters(content: &SecretContent) -> Vec<(&'static str, String)> {
+    match content {
+        SecretContent::NewPassword { database, username } => vec![
+            (
+                "password",
+                "‹made when it is staged, shown nowhere›".to_owned(),
+            ),
+            (
+                "username",
+                username.as_ref().map_or_else(
+                    || format!("‹the master user of {database}, read from its instance›"),
+                    ToString::to_string,
+                ),
+            ),
+            (
+                "address",
+                format!("‹of {database}, read from its instance›"),
+            ),
+            ("other keys", "as in the current version".to_owned()),
+        ],
+        SecretContent::Pointer {
+            database,
+            to,
+            field,
+        } => {
+            let mut parameters = vec![
+                ("database", database.to_string()),
+                ("points to", to.to_string()),
+            ];
+            parameters.extend(field.as_ref().map(|field| ("in its key", field.clone())));
+            parameters
+        }
+        SecretContent::CopyOf { database, from } => vec![
+            ("database", database.to_string()),
+            (
+                "content",
+                format!("a copy of the current version of {from}"),
+            ),
+        ],
+    }
+}
+
+fn settings_parameters(settings: &InstanceSettings) -> Vec<(&'static str, String)> {
+    let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
+    let tags: Vec<String> = settings
+        .tags
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let own = "rbk:run, rbk:action, rbk:plan, rbk:source-snapshot";
+    vec![
+        ("instance", settings.instance.to_string()),
+        ("class", settings.class.clone()),
+        ("subnet group", settings.subnet_group.clone()),
+        ("security groups", settings.security_groups.join(", ")),
+        ("parameter group", settings.parameter_group.clone()),
+        ("multi-AZ", yes(settings.multi_az)),
+        ("public address", yes(settings.publicly_accessible)),
+        (
+            "storage",
+            settings
+                .storage_type
+                .clone()
+                .unwrap_or_else(|| "as the source had it".to_owned()),
+        ),
+        ("IAM logins", yes(settings.iam_authentication)),
+        ("retention", format!("{}d", settings.retention_days)),
+        ("deletion protection", yes(settings.deletion_protection)),
+        (
+            "tags",
+            if tags.is_empty() {
+                own.to_owned()
+            } else {
+                format!("{}, and {own}", tags.join(", "))
+            },
+        ),
+    ]
+}
