@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 import urllib.request
 
@@ -82,7 +83,7 @@ def run(rbk, directory, turns, rows):
 
     print("Where `rbk run` is, by its journals\n")
     took, summaries, watched = timeline(store)
-    measure.table(["action", "", "wall"], [[action, summaries[action], measure.milliseconds(each)] for action, each in took.items()])
+    measure.table(["action", "", "wall"], [[action, textwrap.shorten(summaries[action], 80, placeholder=" …"), measure.milliseconds(each)] for action, each in took.items()])
 
     mine = runs["rbk run"]
     own = [each.own for each in mine]
@@ -94,7 +95,7 @@ def run(rbk, directory, turns, rows):
     goals.append(Goal("`rbk run`: CPU", 0.1, [each.cost.cpu for each in mine], "ms"))
     memory = rehearsed["rbk run"].cost
     goals.append(Goal("`rbk run`: peak memory", 40, [memory] if memory else None, "MiB"))
-    goals.append(Goal("`rbk run`: API calls", 5, [sum(each.calls.values()) for each in mine], ""))
+    goals.append(Goal("`rbk run`: API calls, those of the declared proofs among them", 5, [sum(each.calls.values()) for each in mine], ""))
     return goals
 
 

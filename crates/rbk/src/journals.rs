@@ -147,11 +147,11 @@ mod tests {
         let complete = |text| journals.complete(text, &run);
         assert_eq!(
             complete("mend it, then `rbk resume RUN --approve \"A\"`"),
-            "mend it, then `rbk resume 20261122t091500-1f3a9c02 --store '/var/lib/my runs' --approve \"A\"`"
+            "mend it, then `rbk resume 20261122t091500-1f3a9c02 --store \"/var/lib/my runs\" --approve \"A\"`"
         );
         assert_eq!(
             complete("run `other-1` has it: `rbk status other-1`, `rbk runs`"),
-            "run `other-1` has it: `rbk status other-1 --store '/var/lib/my runs'`, `rbk runs --store '/var/lib/my runs'`"
+            "run `other-1` has it: `rbk status other-1 --store \"/var/lib/my runs\"`, `rbk runs --store \"/var/lib/my runs\"`"
         );
         assert_eq!(complete("the RUNNERS rest"), "the RUNNERS rest");
     }

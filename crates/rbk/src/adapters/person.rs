@@ -159,8 +159,8 @@ mod tests {
 
     fn screen() -> Screen {
         Screen {
-            out: Paint::PLAIN,
-            err: Paint::PLAIN,
+            out: Paint::new(false),
+            err: Paint::new(false),
             live: false,
             person: false,
         }

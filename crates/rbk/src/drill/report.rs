@@ -229,12 +229,12 @@ mod tests {
 
     #[test]
     fn a_recovery_is_told_with_its_measures() {
-        insta::assert_snapshot!(human(&report(Outcome::Recovered), Paint::PLAIN));
+        insta::assert_snapshot!(human(&report(Outcome::Recovered), Paint::new(false)));
     }
 
     #[test]
     fn a_difference_is_told_as_one() {
-        insta::assert_snapshot!(human(&report(Outcome::DataDiffers), Paint::PLAIN));
+        insta::assert_snapshot!(human(&report(Outcome::DataDiffers), Paint::new(false)));
     }
 
     #[test]

@@ -83,7 +83,6 @@ impl Paint {
         Self { colour }
     }
 
-
     /// Whether it paints.
     pub fn is_on(self) -> bool {
         self.colour
@@ -140,7 +139,7 @@ mod tests {
 
     #[test]
     fn paints_only_when_on() {
-        assert_eq!(Paint::PLAIN.red("no"), "no");
+        assert_eq!(Paint::new(false).red("no"), "no");
         assert_eq!(Paint::new(true).green("yes"), "\u{1b}[32myes\u{1b}[0m");
     }
 

@@ -151,7 +151,7 @@ mod tests {
             sources: &sources,
             diagnostics: std::slice::from_ref(&diagnostic),
         }];
-        insta::assert_snapshot!(human(&findings, Paint::PLAIN, false, 80));
+        insta::assert_snapshot!(human(&findings, Paint::new(false), false, 80));
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
                 sources: &sources,
                 diagnostics: &diagnostics,
             }],
-            Paint::PLAIN,
+            Paint::new(false),
             false,
             80,
         );
@@ -203,7 +203,7 @@ mod tests {
                 sources: &sources,
                 diagnostics: &diagnostics,
             }],
-            Paint::PLAIN,
+            Paint::new(false),
             false,
             80,
         );

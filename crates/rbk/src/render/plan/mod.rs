@@ -354,7 +354,7 @@ mod tests {
             typed: Some("original".to_owned()),
         };
         step.actions[1].upper_bound = None;
-        let plain = human(&plan, Paint::PLAIN);
+        let plain = human(&plan, Paint::new(false));
         assert!(plain.contains("- destroys"), "{plain}");
         assert!(plain.contains("? a person"), "{plain}");
         assert!(plain.contains("must type  original"), "{plain}");
@@ -371,7 +371,7 @@ mod tests {
         plan.runbook.title = "Quick\u{1b}[2J recovery".to_owned();
         plan.steps[0].actions[0].summary = "\u{202e}yrevocer".to_owned();
         plan.environment.name = "prod\u{7}".to_owned();
-        let sheet = human(&plan, Paint::PLAIN);
+        let sheet = human(&plan, Paint::new(false));
         let hostile = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
         assert!(!sheet.contains(hostile), "{sheet}");
     }
