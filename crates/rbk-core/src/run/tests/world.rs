@@ -103,7 +103,7 @@ impl Secret {
     /// Another operator makes another version current.
     pub fn take_over(&mut self) {
         let current = StageLabel::from("AWSCURRENT");
-        let value = self.current_value();
+        let value = format!("{} of somebody else", self.current_value());
         for (_, labels) in self.versions.values_mut() {
             labels.retain(|label| *label != current);
         }
