@@ -25,20 +25,25 @@ impl Dress for Undressed {}
 
 /// Writes expressions of one plan.
 pub struct Wording<'a, D> {
-    /// What each `let` reads, and when if that is worth saying.
-    bindings: BTreeMap<&'a str, (&'a Expr, String)>,
+    bindings: Bindings<'a>,
     dress: D,
+}
+
+/// What each `let` reads.
+enum Bindings<'a> {
+    /// Within a hole, names stand for themselves.
+    Names,
+    /// Borrowed from whoever lowers: made anew for each action, it must not cost what all `let`s cost.
+    Lowered(&'a BTreeMap<String, Expr>),
+    /// And when.
+    Planned(BTreeMap<&'a str, (&'a Expr, String)>),
 }
 
 impl<'a> Wording<'a, Undressed> {
     /// Knows what some `let`s read, but not when.
     pub(crate) fn knowing(bindings: &'a BTreeMap<String, Expr>) -> Self {
-        let bindings = bindings
-            .iter()
-            .map(|(name, expr)| (name.as_str(), (expr, String::new())))
-            .collect();
         Self {
-            bindings,
+            bindings: Bindings::Lowered(bindings),
             dress: Undressed,
         }
     }
@@ -58,7 +63,10 @@ impl<'a, D: Dress> Wording<'a, D> {
                 bindings.insert(name.as_str(), (expr, format!(", read by {}", planned.id)));
             }
         }
-        Self { bindings, dress }
+        Self {
+            bindings: Bindings::Planned(bindings),
+            dress,
+        }
     }
 
     /// An expression; what isn't known yet stands in ‹…›.
@@ -80,26 +88,33 @@ impl<'a, D: Dress> Wording<'a, D> {
     /// An expression as it stands within a hole: without a hole inside the hole.
     fn within_a_hole(&self, expr: &Expr) -> String {
         let within = Wording {
-            bindings: BTreeMap::new(),
+            bindings: Bindings::Names,
             dress: Undressed,
         };
         self.dress.text(&within.expr(expr))
     }
 
-    /// What a `let` stands for.
+    /// A `let`: what it stands for is a hole.
     fn binding(&self, name: &str) -> String {
-        match self.bindings.get(name) {
-            Some((expr, when)) => format!("{name}: {}{when}", self.within_a_hole(expr)),
+        let (expr, when) = match &self.bindings {
+            Bindings::Names => return name.to_owned(),
+            Bindings::Lowered(bindings) => (bindings.get(name), ""),
+            Bindings::Planned(bindings) => match bindings.get(name) {
+                Some((expr, when)) => (Some(*expr), when.as_str()),
+                None => (None, ""),
+            },
+        };
+        self.dress.hole(&match expr {
+            Some(expr) => format!("{name}: {}{when}", self.within_a_hole(expr)),
             None => name.to_owned(),
-        }
+        })
     }
 
     /// `around` is how tightly the operator outside binds; what binds looser gets parentheses.
     fn nested(&self, expr: &Expr, around: u8) -> String {
         match expr {
             Expr::Value(value) => self.literal(value),
-            Expr::Binding { name, .. } if self.bindings.is_empty() => name.clone(),
-            Expr::Binding { name, .. } => self.dress.hole(&self.binding(name)),
+            Expr::Binding { name, .. } => self.binding(name),
             Expr::Now => "now".to_owned(),
             Expr::Age(of) => format!("age({})", self.nested(of, 0)),
             Expr::Count { database, table } => format!("count({database}.{table})"),

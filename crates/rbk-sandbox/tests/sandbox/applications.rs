@@ -67,7 +67,7 @@ async fn an_application_follows_its_pointer_to_another_database() {
     sandbox
         .create_secret("rds/db_recovery", credentials(port, "application-1").into())
         .unwrap();
-    let put = r#"{"SecretId":"active","ClientRequestToken":"11111111-2222-4333-8444-555555555555","SecretString":"rds/db_recovery"}"#;
+    let put = r#"{"SecretId":"active","ClientRequestToken":"11111111-2222-4333-8444-555555555555","SecretString":"{\"secret\":\"rds/db_recovery\"}"}"#;
     assert_eq!(secrets(&sandbox, "PutSecretValue", put).await.status, 200);
     wait_until("the application has moved", async || {
         let (status, body) = health(&application.health_url).await;

@@ -33,11 +33,15 @@ pub fn check(screen: Screen, args: &CheckArgs) -> Result<Exit, Failure> {
             }
         }
     }
-    if findings
+    let exit = if findings
         .iter()
         .any(|finding| has_errors(finding.diagnostics))
     {
-        return Ok(Exit::Wrong);
-    }
-    Ok(Exit::Done)
+        Exit::Wrong
+    } else {
+        Exit::Done
+    };
+    // The process ends here: taking the trees of a long runbook apart first would take a tenth of its time.
+    std::mem::forget(loaded);
+    Ok(exit)
 }
