@@ -138,7 +138,8 @@ async fn a_secret_that_somebody_moved_is_never_overwritten() {
                 Event::Outcome(_) | Event::Approved { .. }
             );
             if is_over && record.entry.action == Some(ActionId::from(action)) {
-                fake.lock().secret("active").take_over();
+                let switched = r#"{"key":"recovery"}"#.to_owned();
+                fake.lock().secret("active").take_over_with(switched);
             }
         }));
         let ending = bench.start(&quick_recovery()).await;
@@ -151,6 +152,31 @@ async fn a_secret_that_somebody_moved_is_never_overwritten() {
         let (_, labels) = &secret.versions[&"somebody-elses".into()];
         assert_eq!(labels, &["AWSCURRENT".into()]);
     }
+}
+
+#[tokio::test]
+async fn a_secret_that_somebody_brought_back_is_no_second_failure() {
+    let mut bench = Bench::new(incident());
+    let fake = bench.fake.clone();
+    bench.watched(Watcher::record(move |record| {
+        let is_over = matches!(record.entry.event, Event::Outcome(_));
+        if is_over && record.entry.action == Some("Switch the application#4".into()) {
+            fake.lock().secret("active").take_over();
+        }
+    }));
+    let ending = bench.start(&quick_recovery()).await;
+    assert_eq!((ending.kind, ending.exit_code), (EndingKind::Failed, 3));
+    assert_eq!(ending.first.unwrap().failure.code(), "RBK4016");
+    // Nothing is left to bring back, so the freeze is undone.
+    assert_eq!(ending.second, None);
+    let history = bench.history().await;
+    let status = status::fold(&history.plan, &history.records);
+    let words: Vec<Word> = status
+        .on_failure
+        .iter()
+        .map(|action| action.state)
+        .collect();
+    assert_eq!(words, [Word::AlreadySo, Word::Done]);
 }
 
 #[tokio::test]

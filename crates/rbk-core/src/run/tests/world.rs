@@ -100,10 +100,14 @@ impl Secret {
         found.map(|(version, _)| version.clone())
     }
 
-    /// Another operator makes another version current.
+    /// Another operator makes another version current, which says the same.
     pub fn take_over(&mut self) {
+        self.take_over_with(self.current_value());
+    }
+
+    /// The same, with another value.
+    pub fn take_over_with(&mut self, value: String) {
         let current = StageLabel::from("AWSCURRENT");
-        let value = format!("{} of somebody else", self.current_value());
         for (_, labels) in self.versions.values_mut() {
             labels.retain(|label| *label != current);
         }
