@@ -1,6 +1,7 @@
 //! The tree of a runbook as it is written: names are not resolved, nothing has a type yet.
 
 use crate::span::{Span, Spanned};
+use serde::{Deserialize, Serialize};
 
 /// A name as written: of a parameter, an entity, a function.
 pub type Name = Spanned<String>;
@@ -380,7 +381,8 @@ pub enum Quality {
 }
 
 /// Operators between two expressions, loosest first: `or`, `and`, comparisons, `+ -`, `* /`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Operator {
     /// `or`
     Or,

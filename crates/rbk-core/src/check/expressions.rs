@@ -528,7 +528,6 @@ impl Checker<'_> {
         let (left, right) = (self.expression(left), self.expression(right));
         let (left, right) = (left?, right?);
         let symbol = operator.symbol();
-        let operator = lower_operator(operator);
         let Some(ty) = result_type(operator, left.ty, right.ty) else {
             let error = CheckError::Operands {
                 span: operator_span,
@@ -637,22 +636,5 @@ fn result_type(operator: Operator, left: Type, right: Type) -> Option<Type> {
             (T::Integer | T::Duration | T::Size, T::Integer) => Some(left),
             _ => None,
         },
-    }
-}
-
-fn lower_operator(operator: ast::Operator) -> Operator {
-    match operator {
-        ast::Operator::Or => Operator::Or,
-        ast::Operator::And => Operator::And,
-        ast::Operator::Equal => Operator::Equal,
-        ast::Operator::NotEqual => Operator::NotEqual,
-        ast::Operator::Less => Operator::Less,
-        ast::Operator::LessOrEqual => Operator::LessOrEqual,
-        ast::Operator::Greater => Operator::Greater,
-        ast::Operator::GreaterOrEqual => Operator::GreaterOrEqual,
-        ast::Operator::Add => Operator::Add,
-        ast::Operator::Subtract => Operator::Subtract,
-        ast::Operator::Multiply => Operator::Multiply,
-        ast::Operator::Divide => Operator::Divide,
     }
 }

@@ -38,26 +38,6 @@ pub enum ArithmeticError {
     },
 }
 
-impl Operator {
-    /// As it is written.
-    pub fn symbol(self) -> &'static str {
-        match self {
-            Operator::Or => "or",
-            Operator::And => "and",
-            Operator::Equal => "==",
-            Operator::NotEqual => "!=",
-            Operator::Less => "<",
-            Operator::LessOrEqual => "<=",
-            Operator::Greater => ">",
-            Operator::GreaterOrEqual => ">=",
-            Operator::Add => "+",
-            Operator::Subtract => "-",
-            Operator::Multiply => "*",
-            Operator::Divide => "/",
-        }
-    }
-}
-
 /// Combines two values.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use crate::environment::TableName;
 use crate::ids::{ApplicationName, DatabaseName};
 use crate::value::{Type, Value};
+use rbk_syntax::ast::Operator;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -97,31 +98,13 @@ pub enum Expr {
     /// Two sides.
     Binary {
         /// The operator; `and` and `or` evaluate their right side only if needed.
+        #[schemars(with = "String")]
         operator: Operator,
         /// The left side.
         left: Box<Expr>,
         /// The right side.
         right: Box<Expr>,
     },
-}
-
-/// Operators between two expressions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "their names say it")]
-pub enum Operator {
-    Or,
-    And,
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
 }
 
 /// Text whose `{…}` parts are evaluated when it is shown.

@@ -7,7 +7,8 @@ mod expression;
 mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
-pub use expression::{Expr, Operator, Template, TemplatePart};
+pub use expression::{Expr, Template, TemplatePart};
+pub use rbk_syntax::ast::Operator;
 pub use wording::{Dress, Undressed, Wording};
 
 use crate::environment::Environment;
