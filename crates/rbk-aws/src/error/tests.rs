@@ -1,3 +1,5 @@
+//! Codes and messages of AWS, and the kinds of failure that they are.
+
 use super::*;
 use PortErrorKind::*;
 

@@ -1,3 +1,5 @@
+//! STS over the wire, and which settings a client takes.
+
 use super::*;
 use crate::{ConnectError, connect};
 use rbk_core::ports::{Caller, PortErrorKind, Sent};

@@ -1,3 +1,5 @@
+//! No log at any level holds a secret.
+
 use super::*;
 use rbk_core::ids::{InstanceId, SecretName, StageLabel, VersionId};
 use rbk_core::ports::Which;

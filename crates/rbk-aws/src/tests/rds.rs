@@ -1,3 +1,5 @@
+//! RDS over the wire: pages, retries of reads, mutations sent once, every parameter of a restore.
+
 use super::*;
 use rbk_core::ids::{InstanceId, SnapshotId};
 use rbk_core::plan::InstanceSettings;

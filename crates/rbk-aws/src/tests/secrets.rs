@@ -1,3 +1,5 @@
+//! Secrets Manager over the wire: versions, labels as compare-and-swap, nothing repeated in an error.
+
 use super::*;
 use rbk_core::ids::{SecretName, StageLabel, VersionId};
 use rbk_core::ports::{PortErrorKind, SecretFacts, Sent, Which};

@@ -1,3 +1,5 @@
+//! RDS's answers, and what becomes of them.
+
 use super::*;
 use aws_sdk_rds::types::{
     DbParameterGroupStatus, DbSubnetGroup, MasterUserSecret, OptionGroupMembership, Tag,
