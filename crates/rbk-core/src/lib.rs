@@ -4,6 +4,7 @@
 //! [`plan::Plan`], performed against a [`ports::World`] and recorded in a journal, of which every report is a fold.
 
 mod action;
+pub mod catalog;
 pub mod check;
 pub mod codes;
 pub mod environment;

@@ -41,6 +41,10 @@ pub enum Item {
     Step(Step),
     /// `on failure { … }`
     OnFailure(OnFailure),
+    /// `use "shared.rbk"`
+    Use(Use),
+    /// `procedure prove(db: database) { … }`
+    Procedure(Procedure),
     /// Something that could not be read; its diagnostic was given. Later passes stay silent about it.
     Error(Span),
 }
@@ -102,6 +106,30 @@ pub struct OnFailure {
     pub body: Vec<Statement>,
     /// The words `on failure`.
     pub keyword: Span,
+    /// The whole block.
+    pub span: Span,
+}
+
+/// Another file whose procedures may be done here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Use {
+    /// The file, beside this one unless it is an absolute path.
+    pub file: Spanned<String>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// Statements with a name, put in the place of each `do`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Procedure {
+    /// The `##` lines above it.
+    pub doc: Option<Doc>,
+    /// Its name.
+    pub name: Name,
+    /// What it is given; none has a default.
+    pub params: Vec<Param>,
+    /// What it does, in order.
+    pub body: Vec<Statement>,
     /// The whole block.
     pub span: Span,
 }
@@ -197,8 +225,172 @@ pub enum StatementKind {
         /// The value, observed on arrival.
         value: Expr,
     },
+    /// `recreate schema broken.public`
+    RecreateSchema {
+        /// A database and a schema of it.
+        schema: Path,
+    },
+    /// `migrate broken`
+    Migrate {
+        /// The database.
+        database: Path,
+    },
+    /// `drop index broken.public.documents_title_idx`
+    DropIndex {
+        /// A database, a schema and an index of it.
+        index: Path,
+    },
+    /// `drop indexes on columns of type vector in broken.public`
+    DropIndexes {
+        /// Which.
+        on: Target,
+    },
+    /// `restore indexes on columns of type vector in broken.public`
+    RestoreIndexes {
+        /// Which.
+        on: Target,
+    },
+    /// `alter column broken.public.embeddings.embedding_vector to text using "…"`
+    AlterColumn {
+        /// A database, a schema, a table and a column of it.
+        column: Path,
+        /// Its new type.
+        to: ColumnType,
+        /// The expression that makes the new value of the old one.
+        using: Option<Text>,
+    },
+    /// `alter columns of type vector in broken.public to text`
+    AlterColumns {
+        /// The type that they have.
+        of: ColumnType,
+        /// A database and a schema of it.
+        schema: Path,
+        /// The type that they get.
+        to: ColumnType,
+    },
+    /// `restore column types in broken.public`
+    RestoreColumnTypes {
+        /// A database and a schema of it.
+        schema: Path,
+    },
+    /// `relax not null on broken.public`
+    RelaxNotNull {
+        /// A schema, a table or a column.
+        on: Path,
+    },
+    /// `restore not null on broken.public`
+    RestoreNotNull {
+        /// A schema, a table or a column.
+        on: Path,
+    },
+    /// `sync sequences of broken from source`
+    SyncSequences {
+        /// Whose sequences are moved.
+        of: Path,
+        /// Whose are read.
+        from: Path,
+    },
+    /// `validate constraints of broken.public`
+    ValidateConstraints {
+        /// A database and a schema of it.
+        of: Path,
+    },
+    /// `analyze broken`
+    Analyze {
+        /// The database.
+        database: Path,
+    },
+    /// `sql on broken "…"`
+    Sql {
+        /// The database.
+        database: Path,
+        /// Statements, shown and run as they are.
+        sql: Text,
+    },
+    /// `replicate source to broken with copy { … }`
+    Replicate {
+        /// Where the rows come from.
+        from: Path,
+        /// Where they go.
+        to: Path,
+        /// `copy` or `dms`.
+        with: Name,
+        /// What stands in its braces.
+        options: Vec<Entry>,
+    },
+    /// `run warm_cache { table: "documents" }`
+    RunCommand {
+        /// A command of the environment.
+        command: Name,
+        /// What it is given.
+        options: Vec<Entry>,
+    },
+    /// `do prove(target) as "again"`
+    Do {
+        /// The procedure.
+        procedure: Name,
+        /// What it is given, in order.
+        arguments: Vec<Expr>,
+        /// What tells this call from another one in the same step.
+        label: Option<Text>,
+    },
     /// Something that could not be read; its diagnostic was given.
     Error,
+}
+
+/// What a statement about indexes is about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// A schema, a table or a column: `broken.public`, `broken.public.embeddings.embedding_vector`.
+    Path(Path),
+    /// `columns of type vector in broken.public`
+    ColumnsOfType {
+        /// Their type.
+        ty: ColumnType,
+        /// A database and a schema of it.
+        schema: Path,
+    },
+}
+
+/// A type of columns as Postgres writes it: `text`, `vector(1536)`, `timestamp with time zone`, `text[]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnType {
+    /// In lower case, words one blank apart, no blank around brackets and commas.
+    pub text: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// `tables: public.*` of a block of options.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its name.
+    pub name: Name,
+    /// Its value.
+    pub value: EntryValue,
+    /// All of it.
+    pub span: Span,
+}
+
+/// The value of an option.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EntryValue {
+    /// Anything that is an expression; a bare word or path is [`ExprKind::Path`].
+    Expr(Expr),
+    /// `public.*`
+    Pattern {
+        /// The names before `.*`.
+        of: Path,
+        /// With the star.
+        span: Span,
+    },
+    /// `[databasechangelog, public.*]`
+    List {
+        /// Its items, none of them a list.
+        items: Vec<EntryValue>,
+        /// With its brackets.
+        span: Span,
+    },
 }
 
 /// Text with `{expr}` in it.
@@ -355,6 +547,18 @@ pub enum ExprKind {
     HasLeft {
         /// The application.
         application: Path,
+        /// The database.
+        database: Path,
+    },
+    /// `source.public matches broken.public`
+    Matches {
+        /// A schema or a table.
+        left: Path,
+        /// A schema or a table.
+        right: Path,
+    },
+    /// `no drift in broken`
+    NoDrift {
         /// The database.
         database: Path,
     },

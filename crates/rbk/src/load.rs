@@ -109,6 +109,7 @@ pub fn load(
                 runbook,
                 environment,
                 places: &places,
+                lock: None,
                 given: &given.0,
             };
             let checked = check::check(&input, &mut sources);

@@ -25,6 +25,8 @@ pub async fn world(
         secrets: aws.secrets,
         postgres: Arc::new(postgres),
         health: Arc::new(HttpHealth::default()),
+        migrations: Arc::new(crate::adapters::Liquibase),
+        commands: Arc::new(crate::adapters::Processes),
         person,
         clock: Arc::new(SystemClock::new()),
     })

@@ -131,6 +131,12 @@ pub(crate) fn kind(action: &Action) -> Kind<'_> {
             typed: typed.as_deref(),
         })),
         Action::Note { text } => Kind::Once(Box::new(human::Note { text })),
+        Action::ChangeSchema { .. }
+        | Action::Migrate { .. }
+        | Action::SyncSequences { .. }
+        | Action::ProveForeignKeys { .. }
+        | Action::Copy { .. }
+        | Action::RunCommand { .. } => unimplemented!("contract"),
         Action::Keep { database, because } => {
             Kind::Once(Box::new(human::Keep { database, because }))
         }

@@ -58,6 +58,10 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK1016"), "an empty title, block or reason"),
     (Code("RBK1017"), "a second `on failure`"),
     (Code("RBK1018"), "a name that is never used"),
+    (
+        Code("RBK1019"),
+        "a statement on schema objects without a lock file",
+    ),
 ];
 
 /// What can be wrong with names and types.
@@ -70,6 +74,13 @@ pub(crate) enum CheckError {
         name: String,
         candidates: Vec<String>,
         environment: String,
+    },
+    #[error("nothing is known of the schema of `{database}`")]
+    NoLock {
+        span: Span,
+        database: DatabaseName,
+        environment: String,
+        exists: bool,
     },
     #[error("`{name}` is defined twice")]
     Twice {
@@ -212,6 +223,12 @@ impl From<CheckError> for Diagnostic {
                 suggest(diagnostic, span, &name, &candidates, || {
                     format!("names are parameters, `let`s, and the databases and applications of environment `{environment}`: {}", list(&candidates))
                 })
+            }
+            E::NoLock { span, database, environment, exists } => {
+                let why = if exists { "the lock file says nothing of it" } else { "there is no lock file" };
+                make("RBK1019", span, why.to_owned()).help(format!(
+                    "read it from the database once and commit it: `rbk env pull --env {environment} {database}`"
+                ))
             }
             E::Twice { span, name, first } => make("RBK1002", span, "defined again".to_owned())
                 .relate(first, "defined here")

@@ -197,7 +197,7 @@ impl Checker<'_> {
                     ..observed(Expr::ChecksPass { database: name }, Type::Boolean, span)
                 })
             }
-            K::Error => {
+            K::Matches { .. } | K::NoDrift { .. } | K::Error => {
                 self.unreadable();
                 None
             }

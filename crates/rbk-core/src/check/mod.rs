@@ -11,7 +11,8 @@ mod scope;
 pub(crate) use error::CheckError;
 pub(crate) use expressions::{Need, Typed};
 
-use crate::environment::{Application, Database, Environment, Places};
+use crate::catalog::Catalog;
+use crate::environment::{Application, Database, Environment, Lock, Places};
 use crate::ids::{ApplicationName, DatabaseName, StepPath};
 use crate::plan::{Parameter, Template};
 use crate::state;
@@ -32,6 +33,8 @@ pub struct Input<'a> {
     pub environment: &'a Environment,
     /// Where the environment's file says it.
     pub places: &'a Places,
+    /// What the lock file says; absent: there is none.
+    pub lock: Option<&'a Lock>,
     /// `--set NAME=VALUE`, as given.
     pub given: &'a BTreeMap<String, String>,
 }
@@ -50,6 +53,8 @@ pub struct Program {
     pub(crate) title: String,
     pub(crate) doc: Option<String>,
     pub(crate) environment: Environment,
+    /// What the lock file says of the databases that statements on schema objects name.
+    pub(crate) catalogs: BTreeMap<DatabaseName, Catalog>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) preflight: Vec<Precondition>,
     pub(crate) steps: Vec<Step>,
@@ -101,6 +106,8 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
     let mut checker = Checker {
         environment: input.environment,
         places: input.places,
+        lock: input.lock,
+        catalogs: BTreeMap::new(),
         scope: Scope::default(),
         diagnostics: Vec::new(),
         broken: false,
@@ -152,7 +159,9 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
                     None => on_failure = Some(block),
                 }
             }
-            ast::Item::Error(_) => checker.unreadable(),
+            ast::Item::Use(_) | ast::Item::Procedure(_) | ast::Item::Error(_) => {
+                checker.unreadable();
+            }
         }
     }
     checker.scope.report_unused(&mut checker.diagnostics);
@@ -161,6 +170,7 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
         title: input.runbook.title.value.clone(),
         doc: input.runbook.doc.as_ref().map(|doc| doc.text.clone()),
         environment: input.environment.clone(),
+        catalogs: checker.catalogs,
         parameters,
         preflight,
         steps,
@@ -190,6 +200,8 @@ pub(crate) const ON_FAILURE: &str = "on failure";
 pub(crate) struct Checker<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) places: &'a Places,
+    lock: Option<&'a Lock>,
+    catalogs: BTreeMap<DatabaseName, Catalog>,
     scope: Scope,
     diagnostics: Vec<Diagnostic>,
     /// Whether something could not be read; its diagnostic was given, and states behind it are guesses.
@@ -229,6 +241,27 @@ impl Checker<'_> {
     /// What the environment says of an application whose name was resolved.
     pub(crate) fn application_facts(&self, name: &ApplicationName) -> Option<&Application> {
         self.environment.applications.get(name)
+    }
+
+    /// What the lock file says of a database, of which the plan then keeps a copy; reports where it says nothing.
+    pub(crate) fn catalog(&mut self, name: &DatabaseName, span: Span) -> Option<&Catalog> {
+        if !self.catalogs.contains_key(name) {
+            let found = self
+                .lock
+                .and_then(|lock| lock.catalog(self.environment, name));
+            let Some(catalog) = found else {
+                let error = CheckError::NoLock {
+                    span,
+                    database: name.clone(),
+                    environment: self.environment.name.clone(),
+                    exists: self.lock.is_some(),
+                };
+                self.report(error);
+                return None;
+            };
+            self.catalogs.insert(name.clone(), catalog.clone());
+        }
+        self.catalogs.get(name)
     }
 
     /// Reports a database that the application has no right to use.

@@ -232,6 +232,7 @@ fn missing_settings(reader: &mut Reader<'_>, header: &Header, settings: &Setting
 /// The resolved form, if everything that it needs is there. What isn't given is the careful choice.
 fn complete(own: &Written, settings: Settings) -> Option<Database> {
     Some(Database {
+        like: own.like.value().map(|base| DatabaseName::new(&*base.value)),
         instance: own.instance.clone().into_inner()?,
         database: settings.database.into_inner()?,
         class: settings.class.into_inner()?,

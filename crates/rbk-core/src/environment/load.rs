@@ -116,6 +116,8 @@ pub(super) fn read<'t>(
         databases,
         applications,
         parameters,
+        migrations: None,
+        commands: BTreeMap::new(),
         approvals,
         journal,
         drill,

@@ -11,6 +11,7 @@ mod error;
 mod forms;
 mod like;
 mod load;
+mod lock;
 mod places;
 mod project;
 mod reader;
@@ -24,6 +25,7 @@ mod told;
 pub use error::{CODES, EnvironmentError, Insert};
 pub use forms::Form;
 pub use load::{Loaded, load};
+pub use lock::Lock;
 pub use places::Places;
 pub use project::{
     ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings, find,
@@ -32,6 +34,7 @@ pub use project::{
 pub use schema::schema;
 
 use crate::ids::{ApplicationName, DatabaseName, InstanceId, RoleName, SecretName};
+use crate::value::Type;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,6 +58,12 @@ pub struct Environment {
     /// What runbooks' parameters are here unless `--set` says otherwise, as it would be written in a runbook:
     /// a team's own names for `source`, `target` and `app`.
     pub parameters: BTreeMap<String, String>,
+    /// The tool that brings schemas up; absent where `migrate` can't be said.
+    #[serde(default)]
+    pub migrations: Option<Migrations>,
+    /// What `run NAME` runs, by name.
+    #[serde(default)]
+    pub commands: BTreeMap<String, Command>,
     /// Who must say yes.
     pub approvals: Approvals,
     /// Where journals are kept.
@@ -89,6 +98,9 @@ pub struct Access {
 /// A database: an instance that exists or that a restore would create.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Database {
+    /// The database that it is like: what the lock file says of that one holds for it, too.
+    #[serde(default)]
+    pub like: Option<DatabaseName>,
     /// The RDS instance.
     pub instance: InstanceId,
     /// The database in it.
@@ -235,6 +247,73 @@ pub struct Health {
     pub http: String,
     /// The status that means yes.
     pub expect: u16,
+}
+
+/// The tool that brings schemas up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Migrations {
+    /// Which one.
+    pub tool: MigrationTool,
+    /// Its main file.
+    pub changelog: PathBuf,
+    /// The folder that paths within the changelog are relative to, and by which change sets are known: the changelog is
+    /// named relative to it.
+    pub search_path: PathBuf,
+    /// The program and arguments that come before rbk's own; absent: `liquibase` of the `PATH`.
+    pub program: Option<Vec<String>>,
+    /// Liquibase's contexts, for instance to leave out what seeds data.
+    pub contexts: Vec<String>,
+    /// The schema that the tool keeps its own tables in.
+    pub schema: String,
+    /// How long it may take, in seconds.
+    pub within: u64,
+}
+
+impl Migrations {
+    /// The tool's own tables: never copied, never compared, no drift.
+    pub fn own_tables(&self) -> Vec<TableName> {
+        match self.tool {
+            MigrationTool::Liquibase => ["databasechangelog", "databasechangeloglock"],
+        }
+        .into_iter()
+        .map(|table| TableName {
+            schema: self.schema.clone(),
+            table: table.to_owned(),
+        })
+        .collect()
+    }
+}
+
+/// The migration tools that rbk knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MigrationTool {
+    /// Liquibase, the program.
+    Liquibase,
+}
+
+/// A command that a runbook may run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Command {
+    /// The program and its arguments, with `{name}` for what it is given. No shell reads it.
+    pub program: Vec<String>,
+    /// The types of what it is given, by name.
+    pub arguments: BTreeMap<String, Type>,
+    /// Variables that hold a secret's value, by name.
+    pub secrets: BTreeMap<String, SecretField>,
+    /// How long it may take, in seconds.
+    pub within: u64,
+    /// Whether running it twice does no harm. Otherwise a person must say what became of one that was cut off.
+    pub repeatable: bool,
+}
+
+/// A secret's value, or one key of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretField {
+    /// The secret; its current version.
+    pub secret: SecretName,
+    /// The JSON key; absent: the whole value.
+    pub field: Option<String>,
 }
 
 /// Who must say yes.

@@ -29,7 +29,9 @@ impl Touched<'_> {
     fn preflight(&mut self, preflight: &Preflight) {
         match preflight {
             Preflight::Identity { .. } => {}
-            Preflight::Absent { database, .. } => self.database(database),
+            Preflight::Absent { database, .. } | Preflight::Catalog { database, .. } => {
+                self.database(database)
+            }
             Preflight::SecretVersion { secret } => self.secret(secret),
             Preflight::ActiveDatabase { application } => self.application(application),
             Preflight::Observe { expr, .. } => self.expr(expr),
@@ -64,7 +66,22 @@ impl Touched<'_> {
             }
             Action::FreezeWrites { database, .. }
             | Action::ThawWrites { database, .. }
+            | Action::ChangeSchema { database, .. }
+            | Action::Migrate { database, .. }
+            | Action::ProveForeignKeys { database, .. }
             | Action::Keep { database, .. } => self.database(database),
+            Action::SyncSequences { from, to, .. } | Action::Copy { from, to, .. } => {
+                self.database(from);
+                self.database(to);
+            }
+            Action::RunCommand {
+                command, arguments, ..
+            } => {
+                self.names.insert(format!("command {command}"));
+                for argument in arguments.values() {
+                    self.expr(argument);
+                }
+            }
             Action::Await { condition, .. } | Action::Assert { condition, .. } => {
                 self.expr(condition);
             }
@@ -88,7 +105,13 @@ impl Touched<'_> {
             | Expr::Exists { database }
             | Expr::Available { database }
             | Expr::AcceptsConnections { database }
-            | Expr::ChecksPass { database } => self.database(database),
+            | Expr::ChecksPass { database }
+            | Expr::NoDrift { database }
+            | Expr::Size { database, .. } => self.database(database),
+            Expr::Matches { left, right, .. } => {
+                self.database(left);
+                self.database(right);
+            }
             Expr::Healthy { application } => self.application(application),
             Expr::Uses {
                 application,

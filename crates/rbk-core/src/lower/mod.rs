@@ -2,12 +2,13 @@
 //!
 //! Pure, and done once: a run executes its stored plan and never lowers again.
 
+use crate::catalog::Catalog;
 use crate::check::{Block, ON_FAILURE, Precondition, Program};
 use crate::environment::{Database, Environment};
 use crate::ids::{ActionId, ApplicationName, DatabaseName, SecretName, StepPath};
 use crate::plan::{
-    Action, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan, PlannedAction, Preflight, Risk,
-    RunbookFacts, SecretContent, Step, Template, Wording,
+    Action, CatalogScope, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan, PlannedAction,
+    Preflight, Risk, RunbookFacts, SecretContent, Step, Template, Wording,
 };
 use crate::state;
 use sha2::{Digest, Sha256};
@@ -21,6 +22,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
     let active = state::active_at_preflight(program);
     let mut lowering = Lowering {
         environment: &program.environment,
+        catalogs: &program.catalogs,
         in_failure: false,
         active: &active,
         preflight: Vec::new(),
@@ -60,6 +62,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         },
         environment: program.environment.clone(),
         parameters: program.parameters.clone(),
+        catalogs: program.catalogs.clone(),
         preflight,
         steps,
         on_failure,
@@ -99,6 +102,8 @@ fn preflight(program: &Program, mut needed: Vec<Preflight>) -> Vec<Preflight> {
 /// What statements lower into.
 pub(crate) struct Lowering<'p> {
     pub(crate) environment: &'p Environment,
+    /// What the lock file says.
+    pub(crate) catalogs: &'p BTreeMap<DatabaseName, Catalog>,
     /// Whether the statements of `on failure` are being lowered.
     pub(crate) in_failure: bool,
     active: &'p BTreeMap<ApplicationName, DatabaseName>,
@@ -206,6 +211,14 @@ impl Lowering<'_> {
     pub(crate) fn reads_active(&mut self, application: &ApplicationName) {
         self.prove(Preflight::ActiveDatabase {
             application: application.clone(),
+        });
+    }
+
+    /// Preflight proves that the catalog is as the lock file says.
+    pub(crate) fn proves_catalog(&mut self, database: &DatabaseName, scope: CatalogScope) {
+        self.prove(Preflight::Catalog {
+            database: database.clone(),
+            scope,
         });
     }
 

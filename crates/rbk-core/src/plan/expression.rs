@@ -91,6 +91,31 @@ pub enum Expr {
         /// The database.
         database: DatabaseName,
     },
+    /// The tables hold the same rows on both sides: equal counts, equal order-independent checksums.
+    Matches {
+        /// The left database.
+        left: DatabaseName,
+        /// The right database.
+        right: DatabaseName,
+        /// The left side as it is said: `source.public`.
+        left_path: String,
+        /// The right side as it is said.
+        right_path: String,
+        /// In the order that they are compared.
+        tables: Vec<TablePair>,
+    },
+    /// The catalog says what the plan's own copy of the lock file says ([`crate::plan::Plan::catalogs`]).
+    NoDrift {
+        /// The database.
+        database: DatabaseName,
+    },
+    /// Bytes on disk: of a table with its indexes, or of the whole database.
+    Size {
+        /// Where.
+        database: DatabaseName,
+        /// Which table; absent: all of it.
+        table: Option<TableName>,
+    },
     /// Negation of a condition.
     Not(Box<Expr>),
     /// Negation of a number.
@@ -105,6 +130,17 @@ pub enum Expr {
         /// The right side.
         right: Box<Expr>,
     },
+}
+
+/// Two tables that are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TablePair {
+    /// On the left side.
+    pub left: TableName,
+    /// On the right side.
+    pub right: TableName,
+    /// Columns of both, by name.
+    pub columns: Vec<String>,
 }
 
 /// Text whose `{…}` parts are evaluated when it is shown.

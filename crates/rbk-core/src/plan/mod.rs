@@ -4,14 +4,19 @@
 
 mod arithmetic;
 mod expression;
+mod schema;
 mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
-pub use expression::{Expr, Template, TemplatePart};
+pub use expression::{Expr, TablePair, Template, TemplatePart};
 pub use rbk_syntax::ast::Operator;
+pub use schema::{
+    Change, ColumnChange, CopiedColumn, CopiedTable, ForeignKeyFacts, IndexFacts, SequenceFacts,
+};
 pub use wording::{Dress, Undressed, Wording};
 
-use crate::environment::Environment;
+use crate::catalog::Catalog;
+use crate::environment::{Command, Environment, Migrations};
 use crate::ids::{
     ActionId, ApplicationName, DatabaseName, InstanceId, RoleName, SecretName, StepPath,
 };
@@ -36,6 +41,9 @@ pub struct Plan {
     pub environment: Environment,
     /// Its parameters, in order, with their values.
     pub parameters: Vec<Parameter>,
+    /// What the lock file says of the databases whose schema objects the plan names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub catalogs: BTreeMap<DatabaseName, Catalog>,
     /// What is read and proven before the first effect, in order.
     pub preflight: Vec<Preflight>,
     /// What is done, in order.
@@ -122,6 +130,13 @@ pub enum Preflight {
         /// The application.
         application: ApplicationName,
     },
+    /// The database's catalog must say what the lock file says.
+    Catalog {
+        /// The database.
+        database: DatabaseName,
+        /// How much of it.
+        scope: CatalogScope,
+    },
     /// Observes a `let`.
     Observe {
         /// Its name.
@@ -141,6 +156,20 @@ pub enum Preflight {
         otherwise: Option<Template>,
         /// As the runbook says it.
         statement: String,
+    },
+}
+
+/// How much of a catalog must be as the lock file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "scope", rename_all = "snake_case")]
+pub enum CatalogScope {
+    /// All of it.
+    Whole,
+    /// What would go with these schemas besides tables and is put back: owner, extensions, grants, default privileges;
+    /// and that nothing outside of them depends on what is in them.
+    Around {
+        /// The schemas that are dropped.
+        schemas: Vec<String>,
     },
 }
 
@@ -308,6 +337,60 @@ pub enum Action {
         expr: Expr,
         /// Its type.
         ty: Type,
+    },
+    /// SQL in one transaction, together with the run's marker; the marker is the proof.
+    ChangeSchema {
+        /// The database.
+        database: DatabaseName,
+        /// What the statements are for.
+        change: Change,
+        /// In order, exactly as they are sent.
+        statements: Vec<String>,
+        /// Settings of the transaction, for instance `maintenance_work_mem`.
+        settings: BTreeMap<String, String>,
+        /// How long a statement may wait for a lock, in seconds: longer, and everybody behind it would wait, too.
+        lock_timeout: u64,
+    },
+    /// The environment's migration tool brings the schema up.
+    Migrate {
+        /// The database.
+        database: DatabaseName,
+        /// The tool and its changelog.
+        migrations: Migrations,
+    },
+    /// Moves sequences past the source's and past the data.
+    SyncSequences {
+        /// Whose are read.
+        from: DatabaseName,
+        /// Whose are moved.
+        to: DatabaseName,
+        /// Which.
+        sequences: Vec<SequenceFacts>,
+    },
+    /// Proves each foreign key: no row without the one that it refers to.
+    ProveForeignKeys {
+        /// The database.
+        database: DatabaseName,
+        /// Which.
+        keys: Vec<ForeignKeyFacts>,
+    },
+    /// Binary `COPY` of tables, each in a transaction of its own with a marker, under the replica role.
+    Copy {
+        /// Where the rows come from.
+        from: DatabaseName,
+        /// Where they go.
+        to: DatabaseName,
+        /// In the order that they are copied.
+        tables: Vec<CopiedTable>,
+    },
+    /// A command of the environment.
+    RunCommand {
+        /// Its name in the environment.
+        command: String,
+        /// What the environment says of it.
+        declared: Command,
+        /// Its arguments, each an expression.
+        arguments: BTreeMap<String, Expr>,
     },
 }
 

@@ -129,6 +129,16 @@ impl<'a, D: Dress> Wording<'a, D> {
             Expr::Available { database } => format!("{database} is available"),
             Expr::AcceptsConnections { database } => format!("{database} accepts connections"),
             Expr::ChecksPass { database } => format!("checks of {database} pass"),
+            Expr::Matches {
+                left_path,
+                right_path,
+                ..
+            } => format!("{left_path} matches {right_path}"),
+            Expr::NoDrift { database } => format!("no drift in {database}"),
+            Expr::Size { database, table } => match table {
+                Some(table) => format!("size({database}.{table})"),
+                None => format!("size({database})"),
+            },
             Expr::Healthy { application } => format!("{application} is healthy"),
             Expr::Uses {
                 application,

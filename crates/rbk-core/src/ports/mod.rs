@@ -8,9 +8,16 @@ mod error;
 
 pub use error::{PortError, PortErrorKind, Sent};
 
+use crate::catalog::Catalog;
 use crate::environment::{Checks, TableName};
-use crate::ids::{InstanceId, ResourceId, RoleName, SecretName, SnapshotId, StageLabel, VersionId};
-use crate::plan::{Freeze, InstanceSettings};
+use crate::ids::{
+    ActionId, InstanceId, ResourceId, RoleName, RunId, SecretName, SnapshotId, StageLabel,
+    VersionId,
+};
+use crate::plan::{
+    Change, CopiedTable, ForeignKeyFacts, Freeze, IndexFacts, InstanceSettings, SequenceFacts,
+    TablePair,
+};
 use crate::value::{Snapshot, Type, Value};
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -31,6 +38,10 @@ pub struct World {
     pub postgres: Arc<dyn Postgres>,
     /// Applications' health.
     pub health: Arc<dyn Health>,
+    /// The migration tool.
+    pub migrations: Arc<dyn MigrationRunner>,
+    /// The environment's commands.
+    pub commands: Arc<dyn Commands>,
     /// The person in front of the screen, or what stands in for one.
     pub person: Arc<dyn Person>,
     /// Time and randomness.
@@ -245,6 +256,215 @@ pub struct SecretValue {
 pub trait Postgres: Send + Sync {
     /// Logs in. TLS is verify-full against the real host name, through the declared tunnel if there is one.
     async fn connect(&self, to: &Login) -> Result<Box<dyn Session>, PortError>;
+
+    /// Compares tables by count and order-independent checksum, several at a time, each side in sessions of its own that see
+    /// one instant. One finding each, in the order given; a table that is missing on a side is a finding, not an error.
+    async fn compare(
+        &self,
+        _left: &Login,
+        _right: &Login,
+        _tables: &[TablePair],
+        _progress: &dyn Progress,
+    ) -> Result<Vec<TableFinding>, PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "compare",
+            "not yet",
+        ))
+    }
+
+    /// Copies tables in binary form, in the order given, each in a transaction of its own on the target together with its
+    /// marker (`part` is the table). Tables whose marker is there are left out. Foreign keys and triggers don't fire.
+    /// Memory does not grow with the tables.
+    async fn copy(
+        &self,
+        _from: &Login,
+        _to: &Login,
+        _tables: &[CopiedTable],
+        _marker: &Marker,
+        _progress: &dyn Progress,
+    ) -> Result<CopyFacts, PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "copy",
+            "not yet",
+        ))
+    }
+}
+
+/// Told how far something is that takes its time. Must return at once.
+pub trait Progress: Send + Sync {
+    /// `done` of `total`, in bytes, rows or parts; `seen` says it in words: ``copying public.embeddings, 1200 rows``.
+    fn tell(&self, seen: &str, done: u64, total: u64);
+}
+
+/// The identity of a change in a database: a row in `rbk.markers`, written in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Marker {
+    /// The run.
+    pub run: RunId,
+    /// The action.
+    pub action: ActionId,
+    /// Which part of it, where it is done in several transactions.
+    pub part: Option<String>,
+    /// How many times the run was begun or resumed; a marker of a later epoch refuses an earlier one.
+    pub epoch: u64,
+}
+
+/// What a comparison of two tables found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFinding {
+    /// What was compared.
+    pub pair: TablePair,
+    /// The left side; `None`: there is no such table, or it lacks a column.
+    pub left: Option<TableDigest>,
+    /// The right side.
+    pub right: Option<TableDigest>,
+}
+
+impl TableFinding {
+    /// Whether both sides are there and hold the same rows.
+    pub fn is_equal(&self) -> bool {
+        self.left.is_some() && self.left == self.right
+    }
+}
+
+/// A table's rows in short. Equal digests: equal rows, in whatever order, each as often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableDigest {
+    /// How many rows.
+    pub rows: u64,
+    /// Two sums of 64-bit hashes of each row's text, with different seeds. A sum, unlike an XOR, tells a row that is
+    /// there twice from one that isn't there.
+    pub checksum: String,
+}
+
+/// What was copied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CopyFacts {
+    /// Tables, those that an earlier attempt had copied included.
+    pub tables: u64,
+    /// Rows that this attempt copied.
+    pub rows: u64,
+    /// Bytes that this attempt copied.
+    pub bytes: u64,
+}
+
+/// Statements for one transaction.
+#[derive(Debug, Clone)]
+pub struct ChangeRequest<'a> {
+    /// What they are for; decides how a failure is explained (which row, which view, who holds the lock).
+    pub change: &'a Change,
+    /// In order.
+    pub statements: &'a [String],
+    /// Settings of the transaction.
+    pub settings: &'a BTreeMap<String, String>,
+    /// How long a statement may wait for a lock.
+    pub lock_timeout: Duration,
+    /// How long all of it may take.
+    pub deadline: Duration,
+}
+
+/// What a proof of a foreign key found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Orphans {
+    /// Rows that refer to nothing.
+    pub rows: u64,
+    /// One of them: its key's columns and values, as `document_id = 17`.
+    pub example: Option<String>,
+}
+
+/// How a sequence stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SequenceState {
+    /// The value that the next `nextval` gives.
+    pub next: i64,
+    /// The largest value of its owner column (smallest where it goes down); absent: no owner, or no row.
+    pub furthest: Option<i64>,
+}
+
+/// Liquibase's lock, where it is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationLock {
+    /// `LOCKEDBY`, as the tool wrote it.
+    pub by: String,
+    /// `LOCKGRANTED`.
+    pub since: Option<String>,
+}
+
+/// What the migration tool's own table says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChangeSets {
+    /// How many were applied.
+    pub count: u64,
+    /// The last one: `db.changelog.xml::3::anna`.
+    pub last: Option<String>,
+}
+
+/// The migration tool.
+#[async_trait]
+pub trait MigrationRunner: Send + Sync {
+    /// Brings the schema up. Change sets that were applied before are left out, so it may be said again. Its lock carries the run's id.
+    /// Credentials go through the child's environment, never its arguments.
+    async fn migrate(&self, request: &MigrateRequest<'_>) -> Result<(), MigrationError>;
+}
+
+/// What is migrated.
+pub struct MigrateRequest<'a> {
+    /// The tool and its changelog.
+    pub migrations: &'a crate::environment::Migrations,
+    /// As whom and where.
+    pub login: &'a Login,
+    /// The run, by which its lock is known: `rbk-<run>`.
+    pub run: &'a RunId,
+    /// Told what the tool says.
+    pub progress: &'a dyn Progress,
+}
+
+/// Why a migration failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MigrationError {
+    /// A change set of the changelog failed. Those before it are applied.
+    #[error("change set `{change_set}` failed: {reason}")]
+    ChangeSet {
+        /// `db.changelog.xml::3::anna`
+        change_set: String,
+        /// What the database said.
+        reason: String,
+    },
+    /// The tool could not be started, could not read its changelog, or ended otherwise.
+    #[error("{0}")]
+    Tool(PortError),
+}
+
+/// The environment's commands.
+#[async_trait]
+pub trait Commands: Send + Sync {
+    /// Runs one to its end. A status other than 0 is an error whose message ends with the last lines that it wrote.
+    async fn run(&self, request: &CommandRequest<'_>) -> Result<CommandFacts, PortError>;
+}
+
+/// What is run.
+pub struct CommandRequest<'a> {
+    /// Its name in the environment.
+    pub name: &'a str,
+    /// The program and its arguments, holes filled.
+    pub program: &'a [String],
+    /// Variables with secrets in them, and nothing else of rbk's.
+    pub secrets: &'a BTreeMap<String, SecretString>,
+    /// How long it may take.
+    pub within: Duration,
+    /// Told what it says.
+    pub progress: &'a dyn Progress,
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandFacts {
+    /// The last line that it wrote, secrets taken out.
+    pub last_line: String,
 }
 
 /// Where to log in and as whom.
@@ -295,6 +515,137 @@ pub trait Session: Send + Sync {
 
     /// Thaws.
     async fn thaw(&self, freeze: &Freeze) -> Result<(), PortError>;
+
+    /// Reads the catalog of all schemas but Postgres's own and `rbk`.
+    async fn catalog(&self) -> Result<Catalog, PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "catalog",
+            "not yet",
+        ))
+    }
+
+    /// What stands outside of these schemas and would go with them: `view reports.totals reads public.orders`.
+    async fn dependents(&self, _schemas: &[String]) -> Result<Vec<String>, PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "dependents",
+            "not yet",
+        ))
+    }
+
+    /// Whether a change was committed.
+    async fn has_marker(&self, _marker: &Marker) -> Result<bool, PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "has_marker",
+            "not yet",
+        ))
+    }
+
+    /// Runs statements and writes the marker, all in one transaction. Makes schema `rbk` where it isn't there.
+    async fn change(
+        &self,
+        _request: &ChangeRequest<'_>,
+        _marker: &Marker,
+    ) -> Result<(), PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "change",
+            "not yet",
+        ))
+    }
+
+    /// Definitions of indexes by name, as `pg_get_indexdef` gives them; `None` where there is none of that name.
+    async fn indexes(&self, _indexes: &[IndexFacts]) -> Result<Vec<Option<String>>, PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "indexes",
+            "not yet",
+        ))
+    }
+
+    /// Rows of a foreign key that refer to nothing, by an anti-join of both tables.
+    async fn orphans(&self, _key: &ForeignKeyFacts) -> Result<Orphans, PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "orphans",
+            "not yet",
+        ))
+    }
+
+    /// How sequences stand, in the order given.
+    async fn sequences(
+        &self,
+        _sequences: &[SequenceFacts],
+    ) -> Result<Vec<SequenceState>, PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "sequences",
+            "not yet",
+        ))
+    }
+
+    /// Lets each sequence's next value be this one. Values survive a rollback; saying it again changes nothing.
+    async fn set_sequences(&self, _next: &[(SequenceFacts, i64)]) -> Result<(), PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "set_sequences",
+            "not yet",
+        ))
+    }
+
+    /// Bytes on disk: of a table with its indexes, or of the whole database.
+    async fn size(&self, _table: Option<&TableName>) -> Result<u64, PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "size",
+            "not yet",
+        ))
+    }
+
+    /// Liquibase's lock, where its table is there and it is held.
+    async fn migration_lock(&self, _schema: &str) -> Result<Option<MigrationLock>, PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "migration_lock",
+            "not yet",
+        ))
+    }
+
+    /// Releases it if it is still that one: `Conflict` otherwise.
+    async fn release_migration_lock(
+        &self,
+        _schema: &str,
+        _lock: &MigrationLock,
+    ) -> Result<(), PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "release_migration_lock",
+            "not yet",
+        ))
+    }
+
+    /// What Liquibase's table says; nothing where it isn't there.
+    async fn change_sets(&self, _schema: &str) -> Result<ChangeSets, PortError> {
+        // contract: goes when every implementation has it
+        Err(PortError::new(
+            PortErrorKind::InvalidRequest,
+            "change_sets",
+            "not yet",
+        ))
+    }
 }
 
 /// What a session found out about itself.

@@ -106,6 +106,9 @@ pub(crate) fn evaluate<'f>(look: &'f mut Look<'_>, expr: &'f Expr) -> Evaluating
                 let value = session(look, database).await?.query(sql, *ty).await?;
                 Ok(Seen::of(value))
             }
+            Expr::Matches { .. } | Expr::NoDrift { .. } | Expr::Size { .. } => {
+                unimplemented!("contract")
+            }
             Expr::LatestSnapshot { database } => latest_snapshot(look, database).await,
             Expr::Snapshot { id, database } => {
                 let id = SnapshotId::new(render(look, id).await?);

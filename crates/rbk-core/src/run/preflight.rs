@@ -101,6 +101,7 @@ async fn observe(look: &mut Look<'_>, preflight: &Preflight) -> Result<Observati
             application: application.clone(),
             database: active_database(look, application).await?,
         }),
+        Preflight::Catalog { .. } => unimplemented!("contract"),
         Preflight::Observe { name, expr, .. } => Ok(Observation::Binding {
             name: name.clone(),
             value: evaluate(look, expr).await?.value,

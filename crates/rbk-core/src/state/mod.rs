@@ -7,11 +7,14 @@
 mod error;
 mod facet;
 mod flow;
+mod schema;
 
 pub use error::CODES;
 pub(crate) use error::StateError;
 pub(crate) use facet::{Bit, Facet};
 pub(crate) use flow::{Flow, active_at_preflight, analyse};
+#[expect(unused_imports, reason = "contract")]
+pub(crate) use schema::{Keys, Origin, Rows, SchemaState, Sequences};
 
 use crate::environment::Environment;
 use crate::ids::{ApplicationName, DatabaseName};
@@ -23,6 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct State {
     pub(crate) databases: BTreeMap<DatabaseName, DatabaseState>,
     pub(crate) applications: BTreeMap<ApplicationName, ApplicationState>,
+    /// By database and schema; those that no statement has touched are missing, and as the lock file says.
+    pub(crate) schemas: BTreeMap<(DatabaseName, String), SchemaState>,
 }
 
 /// What is believed of a database.
@@ -124,6 +129,7 @@ impl State {
                 .keys()
                 .map(|name| (name.clone(), DatabaseState::default()))
                 .collect(),
+            schemas: BTreeMap::new(),
             applications: environment
                 .applications
                 .iter()
@@ -150,6 +156,14 @@ impl State {
             mine.created = mine.created.or(theirs.created);
             mine.restored = mine.restored.or(theirs.restored);
             mine.looked_at &= theirs.looked_at;
+        }
+        for (key, theirs) in &other.schemas {
+            self.schemas.entry(key.clone()).or_default().join(theirs);
+        }
+        for (key, mine) in &mut self.schemas {
+            if !other.schemas.contains_key(key) {
+                mine.join(&SchemaState::default());
+            }
         }
         for (mine, theirs) in self
             .applications

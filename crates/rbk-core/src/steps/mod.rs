@@ -104,7 +104,7 @@ impl Statement {
             K::Approve { prompt } => Some(Statement::Approve(Approve::check(prompt, checker))),
             K::Note { text } => Some(Statement::Note(Note::check(text, checker))),
             K::Let { name, value } => Observe::check(name, value, checker).map(Statement::Observe),
-            K::Error => {
+            _ => {
                 checker.unreadable();
                 None
             }

@@ -380,6 +380,8 @@ fn item_span(item: &Item) -> Span {
         Item::Require(require) => require.span,
         Item::Step(step) => step.span,
         Item::OnFailure(on_failure) => on_failure.span,
+        Item::Use(item) => item.span,
+        Item::Procedure(procedure) => procedure.span,
         Item::Error(span) => *span,
     }
 }

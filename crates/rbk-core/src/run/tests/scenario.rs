@@ -35,6 +35,7 @@ pub fn text(text: &str) -> Template {
 
 fn database(name: &str) -> Database {
     Database {
+        like: None,
         instance: InstanceId::new(format!("db-{name}")),
         database: "statistagpt".to_owned(),
         class: "db.r6g.large".to_owned(),
@@ -63,6 +64,8 @@ fn database(name: &str) -> Database {
 
 pub fn environment() -> Environment {
     Environment {
+        migrations: None,
+        commands: BTreeMap::new(),
         name: "test".to_owned(),
         region: "eu-central-1".to_owned(),
         account: "123456789012".to_owned(),
@@ -155,6 +158,7 @@ pub fn plan_of(preflight: Vec<Preflight>, steps: Vec<Step>, on_failure: Vec<Acti
     }];
     all.extend(preflight);
     Plan {
+        catalogs: BTreeMap::new(),
         version: PLAN_VERSION,
         rbk: "0.1.0".to_owned(),
         runbook: RunbookFacts {

@@ -181,6 +181,8 @@ impl Fake {
             secrets: Arc::new(self.clone()),
             postgres: Arc::new(self.clone()),
             health: Arc::new(self.clone()),
+            migrations: Arc::new(self.clone()),
+            commands: Arc::new(self.clone()),
             person: Arc::new(self.clone()),
             clock: Arc::new(self.clone()),
         }
@@ -643,5 +645,25 @@ impl Clock for Fake {
                 .wrapping_add(1_442_695_040_888_963_407);
             *byte = (inner.random >> 33) as u8;
         }
+    }
+}
+
+#[async_trait]
+impl crate::ports::MigrationRunner for Fake {
+    async fn migrate(
+        &self,
+        _request: &crate::ports::MigrateRequest<'_>,
+    ) -> Result<(), crate::ports::MigrationError> {
+        unimplemented!("contract")
+    }
+}
+
+#[async_trait]
+impl crate::ports::Commands for Fake {
+    async fn run(
+        &self,
+        _request: &crate::ports::CommandRequest<'_>,
+    ) -> Result<crate::ports::CommandFacts, PortError> {
+        unimplemented!("contract")
     }
 }

@@ -180,6 +180,7 @@ impl Sheet<'_> {
                 Preflight::ActiveDatabase { application } => {
                     format!("which database {application} uses; remembered for `on failure`")
                 }
+                Preflight::Catalog { .. } => unimplemented!("contract"),
                 Preflight::Observe { statement, .. } | Preflight::Require { statement, .. } => {
                     printable(statement)
                 }

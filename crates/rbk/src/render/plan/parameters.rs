@@ -121,6 +121,12 @@ pub(super) fn parameters(
             parameters.extend(typed.as_ref().map(|name| ("must type", name.clone())));
             parameters
         }
+        Action::ChangeSchema { .. }
+        | Action::Migrate { .. }
+        | Action::SyncSequences { .. }
+        | Action::ProveForeignKeys { .. }
+        | Action::Copy { .. }
+        | Action::RunCommand { .. } => unimplemented!("contract"),
         Action::Note { text } => vec![("says", wording.template(text))],
         Action::Observe { name, expr, ty } => vec![
             ("name", format!("{name} ({ty})")),
