@@ -5,6 +5,10 @@
 //! `pg_get_constraintdef`, …), so equal means equal to Postgres. Figures (rows, bytes) are for people and estimates; they are
 //! never compared.
 
+mod compare;
+
+pub use compare::{Difference, around, differences};
+
 use crate::environment::TableName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

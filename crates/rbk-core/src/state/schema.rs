@@ -1,8 +1,10 @@
 //! What is believed of a database's schema: its origin, its rows, and what differs from the lock file for now.
 
-use super::{Bit, Facet};
+use super::{Bit, Facet, Flow};
 use crate::catalog::ColumnName;
+use crate::environment::TableName;
 use crate::ids::DatabaseName;
+use crate::plan::{ColumnChange, IndexFacts};
 use rbk_syntax::Span;
 use std::collections::BTreeMap;
 
@@ -119,4 +121,103 @@ impl SchemaState {
         self.matched = self.matched.and(other.matched);
         self.analyzed &= other.analyzed;
     }
+}
+
+/// What statements on schema objects need and leave behind: each checks its pre-state, reports what is missing, then changes the
+/// state.
+#[expect(unused_variables, dead_code, reason = "contract")]
+impl Flow<'_> {
+    /// `recreate schema`
+    pub(crate) fn recreate_schema(&mut self, database: &DatabaseName, schema: &str, span: Span) {}
+
+    /// `migrate`
+    pub(crate) fn migrate(&mut self, database: &DatabaseName, span: Span) {}
+
+    /// `drop index`, `drop indexes on`
+    pub(crate) fn drop_indexes(
+        &mut self,
+        database: &DatabaseName,
+        schema: &str,
+        indexes: &[IndexFacts],
+        span: Span,
+    ) {
+    }
+
+    /// `restore indexes on`
+    pub(crate) fn restore_indexes(
+        &mut self,
+        database: &DatabaseName,
+        schema: &str,
+        indexes: &[IndexFacts],
+        span: Span,
+    ) {
+    }
+
+    /// `alter column`, `alter columns`
+    pub(crate) fn alter_columns(
+        &mut self,
+        database: &DatabaseName,
+        schema: &str,
+        columns: &[ColumnChange],
+        span: Span,
+    ) {
+    }
+
+    /// `restore column types in`
+    pub(crate) fn restore_column_types(
+        &mut self,
+        database: &DatabaseName,
+        schema: &str,
+        span: Span,
+    ) {
+    }
+
+    /// `relax not null on`
+    pub(crate) fn relax_not_null(
+        &mut self,
+        database: &DatabaseName,
+        schema: &str,
+        columns: &[ColumnName],
+        span: Span,
+    ) {
+    }
+
+    /// `restore not null on`
+    pub(crate) fn restore_not_null(
+        &mut self,
+        database: &DatabaseName,
+        schema: &str,
+        columns: &[ColumnName],
+        span: Span,
+    ) {
+    }
+
+    /// `replicate … with copy`: these tables, of these schemas; `excepted` are those that the statement leaves out.
+    pub(crate) fn replicate(
+        &mut self,
+        from: &DatabaseName,
+        to: &DatabaseName,
+        tables: &[TableName],
+        excepted: &[TableName],
+        span: Span,
+    ) {
+    }
+
+    /// `sync sequences of … from …`
+    pub(crate) fn sync_sequences(&mut self, of: &DatabaseName, from: &DatabaseName, span: Span) {}
+
+    /// `validate constraints of`
+    pub(crate) fn validate_constraints(
+        &mut self,
+        database: &DatabaseName,
+        schema: &str,
+        span: Span,
+    ) {
+    }
+
+    /// `analyze`
+    pub(crate) fn analyze(&mut self, database: &DatabaseName, span: Span) {}
+
+    /// `sql on`: whatever it does, nothing is believed of the database's schemas any more than that they are there.
+    pub(crate) fn unchecked_sql(&mut self, database: &DatabaseName, span: Span) {}
 }
