@@ -26,6 +26,20 @@ const PHRASES: &[&[&str]] = &[
     &["is", "healthy"],
     &["accepts", "connections"],
     &["has", "left"],
+    &["recreate", "schema"],
+    &["drop", "index"],
+    &["drop", "indexes", "on"],
+    &["restore", "indexes", "on"],
+    &["restore", "column", "types", "in"],
+    &["restore", "not", "null", "on"],
+    &["alter", "column"],
+    &["alter", "columns", "of", "type"],
+    &["relax", "not", "null", "on"],
+    &["sync", "sequences", "of"],
+    &["validate", "constraints", "of"],
+    &["sql", "on"],
+    &["columns", "of", "type"],
+    &["no", "drift", "in"],
 ];
 
 const OPERATOR: &str = "an operator";
@@ -359,7 +373,17 @@ impl<'t> Place<'t> {
         let end = self.before().trim_end().len();
         match (similar, expected.only_literal()) {
             (Some(similar), _) => diagnostic.fix(place, similar),
-            (None, Some(literal @ (")" | ":"))) => diagnostic.fix(self.span(end, end), literal),
+            // A name without a type, or an option without a value: more is missing than the sign.
+            (None, Some(":"))
+                if !self
+                    .rest()
+                    .starts_with(|next: char| next.is_alphanumeric() || "\"[_-".contains(next)) =>
+            {
+                diagnostic
+            }
+            (None, Some(literal @ (")" | ":" | "]" | "}"))) => {
+                diagnostic.fix(self.span(end, end), literal)
+            }
             // A word was left out before another.
             (None, Some(literal)) if !word.is_empty() => {
                 diagnostic.fix(self.span(self.at, self.at), format!("{literal} "))

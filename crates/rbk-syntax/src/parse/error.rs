@@ -96,6 +96,8 @@ pub enum SyntaxError {
     QueryWithoutType,
     #[error("`{what}` is said twice")]
     Duplicate { what: &'static str },
+    #[error("the option `{option}` is said twice")]
+    DuplicateOption { option: String },
     #[error("{more} more errors are not shown")]
     TooManyErrors { more: usize },
 }
@@ -175,7 +177,7 @@ impl SyntaxError {
             Self::TooLarge => "RBK0028",
             Self::ControlCharacter { .. } => "RBK0029",
             Self::QueryWithoutType => "RBK0031",
-            Self::Duplicate { .. } => "RBK0032",
+            Self::Duplicate { .. } | Self::DuplicateOption { .. } => "RBK0032",
             Self::TooManyErrors { .. } => "RBK0033",
             Self::ForeignName { .. } => "RBK0034",
         })
@@ -230,7 +232,7 @@ impl SyntaxError {
             Self::TooLarge => "the last byte that is still allowed".into(),
             Self::ControlCharacter { .. } => "here".into(),
             Self::QueryWithoutType => "`as TYPE` belongs here".into(),
-            Self::Duplicate { .. } => "the second time".into(),
+            Self::Duplicate { .. } | Self::DuplicateOption { .. } => "the second time".into(),
             Self::TooManyErrors { .. } => "the last one that is shown".into(),
         }
     }
@@ -242,10 +244,12 @@ impl SyntaxError {
             Self::MissingTitle => "begin with a line like `runbook \"Quick recovery\"`",
             Self::UnknownStatement { similar: None, .. } => {
                 "statements begin with `restore`, `set`, `switch`, `freeze`, `thaw`, `keep`, `await`, `assert`, `approve`, \
-                 `note` or `let`"
+                 `note`, `let`, \
+                 `recreate`, `migrate`, `drop`, `alter`, `relax`, `sync`, `validate`, `analyze`, `sql`, `replicate`, `run` or `do`"
             }
             Self::UnknownItem { similar: None, .. } => {
-                "a runbook is made of `param`, `let`, `require`, `step \"…\" { … }` and `on failure { … }`"
+                "a runbook is made of `use`, `param`, `let`, `require`, `procedure …(…) { … }`, `step \"…\" { … }` and \
+                 `on failure { … }`"
             }
             Self::UnknownStatement { .. } | Self::UnknownItem { .. } => return None,
             Self::Misplaced { help, .. } => help,
@@ -296,7 +300,7 @@ impl SyntaxError {
             Self::QueryWithoutType => {
                 "say it behind the query: `query(target, \"select …\") as integer`"
             }
-            Self::Duplicate { .. } => "remove one of them",
+            Self::Duplicate { .. } | Self::DuplicateOption { .. } => "remove one of them",
             Self::TooManyErrors { .. } => "mend the ones above first",
         };
         Some(help.into())

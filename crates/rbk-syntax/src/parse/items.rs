@@ -6,7 +6,7 @@ use super::error::SyntaxError;
 use super::grammar::{Grammar, Rule};
 use super::scan::{Chunk, Level, Piece, Scanner};
 use super::{Problems, words};
-use crate::ast::{Doc, Item, OnFailure, Param, Runbook, Step};
+use crate::ast::{Doc, Item, OnFailure, Param, Procedure, Runbook, Step};
 use crate::span::{SourceId, Span, Spanned};
 use pest::Parser;
 use pest::iterators::Pair;
@@ -121,6 +121,8 @@ impl<'t> Reader<'t, '_> {
             "param" => self.param(chunk),
             "let" => self.let_value(chunk),
             "require" => self.require(chunk),
+            "use" => self.use_file(chunk),
+            "procedure" => self.procedure(chunk),
             "step" => self.step(chunk),
             "on" => self.on_failure(chunk),
             _ if quiet.continuation => {}
@@ -133,7 +135,7 @@ impl<'t> Reader<'t, '_> {
             }
             _ => self.unknown_item(chunk, word),
         }
-        if !matches!(word, "param" | "step" | "runbook") {
+        if !matches!(word, "param" | "step" | "procedure" | "runbook") {
             self.doc_is_loose();
         }
     }
@@ -196,6 +198,34 @@ impl<'t> Reader<'t, '_> {
         self.items
             .push(require.map_or(Item::Error(span), Item::Require));
         self.refuse_block(chunk);
+    }
+
+    fn use_file(&mut self, chunk: &Chunk) {
+        let span = self.chunk_span(chunk);
+        let item = self.read(chunk, Rule::use_file, |converter, pair| {
+            converter.use_file(pair, span)
+        });
+        self.items.push(item.map_or(Item::Error(span), Item::Use));
+        self.refuse_block(chunk);
+    }
+
+    fn procedure(&mut self, chunk: &Chunk) {
+        let span = self.chunk_span(chunk);
+        let doc = self.pending_doc.take();
+        let head = self.read(chunk, Rule::procedure, |converter, pair| {
+            converter.procedure(pair, span)
+        });
+        let (body, end) = self.block(chunk, head.is_some());
+        let span = Span { end, ..span };
+        self.items.push(match head {
+            Some(head) => Item::Procedure(Procedure {
+                doc,
+                body,
+                span,
+                ..head
+            }),
+            None => Item::Error(span),
+        });
     }
 
     fn step(&mut self, chunk: &Chunk) {

@@ -1,7 +1,7 @@
 //! From text to tree.
 //!
 //! [`scan`] cuts the text into items and statements, [`items`] and [`blocks`] put the file together from
-//! them, [`statements`], [`expressions`], [`texts`] and [`literals`] turn what the grammar matched into the tree,
+//! them, [`statements`], [`options`], [`expressions`], [`texts`] and [`literals`] turn what the grammar matched into the tree,
 //! and [`diagnose`] finds words for what it didn't,
 //! and [`broken`] saves a name from it.
 //!
@@ -18,6 +18,7 @@ mod expressions;
 mod grammar;
 mod items;
 mod literals;
+mod options;
 mod scan;
 mod single;
 mod statements;
