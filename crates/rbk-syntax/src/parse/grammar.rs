@@ -74,7 +74,8 @@ impl Rule {
 
             Rule::target | Rule::columns_of_type => Literal("columns of type"),
             Rule::column_type | Rule::type_name => Kind("a type"),
-            Rule::type_words | Rule::time_field | Rule::amount => Silent,
+            Rule::type_words | Rule::time_field => Silent,
+            Rule::amount => Kind("a number"),
             Rule::time_zone | Rule::modifier | Rule::dimension => Silent,
 
             Rule::options => Literal("{"),

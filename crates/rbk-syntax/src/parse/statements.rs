@@ -215,9 +215,16 @@ impl Converter<'_> {
             Rule::do_procedure => StatementKind::Do {
                 procedure: self.name(&mut parts),
                 arguments: self.arguments(&mut parts),
-                label: parts
-                    .take_if(Rule::label)
-                    .map(|clause| self.clause_text(clause, "as")),
+                label: parts.take_if(Rule::label).map(|clause| {
+                    let label = self.clause_text(clause, "as");
+                    if label.as_literal().is_none() {
+                        self.add(
+                            &SyntaxError::InterpolatedTitle { what: "label" },
+                            label.span,
+                        );
+                    }
+                    label
+                }),
             },
             other => {
                 debug_assert!(false, "a statement of the rule {other:?}");
