@@ -1,12 +1,13 @@
 //! The state pass: through the preconditions, the steps, then `on failure` from wherever a step may have failed.
 
 use super::{DatabaseState, Existence, Login, State, StateError, Writes};
-use crate::check::{Block, Need, Precondition, Program, Typed};
+use crate::check::{Block, Need, Precondition, Program, Typed, Via};
 use crate::environment::Environment;
 use crate::ids::{ApplicationName, DatabaseName};
 use crate::plan::{Expr, Operator};
 use rbk_syntax::{Diagnostic, Span, ast};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Where the pass stands.
 pub(crate) struct Flow<'p> {
@@ -16,7 +17,9 @@ pub(crate) struct Flow<'p> {
     pub(crate) active_at_preflight: BTreeMap<ApplicationName, DatabaseName>,
     /// Whether the statements of `on failure` are being read.
     pub(crate) in_failure: bool,
-    errors: Vec<StateError>,
+    errors: Vec<(StateError, Option<Arc<Via>>)>,
+    /// The call that the statement came through which is being read.
+    via: Option<Arc<Via>>,
 }
 
 /// Follows the states through a program.
@@ -39,7 +42,17 @@ pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnost
         flow.in_failure = true;
         flow.block(block, None);
     }
-    flow.errors.into_iter().map(Diagnostic::from).collect()
+    flow.errors
+        .into_iter()
+        .map(|(error, via)| {
+            let diagnostic = Diagnostic::from(error);
+            let via = via.or_else(|| program.via(diagnostic.primary.span));
+            match via {
+                Some(via) => via.relate(diagnostic),
+                None => diagnostic,
+            }
+        })
+        .collect()
 }
 
 /// Each application's active database as far as the `require`s of a program say it.
@@ -55,6 +68,7 @@ fn behind_preflight(program: &Program) -> Flow<'_> {
         active_at_preflight: BTreeMap::new(),
         in_failure: false,
         errors: Vec::new(),
+        via: None,
     };
     for precondition in &program.preflight {
         if let Precondition::Require { condition, .. } = precondition {
@@ -77,7 +91,7 @@ fn known_active(state: &State) -> BTreeMap<ApplicationName, DatabaseName> {
 
 impl Flow<'_> {
     pub(crate) fn error(&mut self, error: StateError) {
-        self.errors.push(error);
+        self.errors.push((error, self.via.clone()));
     }
 
     /// The state of a database that the check has resolved.
@@ -243,7 +257,9 @@ impl Flow<'_> {
     /// Reads statements in order; `anywhere` gathers the states in which one of them may fail.
     fn block(&mut self, block: &Block, mut anywhere: Option<&mut State>) {
         for located in &block.statements {
+            self.via.clone_from(&located.via);
             located.statement.flow(self, located.span);
+            self.via = None;
             if let Some(anywhere) = &mut anywhere {
                 anywhere.join(&self.state);
             }
@@ -298,6 +314,6 @@ impl Flow<'_> {
                 }
             }
         }
-        self.errors.extend(errors);
+        errors.into_iter().for_each(|error| self.error(error));
     }
 }
