@@ -79,63 +79,56 @@ fn refused(words: &[String]) -> Option<String> {
     }
 }
 
-/// The bare words of each statement, in lower case: without comments, texts, quoted names, numbers and punctuation.
-/// Source: the manual's page *Lexical Structure*, and psql's own way with `BEGIN ATOMIC … END` in functions.
+/// Whether a text can stand between the parentheses of `USING (…)` and can't end them: one expression without comments,
+/// as far as its parentheses tell.
+pub(crate) fn stays_within_parentheses(expression: &str) -> bool {
+    let mut depth = 0_i64;
+    for piece in pieces(expression) {
+        match piece {
+            Piece::Mark('(') => depth += 1,
+            Piece::Mark(')') => depth -= 1,
+            Piece::Mark(';') | Piece::Comment | Piece::Unfinished => return false,
+            _ => {}
+        }
+        if depth < 0 {
+            return false;
+        }
+    }
+    depth == 0 && !is_empty(expression)
+}
+
+/// The bare words of each statement, in lower case. Source for `BEGIN ATOMIC … END` in functions: psql's own way.
 fn statements(sql: &str) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     let mut words: Vec<String> = Vec::new();
     let mut anything = false;
     let mut body = 0_usize;
-    let mut rest = sql;
-    while let Some(first) = rest.chars().next() {
-        let taken = if rest.starts_with("--") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            comment(rest)
-        } else if first == '\'' {
-            // `E'it\'s'`: the letter before the quote decides.
-            let escapes = words.last().is_some_and(|word| word == "e") && sql_before_is_e(sql, rest);
-            anything = true;
-            quoted(rest, '\'', escapes)
-        } else if first == '"' {
-            anything = true;
-            quoted(rest, '"', false)
-        } else if first == '$' {
-            anything = true;
-            dollar_quoted(rest)
-        } else if first.is_alphabetic() || first == '_' {
-            let end = rest
-                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-                .unwrap_or(rest.len());
-            let word = rest.get(..end).unwrap_or(rest).to_lowercase();
-            anything = true;
-            let in_routine = words.first().is_some_and(|word| word == "create")
-                && words
-                    .iter()
-                    .take(4)
-                    .any(|word| word == "function" || word == "procedure");
-            if in_routine {
-                match word.as_str() {
-                    "begin" => body += 1,
-                    "case" if body > 0 => body += 1,
-                    "end" => body = body.saturating_sub(1),
-                    _ => {}
-                }
-            }
-            words.push(word);
-            end
-        } else {
-            if first == ';' && body == 0 {
+    for piece in pieces(sql) {
+        match piece {
+            Piece::Comment => continue,
+            Piece::Mark(';') if body == 0 => {
                 if anything {
                     all.push(std::mem::take(&mut words));
                 }
                 anything = false;
-            } else if !first.is_whitespace() {
-                anything = true;
+                continue;
             }
-            first.len_utf8()
-        };
-        rest = rest.get(taken.max(1)..).unwrap_or("");
+            Piece::Word(word) => {
+                let word = word.to_lowercase();
+                let mut beginning = words.iter().take(4);
+                let in_routine = words.first().is_some_and(|word| word == "create")
+                    && beginning.any(|word| word == "function" || word == "procedure");
+                match word.as_str() {
+                    "begin" if in_routine => body += 1,
+                    "case" if body > 0 => body += 1,
+                    "end" => body = body.saturating_sub(1),
+                    _ => {}
+                }
+                words.push(word);
+            }
+            Piece::Mark(_) | Piece::Quoted | Piece::Unfinished => {}
+        }
+        anything = true;
     }
     if anything {
         all.push(words);
@@ -143,14 +136,62 @@ fn statements(sql: &str) -> Vec<Vec<String>> {
     all
 }
 
-/// Whether the character just before `rest` is the `E` of an escape text.
-fn sql_before_is_e(sql: &str, rest: &str) -> bool {
-    let before = sql.get(..sql.len() - rest.len()).unwrap_or("");
-    before.ends_with(['e', 'E'])
+/// A piece of SQL. Blanks are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece<'s> {
+    /// A name without quotes, a keyword, a number's letters.
+    Word(&'s str),
+    /// A text or a name in quotes.
+    Quoted,
+    /// A text, name or comment that the end cuts off.
+    Unfinished,
+    Comment,
+    Mark(char),
+}
+
+/// Source: the manual's page *Lexical Structure*.
+fn pieces(sql: &str) -> Vec<Piece<'_>> {
+    let mut all = Vec::new();
+    let mut rest = sql;
+    // `E'it\'s'`: the letter right before a quote decides whether a backslash escapes.
+    let mut escapes = false;
+    while let Some(first) = rest.chars().next() {
+        let mut behind_e = false;
+        let (piece, taken) = if rest.starts_with("--") {
+            (Some(Piece::Comment), rest.find('\n').unwrap_or(rest.len()))
+        } else if rest.starts_with("/*") {
+            closed(Piece::Comment, comment(rest), rest)
+        } else if first == '\'' {
+            closed(Piece::Quoted, quoted(rest, '\'', escapes), rest)
+        } else if first == '"' {
+            closed(Piece::Quoted, quoted(rest, '"', false), rest)
+        } else if rest.starts_with('$') && dollar_mark(rest).is_some() {
+            closed(Piece::Quoted, dollar_quoted(rest), rest)
+        } else if first.is_alphabetic() || first == '_' {
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
+            let word = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
+            behind_e = word.eq_ignore_ascii_case("e");
+            (Some(Piece::Word(word)), word.len())
+        } else {
+            ((!first.is_whitespace()).then_some(Piece::Mark(first)), first.len_utf8())
+        };
+        escapes = behind_e;
+        all.extend(piece);
+        rest = rest.get(taken.max(1)..).unwrap_or("");
+    }
+    all
+}
+
+/// A piece, or that it isn't finished where its end isn't found.
+fn closed<'s>(piece: Piece<'s>, end: Option<usize>, rest: &str) -> (Option<Piece<'s>>, usize) {
+    match end {
+        Some(end) => (Some(piece), end),
+        None => (Some(Piece::Unfinished), rest.len()),
+    }
 }
 
 /// How long a nested comment is, its marks included.
-fn comment(text: &str) -> usize {
+fn comment(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     let mut at = 0;
     while let Some(rest) = text.get(at..) {
@@ -159,52 +200,44 @@ fn comment(text: &str) -> usize {
         } else if rest.starts_with("*/") {
             (depth, at) = (depth - 1, at + 2);
             if depth == 0 {
-                return at;
+                return Some(at);
             }
-        } else if let Some(c) = rest.chars().next() {
-            at += c.len_utf8();
         } else {
-            break;
+            at += rest.chars().next()?.len_utf8();
         }
     }
-    text.len()
+    None
 }
 
 /// How long a text or quoted name is, its quotes included; a doubled quote is one character of it.
-fn quoted(text: &str, quote: char, escapes: bool) -> usize {
+fn quoted(text: &str, quote: char, escapes: bool) -> Option<usize> {
     let mut chars = text.char_indices().skip(1).peekable();
     while let Some((at, c)) = chars.next() {
         if escapes && c == '\\' {
             chars.next();
-        } else if c == quote {
-            match chars.peek() {
-                Some((_, next)) if *next == quote => {
-                    chars.next();
-                }
-                _ => return at + c.len_utf8(),
-            }
+        } else if c == quote && chars.next_if(|(_, next)| *next == quote).is_none() {
+            return Some(at + c.len_utf8());
         }
     }
-    text.len()
+    None
 }
 
-/// How long `$tag$ … $tag$` is; a lone `$` is one character.
-fn dollar_quoted(text: &str) -> usize {
-    let inside = text.get(1..).unwrap_or("");
-    let Some(end) = inside.find('$') else {
-        return 1;
-    };
-    let tag = inside.get(..end).unwrap_or("");
-    let starts_like_a_name = !tag.starts_with(|c: char| c.is_ascii_digit());
-    if !starts_like_a_name || !tag.chars().all(|c| c.is_alphanumeric() || c == '_') {
-        return 1;
+/// The `$tag$` that a text begins with.
+fn dollar_mark(text: &str) -> Option<&str> {
+    let end = text.get(1..)?.find('$')? + 1;
+    let tag = text.get(1..end)?;
+    let named = tag.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if !named || tag.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
     }
-    let mark = format!("${tag}$");
-    let behind = text.get(mark.len()..).unwrap_or("");
-    match behind.find(&mark) {
-        Some(at) => mark.len() + at + mark.len(),
-        None => text.len(),
-    }
+    text.get(..=end)
+}
+
+/// How long `$tag$ … $tag$` is.
+fn dollar_quoted(text: &str) -> Option<usize> {
+    let mark = dollar_mark(text)?;
+    let at = text.get(mark.len()..)?.find(mark)?;
+    Some(mark.len() + at + mark.len())
 }
 
 #[cfg(test)]
@@ -261,6 +294,23 @@ mod tests {
         assert!(is_empty(" ; -- nothing\n /* at all */ ;"));
         assert!(!is_empty("select 1"));
         assert!(!is_empty("(select 1)"));
+    }
+
+    #[test]
+    fn an_expression_cant_leave_its_parentheses() {
+        for (expression, stays) in [
+            ("embedding_vector::text", true),
+            ("coalesce(a, ')') || ')'", true),
+            ("a), DROP COLUMN (b", false),
+            ("(a", false),
+            ("a -- ", false),
+            ("a /* */", false),
+            ("'a", false),
+            ("a; b", false),
+            (" ", false),
+        ] {
+            assert_eq!(stays_within_parentheses(expression), stays, "{expression}");
+        }
     }
 
     #[test]

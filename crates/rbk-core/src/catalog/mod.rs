@@ -6,8 +6,10 @@
 //! never compared.
 
 mod compare;
+mod select;
 
 pub use compare::{Difference, around, differences};
+pub(crate) use select::{Place, SelectedIndex, dependents_of_type, mentions};
 
 use crate::environment::TableName;
 use schemars::JsonSchema;
