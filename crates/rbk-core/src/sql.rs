@@ -30,7 +30,9 @@ pub fn quote_table(table: &TableName) -> String {
 /// What a text of SQL can't hold if it is to run in a transaction of rbk's own: the words of the first such statement.
 /// `None`: nothing of the kind.
 pub(crate) fn outside_a_transaction(sql: &str) -> Option<String> {
-    statements(sql).into_iter().find_map(|words| refused(&words))
+    statements(sql)
+        .into_iter()
+        .find_map(|words| refused(&words))
 }
 
 /// Whether there is any statement in it.
@@ -55,12 +57,17 @@ fn refused(words: &[String]) -> Option<String> {
             .then(|| format!("{} … CONCURRENTLY", named(1)))
     };
     match words.as_slice() {
-        ["begin" | "commit" | "end" | "rollback" | "abort" | "vacuum" | "savepoint" | "release", ..] => {
-            Some(named(1))
-        }
+        [
+            "begin" | "commit" | "end" | "rollback" | "abort" | "vacuum" | "savepoint" | "release",
+            ..,
+        ] => Some(named(1)),
         ["start" | "prepare", "transaction", ..]
         | ["alter", "system", ..]
-        | ["create" | "drop", "database" | "tablespace" | "subscription", ..] => Some(named(2)),
+        | [
+            "create" | "drop",
+            "database" | "tablespace" | "subscription",
+            ..,
+        ] => Some(named(2)),
         ["create", "index", ..]
         | ["create", "unique", "index", ..]
         | ["drop", "index", ..]
@@ -173,7 +180,10 @@ fn pieces(sql: &str) -> Vec<Piece<'_>> {
             behind_e = word.eq_ignore_ascii_case("e");
             (Some(Piece::Word(word)), word.len())
         } else {
-            ((!first.is_whitespace()).then_some(Piece::Mark(first)), first.len_utf8())
+            (
+                (!first.is_whitespace()).then_some(Piece::Mark(first)),
+                first.len_utf8(),
+            )
         };
         escapes = behind_e;
         all.extend(piece);
@@ -251,7 +261,10 @@ mod tests {
             quote_identifier("a\"; DROP TABLE b; --"),
             "\"a\"\"; DROP TABLE b; --\""
         );
-        assert_eq!(quote_name("Öffentlich", "order"), "\"Öffentlich\".\"order\"");
+        assert_eq!(
+            quote_name("Öffentlich", "order"),
+            "\"Öffentlich\".\"order\""
+        );
     }
 
     #[test]
@@ -266,13 +279,22 @@ mod tests {
             ("COMMIT", Some("COMMIT")),
             ("update a set b = 1; commit; drop table a", Some("COMMIT")),
             ("/* ; */ -- ;\n vacuum full a", Some("VACUUM")),
-            ("create unique index concurrently a on b (c)", Some("CREATE … CONCURRENTLY")),
+            (
+                "create unique index concurrently a on b (c)",
+                Some("CREATE … CONCURRENTLY"),
+            ),
             ("START TRANSACTION", Some("START TRANSACTION")),
             ("alter system set x = 1", Some("ALTER SYSTEM")),
             ("copy a from stdin", Some("COPY … STDIN or STDOUT")),
             ("update a set b = 'x; commit;'", None),
-            ("update a set b = E'it\\'s; commit;' where \"; commit\" = 1", None),
-            ("do $$ begin perform 1; end $$; update a set b = $t$;commit;$t$", None),
+            (
+                "update a set b = E'it\\'s; commit;' where \"; commit\" = 1",
+                None,
+            ),
+            (
+                "do $$ begin perform 1; end $$; update a set b = $t$;commit;$t$",
+                None,
+            ),
             (
                 "create function f() returns int language sql begin atomic select case when true then 1 end; select 2; end; select 1",
                 None,

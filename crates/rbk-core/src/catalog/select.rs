@@ -116,7 +116,11 @@ impl Catalog {
     }
 
     /// The index of that name in a schema, and its table or materialized view.
-    pub(crate) fn index(&self, schema: &str, name: &str) -> Option<(TableName, &Index)> {
+    pub(crate) fn index<'c>(
+        &'c self,
+        schema: &'c str,
+        name: &str,
+    ) -> Option<(TableName, &'c Index)> {
         self.all_indexes(schema)
             .find(|(_, found, _)| *found == name)
             .map(|(table, _, index)| (table, index))
@@ -172,7 +176,10 @@ impl Catalog {
         // Partitions of partitions: the parts of each part follow it.
         let mut whole = vec![(table.schema.clone(), name.to_owned())];
         while let Some((schema, of)) = whole.pop() {
-            if self.table(&table).is_none_or(|table| table.partitioned.is_none()) {
+            if self
+                .table(&table)
+                .is_none_or(|table| table.partitioned.is_none())
+            {
                 break;
             }
             for (part_table, part_name, part) in self.parts_of(&table, &of) {
@@ -201,11 +208,7 @@ impl Catalog {
     }
 
     /// The indexes that are parts of the index `of`, on partitions under `root`.
-    fn parts_of<'c>(
-        &'c self,
-        root: &TableName,
-        of: &str,
-    ) -> Vec<(TableName, &'c str, &'c Index)> {
+    fn parts_of<'c>(&'c self, root: &TableName, of: &str) -> Vec<(TableName, &'c str, &'c Index)> {
         self.all_tables()
             .filter(|(name, table)| table.partition.is_some() && self.root_of(name) == *root)
             .flat_map(|(name, table)| {
@@ -287,12 +290,15 @@ impl Catalog {
         self.schemas
             .iter()
             .flat_map(|(schema, found)| {
-                found.sequences.iter().map(|(name, sequence)| SequenceFacts {
-                    schema: schema.clone(),
-                    name: name.clone(),
-                    owner: sequence.owner.clone(),
-                    increment: sequence.increment,
-                })
+                found
+                    .sequences
+                    .iter()
+                    .map(|(name, sequence)| SequenceFacts {
+                        schema: schema.clone(),
+                        name: name.clone(),
+                        owner: sequence.owner.clone(),
+                        increment: sequence.increment,
+                    })
             })
             .collect()
     }
@@ -377,7 +383,9 @@ pub(crate) fn dependents_of_type(
 pub(crate) fn mentions(expression: &str, column: &str) -> bool {
     let part_of_a_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     expression.match_indices(column).any(|(at, found)| {
-        let before = expression.get(..at).and_then(|text| text.chars().next_back());
+        let before = expression
+            .get(..at)
+            .and_then(|text| text.chars().next_back());
         let after = expression
             .get(at + found.len()..)
             .and_then(|text| text.chars().next());

@@ -1,11 +1,13 @@
 //! Types of columns as text: what a runbook writes and what Postgres's `format_type` writes, made comparable.
 
 use crate::catalog::Catalog;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-/// A type of columns, taken apart.
+/// A type of columns, taken apart. Written as a person would, without its schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SqlType {
+    /// `public`, where it is said: for a type that isn't one of Postgres's own, the lock file always says it.
+    pub(crate) schema: Option<String>,
     /// `vector`, `timestamp with time zone`: without its schema, modifier and array brackets, by its full name.
     pub(crate) base: String,
     /// `1536`, `10,2`
@@ -37,12 +39,58 @@ const ALIASES: [(&str, &str); 17] = [
 
 /// Types that every Postgres has and that columns have. Source: the manual's chapter on data types.
 const BUILT_IN: [&str; 52] = [
-    "bigint", "bit", "bit varying", "boolean", "box", "bytea", "character", "character varying", "cidr", "circle",
-    "date", "datemultirange", "daterange", "double precision", "inet", "int4multirange", "int4range", "int8multirange",
-    "int8range", "integer", "interval", "json", "jsonb", "jsonpath", "line", "lseg", "macaddr", "macaddr8", "money",
-    "name", "numeric", "nummultirange", "numrange", "oid", "path", "pg_lsn", "point", "polygon", "real", "regclass",
-    "smallint", "text", "time with time zone", "time without time zone", "timestamp with time zone",
-    "timestamp without time zone", "tsmultirange", "tsquery", "tsrange", "tstzmultirange", "tstzrange", "tsvector",
+    "bigint",
+    "bit",
+    "bit varying",
+    "boolean",
+    "box",
+    "bytea",
+    "character",
+    "character varying",
+    "cidr",
+    "circle",
+    "date",
+    "datemultirange",
+    "daterange",
+    "double precision",
+    "inet",
+    "int4multirange",
+    "int4range",
+    "int8multirange",
+    "int8range",
+    "integer",
+    "interval",
+    "json",
+    "jsonb",
+    "jsonpath",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "name",
+    "numeric",
+    "nummultirange",
+    "numrange",
+    "oid",
+    "path",
+    "pg_lsn",
+    "point",
+    "polygon",
+    "real",
+    "regclass",
+    "smallint",
+    "text",
+    "time with time zone",
+    "time without time zone",
+    "timestamp with time zone",
+    "timestamp without time zone",
+    "tsmultirange",
+    "tsquery",
+    "tsrange",
+    "tstzmultirange",
+    "tstzrange",
+    "tsvector",
 ];
 
 /// Two more, and what extensions bring; a type that a column of the lock file has is known anyway.
@@ -56,6 +104,14 @@ const BROUGHT: [(&str, &[&str]); 6] = [
 ];
 
 impl SqlType {
+    /// As SQL that says which schema's type is meant, whatever the session's `search_path` is.
+    pub(crate) fn qualified(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{schema}.{self}"),
+            None => self.to_string(),
+        }
+    }
+
     /// Takes a type apart; `None` where it hasn't the shape of one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut text = text.trim();
@@ -81,9 +137,19 @@ impl SqlType {
             }
         };
         let base = words.split_whitespace().collect::<Vec<_>>().join(" ");
-        let base = base.rsplit_once('.').map_or(base.as_str(), |(_, name)| name);
+        let (schema, base) = match base.rsplit_once('.') {
+            Some((schema, base)) => (Some(schema.to_owned()), base),
+            None => (None, base.as_str()),
+        };
         let shape = |c: char| c.is_alphanumeric() || matches!(c, '_' | ' ' | '"' | '$');
-        if base.is_empty() || !base.chars().all(shape) || base.starts_with(|c: char| c.is_ascii_digit()) {
+        let names_a_schema = |schema: &String| !schema.is_empty() && schema.chars().all(shape);
+        if !schema.as_ref().is_none_or(names_a_schema) {
+            return None;
+        }
+        if base.is_empty()
+            || !base.chars().all(shape)
+            || base.starts_with(|c: char| c.is_ascii_digit())
+        {
             return None;
         }
         let full = ALIASES
@@ -91,6 +157,7 @@ impl SqlType {
             .find(|(alias, _)| *alias == base)
             .map_or(base, |(_, full)| full);
         Some(Self {
+            schema,
             base: full.to_owned(),
             modifier,
             array,
@@ -111,7 +178,10 @@ impl SqlType {
 
     /// Whether its modifier is a number of dimensions or bits that each value must have.
     pub(crate) fn has_exact_modifier(&self) -> bool {
-        matches!(self.base.as_str(), "vector" | "halfvec" | "sparsevec" | "bit")
+        matches!(
+            self.base.as_str(),
+            "vector" | "halfvec" | "sparsevec" | "bit"
+        )
     }
 }
 
@@ -132,21 +202,26 @@ impl std::fmt::Display for SqlType {
     }
 }
 
-/// The names of all types that a database knows as far as its lock file tells.
-pub(crate) fn known_types(catalog: &Catalog) -> BTreeSet<String> {
-    let mut known: BTreeSet<String> = BUILT_IN.iter().map(|&name| name.to_owned()).collect();
-    known.extend(["uuid".to_owned(), "xml".to_owned()]);
+/// The types that a database knows as far as its lock file tells, by name, with the schemas of those that aren't Postgres's own.
+pub(crate) fn known_types(catalog: &Catalog) -> BTreeMap<String, Option<String>> {
+    let mut known = BTreeMap::new();
     for (extension, types) in BROUGHT {
-        if catalog.extensions.contains_key(extension) {
-            known.extend(types.iter().map(|&name| name.to_owned()));
+        if let Some(extension) = catalog.extensions.get(extension) {
+            let schema = Some(extension.schema.clone());
+            known.extend(types.iter().map(|&name| (name.to_owned(), schema.clone())));
         }
     }
-    for schema in catalog.schemas.values() {
-        known.extend(schema.types.keys().cloned());
+    for (name, schema) in &catalog.schemas {
+        let own = schema.types.keys();
+        known.extend(own.map(|ty| (ty.clone(), Some(name.clone()))));
         for column in schema.tables.values().flat_map(|table| &table.columns) {
-            known.extend(SqlType::parse(&column.ty).map(|ty| ty.base));
+            if let Some(ty) = SqlType::parse(&column.ty) {
+                known.entry(ty.base).or_insert(ty.schema);
+            }
         }
     }
+    let built_in = BUILT_IN.iter().chain(&["uuid", "xml"]);
+    known.extend(built_in.map(|&name| (name.to_owned(), None)));
     known
 }
 
@@ -180,7 +255,17 @@ mod tests {
 
     #[test]
     fn what_has_not_the_shape_of_a_type_is_none() {
-        for text in ["", "vector(", "vector()", "text; drop table a", "a--b", "1536", "text]", "a'b", "text[x]"] {
+        for text in [
+            "",
+            "vector(",
+            "vector()",
+            "text; drop table a",
+            "a--b",
+            "1536",
+            "text]",
+            "a'b",
+            "text[x]",
+        ] {
             assert_eq!(written(text), None, "{text}");
         }
     }

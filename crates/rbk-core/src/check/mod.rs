@@ -14,6 +14,7 @@ mod scope;
 pub(crate) use column_type::SqlType;
 pub(crate) use error::CheckError;
 pub(crate) use expressions::{Need, Typed};
+pub(crate) use objects::Object;
 pub(crate) use schema_error::SchemaError;
 
 use crate::catalog::Catalog;

@@ -124,7 +124,11 @@ impl Checker<'_> {
                         column: column.name.clone(),
                     });
                 }
-                let bare = SqlType { modifier: None, ..found };
+                let bare = SqlType {
+                    modifier: None,
+                    schema: None,
+                    ..found
+                };
                 types.insert(bare.to_string());
             }
         }
@@ -150,12 +154,18 @@ impl Checker<'_> {
         let parsed = SqlType::parse(&ty.text);
         let known = known_types(self.catalog(database, ty.span)?);
         match parsed {
-            Some(parsed) if known.contains(&parsed.base) => Some(parsed),
+            Some(parsed) if known.contains_key(&parsed.base) => {
+                let schema = known.get(&parsed.base).cloned().flatten();
+                Some(SqlType {
+                    schema: schema.map(|schema| in_sql(&schema)),
+                    ..parsed
+                })
+            }
             parsed => {
                 self.report(SchemaError::UnknownType {
                     span: ty.span,
                     name: parsed.map_or_else(|| ty.text.clone(), |parsed| parsed.base),
-                    candidates: known.into_iter().collect(),
+                    candidates: known.into_keys().collect(),
                 });
                 None
             }
@@ -249,6 +259,17 @@ impl Checker<'_> {
 
     fn accept<T>(&mut self, found: Result<T, SchemaError>) -> Option<T> {
         found.map_err(|error| self.report(error)).ok()
+    }
+}
+
+/// A schema's name as a part of a type's: in quotes where it needs them, as `format_type` writes it.
+fn in_sql(schema: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if schema.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') && schema.chars().all(plain)
+    {
+        schema.to_owned()
+    } else {
+        crate::sql::quote_identifier(schema.trim_matches('"'))
     }
 }
 

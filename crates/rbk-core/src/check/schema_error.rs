@@ -41,6 +41,13 @@ pub(crate) enum SchemaError {
         database: DatabaseName,
         candidates: Vec<String>,
     },
+    #[error("no schema of `{database}` has a table `{name}`")]
+    UnknownTableAnywhere {
+        span: Span,
+        name: String,
+        database: DatabaseName,
+        candidates: Vec<String>,
+    },
     #[error("table `{table}` of `{database}` has no column `{name}`")]
     UnknownColumn {
         span: Span,
@@ -167,7 +174,9 @@ impl Wanted {
 
     fn example(self) -> &'static str {
         match self {
-            Wanted::Schema => "a schema is written `database.schema`, for instance `original.public`",
+            Wanted::Schema => {
+                "a schema is written `database.schema`, for instance `original.public`"
+            }
             Wanted::Column => {
                 "a column is written `database.schema.table.column`, for instance `original.public.embeddings.embedding_vector`"
             }
@@ -193,13 +202,22 @@ impl From<SchemaError> for Diagnostic {
             diagnostic
         };
         let unknown = |code, span, name: &str, candidates: &[String], what: &str, of: &str| {
-            suggest(make(code, span, "not in the lock file"), span, name, candidates, || {
-                if candidates.is_empty() {
-                    format!("{of} has no {what}; if it was made since: `rbk env pull`")
-                } else {
-                    format!("its {what} are {}; if it was made since: `rbk env pull`", some(candidates))
-                }
-            })
+            suggest(
+                make(code, span, "not in the lock file"),
+                span,
+                name,
+                candidates,
+                || {
+                    if candidates.is_empty() {
+                        format!("{of} has no {what}; if it was made since: `rbk env pull`")
+                    } else {
+                        format!(
+                            "its {what} are {}; if it was made since: `rbk env pull`",
+                            some(candidates)
+                        )
+                    }
+                },
+            )
         };
         match error {
             E::Path { span, wanted, .. } => make("RBK1040", span, "names something else").help(wanted.example()),
@@ -208,6 +226,9 @@ impl From<SchemaError> for Diagnostic {
             }
             E::UnknownTable { span, name, schema, candidates, .. } => {
                 unknown("RBK1042", span, &name, &candidates, "tables", &format!("`{schema}`"))
+            }
+            E::UnknownTableAnywhere { span, name, database, candidates } => {
+                unknown("RBK1042", span, &name, &candidates, "tables", &format!("`{database}`"))
             }
             E::UnknownColumn { span, name, table, candidates, .. } => {
                 unknown("RBK1043", span, &name, &candidates, "columns", &format!("`{table}`"))

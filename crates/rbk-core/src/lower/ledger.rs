@@ -36,7 +36,8 @@ struct Differences {
 impl Ledger {
     /// Whether the runbook recreated the schema.
     pub(crate) fn is_recreated(&self, database: &DatabaseName, schema: &str) -> bool {
-        self.of(database, schema).is_some_and(|changes| changes.recreated)
+        self.of(database, schema)
+            .is_some_and(|changes| changes.recreated)
     }
 
     /// The schemas of a database that the runbook recreated.
@@ -70,7 +71,9 @@ impl Ledger {
     /// The indexes of a schema that are dropped.
     pub(crate) fn dropped(&self, database: &DatabaseName, schema: &str) -> BTreeSet<String> {
         let changes = self.of(database, schema);
-        changes.map(|changes| changes.now.indexes.clone()).unwrap_or_default()
+        changes
+            .map(|changes| changes.now.indexes.clone())
+            .unwrap_or_default()
     }
 
     /// An index is dropped.
@@ -98,16 +101,13 @@ impl Ledger {
         schema: &str,
     ) -> BTreeMap<ColumnName, String> {
         let changes = self.of(database, schema);
-        changes.map(|changes| changes.now.types.clone()).unwrap_or_default()
+        changes
+            .map(|changes| changes.now.types.clone())
+            .unwrap_or_default()
     }
 
     /// A column gets a type; `None`: the lock file's.
-    pub(crate) fn alter(
-        &mut self,
-        database: &DatabaseName,
-        column: &ColumnName,
-        ty: Option<&str>,
-    ) {
+    pub(crate) fn alter(&mut self, database: &DatabaseName, column: &ColumnName, ty: Option<&str>) {
         let changes = self.changes(database, &column.table.schema);
         match ty {
             Some(ty) => {
@@ -135,7 +135,10 @@ impl Ledger {
 
     /// A column may not hold NULL any more.
     pub(crate) fn tighten(&mut self, database: &DatabaseName, column: &ColumnName) {
-        self.changes(database, &column.table.schema).now.nullable.remove(column);
+        self.changes(database, &column.table.schema)
+            .now
+            .nullable
+            .remove(column);
     }
 
     /// SQL runs that nobody understands.
@@ -155,6 +158,8 @@ impl Ledger {
     }
 
     fn changes(&mut self, database: &DatabaseName, schema: &str) -> &mut Changes {
-        self.schemas.entry((database.clone(), schema.to_owned())).or_default()
+        self.schemas
+            .entry((database.clone(), schema.to_owned()))
+            .or_default()
     }
 }

@@ -13,8 +13,8 @@ use crate::check::{Block, ON_FAILURE, Precondition, Program};
 use crate::environment::{Database, Environment, Migrations, TableName};
 use crate::ids::{ActionId, ApplicationName, DatabaseName, SecretName, StepPath};
 use crate::plan::{
-    Action, CatalogScope, Change, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan, PlannedAction,
-    Preflight, Risk, RunbookFacts, SecretContent, Step, Template, Wording,
+    Action, CatalogScope, Change, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan,
+    PlannedAction, Preflight, Risk, RunbookFacts, SecretContent, Step, Template, Wording,
 };
 use crate::state;
 use sha2::{Digest, Sha256};
@@ -257,13 +257,16 @@ impl Lowering<'_> {
         if self.is_created_here(database) {
             return self.relies_on_lock(database, [schema].into_iter());
         }
-        let found = self.preflight.iter_mut().find_map(|preflight| match preflight {
-            Preflight::Catalog {
-                database: of,
-                scope: CatalogScope::Around { schemas },
-            } if of == database => Some(schemas),
-            _ => None,
-        });
+        let found = self
+            .preflight
+            .iter_mut()
+            .find_map(|preflight| match preflight {
+                Preflight::Catalog {
+                    database: of,
+                    scope: CatalogScope::Around { schemas },
+                } if of == database => Some(schemas),
+                _ => None,
+            });
         // What two schemas have from each other goes and comes back with both: they are looked at together.
         match found {
             Some(schemas) if schemas.iter().any(|known| known == schema) => {}
@@ -304,7 +307,14 @@ impl Lowering<'_> {
         database: &DatabaseName,
         (change, statements): (Change, Vec<String>),
     ) {
-        self.change_schema_with(risk, upper_bound, summary, database, (change, statements), BTreeMap::new());
+        self.change_schema_with(
+            risk,
+            upper_bound,
+            summary,
+            database,
+            (change, statements),
+            BTreeMap::new(),
+        );
     }
 
     /// The same, with settings of the transaction.

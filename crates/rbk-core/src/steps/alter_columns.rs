@@ -82,12 +82,12 @@ fn change(
             span: spans.1,
             column: column.clone(),
             wanted: to.to_string(),
-            locked: locked.clone(),
+            locked: SqlType::parse(&locked).map_or_else(|| locked.clone(), |ty| ty.to_string()),
             exact: to.has_exact_modifier(),
         });
     }
     // As Postgres writes it where it is the lock file's, so that it is compared as equal.
-    let to = if same { locked.clone() } else { to.to_string() };
+    let to = if same { locked.clone() } else { to.qualified() };
     Some(ColumnChange { column: column.clone(), from: locked, to, using })
 }
 
@@ -130,18 +130,32 @@ pub(super) fn alter(lowering: &mut Lowering<'_>, database: &DatabaseName, schema
         }
         let words: Vec<String> = changes
             .iter()
-            .map(|change| format!("`{}` from {} to {}", change.column.column, change.from, change.to))
+            .map(|change| format!("`{}` from {} to {}", change.column.column, short(&change.from), short(&change.to)))
             .collect();
         let summary = format!("write `{database}.{table}` anew with {}", words.join(", "));
         let statement = statement(&table, facts, &changes);
         let bound = by_size(whole_size(catalog, &table), 30);
-        lowering.change_schema(Risk::Changes, bound, summary, database, (Change::AlterColumns { columns: changes }, vec![statement]));
+        // What a runbook says itself is read as a person would say it; everything else names its schemas.
+        let own_words = changes.iter().any(|change| change.using.is_some());
+        let settings = if own_words { plain_names() } else { BTreeMap::new() };
+        let change = (Change::AlterColumns { columns: changes }, vec![statement]);
+        lowering.change_schema_with(Risk::Changes, bound, summary, database, change, settings);
     }
+}
+
+/// A type as a person writes it.
+fn short(ty: &str) -> String {
+    SqlType::parse(ty).map_or_else(|| ty.to_owned(), |ty| ty.to_string())
 }
 
 /// Bytes of a table with its indexes, and of those that inherit from it.
 pub(super) fn whole_size(catalog: &Catalog, table: &TableName) -> u64 {
     catalog.table(table).map_or(0, |table| table.bytes)
+}
+
+/// Lets SQL out of a runbook name what is in `public` without saying so, as everywhere else.
+pub(super) fn plain_names() -> BTreeMap<String, String> {
+    BTreeMap::from([("search_path".to_owned(), "public".to_owned())])
 }
 
 /// One statement for all columns of a table. A default is taken away before its column is changed and set again afterwards:

@@ -4,6 +4,7 @@
 //! what Postgres runs outside of transactions only. The plan takes the worst of it: that it destroys something.
 
 use super::Meaning;
+use super::alter_columns::plain_names;
 use crate::check::{Checker, SchemaError};
 use crate::ids::DatabaseName;
 use crate::lower::{Lowering, MINUTE};
@@ -42,12 +43,13 @@ impl Meaning for Sql {
 
     fn lower(&self, lowering: &mut Lowering<'_>) {
         lowering.ledger.run_unchecked(&self.database);
-        lowering.change_schema(
+        lowering.change_schema_with(
             Risk::Destroys,
             WITHIN,
             format!("run SQL on `{}` that nobody has checked", self.database),
             &self.database,
             (Change::Unchecked, vec![self.sql.clone()]),
+            plain_names(),
         );
     }
 }
