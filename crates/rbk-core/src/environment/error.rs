@@ -49,6 +49,12 @@ pub const CODES: &[(Code, &str)] = &[
         Code("RBK3034"),
         "the project file or the folder of environments can't be read",
     ),
+    (Code("RBK3035"), "the lock file is not TOML"),
+    (Code("RBK3036"), "the lock file is of a newer version"),
+    (
+        Code("RBK3037"),
+        "the lock file says something else than rbk writes",
+    ),
 ];
 
 /// Where a line can be added to a table.

@@ -25,7 +25,7 @@ mod told;
 pub use error::{CODES, EnvironmentError, Insert};
 pub use forms::Form;
 pub use load::{Loaded, load};
-pub use lock::Lock;
+pub use lock::{LOCK_VERSION, Lock, LockError, LockSource};
 pub use places::Places;
 pub use project::{
     ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings, find,

@@ -1,6 +1,7 @@
 //! What the tests of this module share.
 
 mod diagnostics;
+mod lock;
 mod places;
 
 use super::*;

@@ -100,8 +100,12 @@ fn mended(text: &str, diagnostic: &Diagnostic) -> Option<String> {
 }
 
 fn rendered(text: &str, diagnostics: &[Diagnostic]) -> String {
+    rendered_of("prod.toml", text, diagnostics)
+}
+
+pub(super) fn rendered_of(file: &str, text: &str, diagnostics: &[Diagnostic]) -> String {
     let mut sources = Sources::default();
-    sources.add("prod.toml", text);
+    sources.add(file, text);
     let mut out = String::new();
     for diagnostic in diagnostics {
         let severity = match diagnostic.severity {
