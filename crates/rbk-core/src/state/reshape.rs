@@ -155,30 +155,34 @@ impl<'p> Flow<'p> {
         span: Span,
     ) {
         self.demand_tables(database, schema, span);
-        let state = self.schema_mut(database, schema);
-        let dropped: Vec<_> = indexes
+        let state = self.schema(database, schema);
+        let dropped = indexes
             .iter()
-            .filter_map(|index| state.indexes.get_key_value(&index.name))
-            .collect();
-        if let Some((_, first)) = dropped.first()
+            .map(|index| state.indexes.get(&index.name))
+            .collect::<Option<Vec<_>>>()
+            .and_then(|dropped| Some(dropped.first()?.since));
+        // Those of a selection that are dropped already are passed over, as long as some are left.
+        if let Some(since) = dropped
             && state.unchecked.is_none()
         {
-            let error = SchemaError::DroppedTwice {
+            self.schema_error(SchemaError::DroppedTwice {
                 span,
-                since: first.since,
-                indexes: dropped.iter().map(|(name, _)| (*name).clone()).collect(),
-            };
-            self.schema_error(error);
+                since,
+                indexes: indexes.iter().map(|index| index.name.clone()).collect(),
+            });
         }
         let state = self.schema_mut(database, schema);
         for index in indexes {
             state.remade.remove(&index.name);
-            let departure = Departure {
-                to: index.table.clone(),
-                since: span,
-                certain: true,
-            };
-            state.indexes.insert(index.name.clone(), departure);
+            state
+                .indexes
+                .entry(index.name.clone())
+                .and_modify(|departure| departure.certain = true)
+                .or_insert(Departure {
+                    to: (),
+                    since: span,
+                    certain: true,
+                });
         }
     }
 
@@ -191,53 +195,56 @@ impl<'p> Flow<'p> {
         span: Span,
     ) {
         self.demand_tables(database, schema, span);
-        self.demand_dropped(database, schema, indexes, span);
-        self.demand_own_types(database, schema, indexes, span);
+        let state = self.schema(database, schema);
+        let dropped = |index: &&IndexFacts| state.indexes.contains_key(&index.name);
+        let dropped: Vec<&IndexFacts> = indexes.iter().filter(dropped).collect();
+        // Where none of a selection is dropped, the lock file says which should be there.
+        let made = if dropped.is_empty() {
+            indexes.iter().collect()
+        } else {
+            dropped
+        };
+        self.demand_missing(database, schema, &made, span);
+        self.demand_own_types(database, schema, &made, span);
         let state = self.schema_mut(database, schema);
-        for index in indexes {
+        for index in made {
             state.indexes.remove(&index.name);
             state.remade.insert(index.name.clone(), span);
         }
     }
 
-    /// An index can only be made where none of its name stands.
-    fn demand_dropped(
+    /// An index is made where it may be missing.
+    fn demand_missing(
         &mut self,
         database: &DatabaseName,
         schema: &str,
-        indexes: &[IndexFacts],
+        indexes: &[&IndexFacts],
         span: Span,
     ) {
-        let state = self.schema_mut(database, schema);
-        if state.unchecked.is_some() {
+        let state = self.schema(database, schema);
+        let Some(first) = indexes.first() else {
+            return;
+        };
+        if state.unchecked.is_some() || state.indexes.contains_key(&first.name) {
             return;
         }
-        let standing: Vec<String> = indexes
-            .iter()
-            .filter(|index| {
-                let dropped = state.indexes.get(&index.name);
-                !dropped.is_some_and(|dropped| dropped.certain)
-            })
-            .map(|index| index.name.clone())
-            .collect();
-        let Some(first) = standing.first() else {
-            return;
-        };
-        let remade = state.remade.get(first).copied();
-        let error = if remade.is_none() && state.origin.may_be(Origin::Migrated) {
-            SchemaError::MayStand {
-                span,
-                since: state.origin.since(),
-                indexes: standing,
-            }
-        } else {
-            SchemaError::StandsAlready {
-                span,
-                since: remade,
-                indexes: standing,
-            }
-        };
-        self.schema_error(error);
+        let names = indexes.iter().map(|index| index.name.clone()).collect();
+        let remade = state.remade.get(&first.name).copied();
+        self.schema_error(
+            if remade.is_none() && state.origin.may_be(Origin::Migrated) {
+                SchemaError::MayStand {
+                    span,
+                    since: state.origin.since(),
+                    indexes: names,
+                }
+            } else {
+                SchemaError::StandsAlready {
+                    span,
+                    since: remade,
+                    indexes: names,
+                }
+            },
+        );
     }
 
     /// An index's definition is made for the lock file's types.
@@ -245,7 +252,7 @@ impl<'p> Flow<'p> {
         &mut self,
         database: &DatabaseName,
         schema: &str,
-        indexes: &[IndexFacts],
+        indexes: &[&IndexFacts],
         span: Span,
     ) {
         let state = self.schema(database, schema);
@@ -299,13 +306,13 @@ impl<'p> Flow<'p> {
             let own = self
                 .own_type(database, &change.column)
                 .unwrap_or(&change.from);
-            let back = *own == change.to;
+            let back = bare(own) == bare(&change.to);
             let state = self.schema_mut(database, schema);
             if back {
                 state.columns.remove(&change.column);
             } else {
                 let departure = Departure {
-                    to: change.to.clone(),
+                    to: bare(&change.to).to_owned(),
                     since: span,
                     certain: true,
                 };
@@ -334,14 +341,14 @@ impl<'p> Flow<'p> {
             let now = state.columns.get(&change.column);
             let now = now.map(|departure| departure.to.as_str());
             let now = now.or_else(|| self.own_type(database, &change.column));
-            now.unwrap_or(&change.from) == change.to
+            bare(now.unwrap_or(&change.from)) == bare(&change.to)
         });
         let since = state.columns.get(&first.column).map(|now| now.since);
         if all_alike {
             self.schema_error(SchemaError::SameType {
                 span,
                 columns: columns.iter().map(|change| change.column.clone()).collect(),
-                ty: first.to.clone(),
+                ty: bare(&first.to).to_owned(),
                 since,
             });
         }
@@ -364,7 +371,6 @@ impl<'p> Flow<'p> {
         }
         let mut refused = Standing::default();
         let mut rebuilt = Standing::default();
-        let mut read = Vec::new();
         for change in columns {
             let column = &change.column;
             let Some(table) = catalog.table(&column.table) else {
@@ -390,9 +396,6 @@ impl<'p> Flow<'p> {
                     rebuilt.add(name, column);
                 }
             }
-            if let Some(reader) = reader(catalog, table, column) {
-                read.push((column.clone(), reader));
-            }
         }
         let since = refused
             .indexes
@@ -417,13 +420,6 @@ impl<'p> Flow<'p> {
                 columns: rebuilt.columns,
             });
         }
-        for (column, reader) in read {
-            self.schema_error(SchemaError::ColumnRead {
-                span,
-                column,
-                reader,
-            });
-        }
     }
 
     /// The type of columns in the lock file without its modifier, where they have the same.
@@ -443,12 +439,8 @@ impl<'p> Flow<'p> {
         span: Span,
     ) {
         self.demand_tables(database, schema, span);
-        let in_failure = self.in_failure;
-        let state = self.schema_mut(database, schema);
-        let changed = match in_failure {
-            true => !state.columns.is_empty() && state.columns.values().all(|now| now.certain),
-            false => !state.columns.is_empty(),
-        };
+        let state = self.schema(database, schema);
+        let changed = !state.columns.is_empty();
         if !changed && state.unchecked.is_none() {
             self.schema_error(SchemaError::Nothing {
                 span,
@@ -519,14 +511,10 @@ impl<'p> Flow<'p> {
         span: Span,
     ) {
         self.demand_tables(database, schema, span);
-        let in_failure = self.in_failure;
-        let state = self.schema_mut(database, schema);
-        let mut relaxed = columns
+        let state = self.schema(database, schema);
+        let found = columns
             .iter()
-            .filter_map(|column| state.nullable.get(column))
-            .peekable();
-        let some = relaxed.peek().is_some();
-        let found = some && (!in_failure || relaxed.all(|departure| departure.certain));
+            .any(|column| state.nullable.contains_key(column));
         if !found && state.unchecked.is_none() {
             self.schema_error(SchemaError::Nothing {
                 span,
@@ -639,31 +627,17 @@ pub(super) fn standing_on<'t>(
     })
 }
 
-/// What Postgres would refuse to change along with a column: a view of any schema, a generated column of its table.
-fn reader(catalog: &crate::catalog::Catalog, table: &Table, column: &ColumnName) -> Option<String> {
-    let view = catalog.schemas.iter().find_map(|(schema, objects)| {
-        let (name, _) = objects
-            .views
-            .iter()
-            .find(|(_, view)| view.reads.contains(column))?;
-        Some(format!("view `{schema}.{name}`"))
-    });
-    view.or_else(|| {
-        let generated = table.columns.iter().find(|other| {
-            let words = other.generated.as_deref().unwrap_or_default();
-            words
-                .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-                .any(|word| word == column.column)
-        })?;
-        Some(format!(
-            "generated column `{}.{}`",
-            column.table, generated.name
-        ))
-    })
+/// A type without the schema that it is in: `vector(1536)` of `public.vector(1536)`.
+fn bare(ty: &str) -> &str {
+    let head = ty.split('(').next().unwrap_or(ty);
+    head.rfind('.')
+        .and_then(|dot| ty.get(dot + 1..))
+        .unwrap_or(ty)
 }
 
-/// A type without its modifier.
+/// A type without its schema and its modifier.
 fn base(ty: &str) -> &str {
+    let ty = bare(ty);
     ty.split('(').next().unwrap_or(ty)
 }
 

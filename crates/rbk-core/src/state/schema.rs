@@ -19,7 +19,7 @@ pub(crate) struct SchemaState {
     /// Columns whose type isn't the lock file's now.
     pub(crate) columns: BTreeMap<ColumnName, Departure<String>>,
     /// Indexes of the lock file that are dropped now.
-    pub(crate) indexes: BTreeMap<String, Departure<TableName>>,
+    pub(crate) indexes: BTreeMap<String, Departure<()>>,
     /// Indexes that this runbook has made again, and where.
     pub(crate) remade: BTreeMap<String, Span>,
     /// Columns that may hold NULL now, though the lock file says otherwise.

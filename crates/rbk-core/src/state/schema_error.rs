@@ -80,12 +80,6 @@ pub(crate) enum SchemaError {
         indexes: Vec<String>,
         columns: Vec<ColumnName>,
     },
-    #[error("{reader} is made of column `{column}`")]
-    ColumnRead {
-        span: Span,
-        column: ColumnName,
-        reader: String,
-    },
     #[error("{} `{ty}` already", columns_are(.columns))]
     SameType {
         span: Span,
@@ -361,14 +355,6 @@ impl From<SchemaError> for Diagnostic {
                 warning(make("RBK2023", span, "nobody can read the table until then".to_owned()))
                     .help(format!("before it: `drop indexes on {target}`, and after it: `restore indexes on {target}`"))
             }
-            E::ColumnRead { span, .. } => make(
-                "RBK2023",
-                span,
-                "Postgres refuses another type under it".to_owned(),
-            )
-            .help(
-                "drop it before and make it again behind, with `sql on …`; both are yours to prove",
-            ),
             E::SameType { span, since, .. } => relate(
                 make("RBK2024", span, "changes nothing".to_owned()),
                 since,
