@@ -6,6 +6,8 @@
 //! never compared.
 
 mod compare;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{Difference, around, differences};
 
