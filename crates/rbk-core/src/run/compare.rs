@@ -103,7 +103,7 @@ impl Drift {
         if self.differences.is_empty() {
             return format!("as the lock file says: {}", self.compared);
         }
-        let all: Vec<String> = self.differences.iter().map(difference_text).collect();
+        let all: Vec<String> = self.differences.iter().map(ToString::to_string).collect();
         let things = if all.len() == 1 {
             "1 thing differs".to_owned()
         } else {
@@ -162,7 +162,7 @@ pub(super) async fn catalog(
             seen: drift.compared,
         });
     }
-    let differences = drift.differences.iter().map(difference_text).collect();
+    let differences = drift.differences.iter().map(ToString::to_string).collect();
     Err(Failure::Drift {
         database: database.clone(),
         differences: journaled(differences),
@@ -194,20 +194,6 @@ fn compared(catalog: &Catalog) -> String {
         "{} tables, {indexes} indexes, {sequences} sequences",
         tables().count()
     )
-}
-
-fn difference_text(difference: &Difference) -> String {
-    let Difference {
-        object,
-        expected,
-        found,
-    } = difference;
-    match (expected, found) {
-        (Some(expected), Some(found)) => format!("{object} is `{found}`, not `{expected}`"),
-        (Some(_), None) => format!("{object} is missing"),
-        (None, Some(_)) => format!("{object} should not be there"),
-        (None, None) => object.clone(),
-    }
 }
 
 /// No more than a journal should hold; the rest is counted.
