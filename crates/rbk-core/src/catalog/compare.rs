@@ -37,8 +37,8 @@ pub fn differences(expected: &Catalog, found: &Catalog, ignored: &[TableName]) -
     let mut comparison = Comparison::default();
     comparison.texts(
         || "the server's major version".to_owned(),
-        major(&expected.server_version),
-        major(&found.server_version),
+        expected.major(),
+        found.major(),
     );
     for (name, sides) in pairs(&expected.extensions, &found.extensions) {
         comparison.extension(name, sides);
@@ -506,14 +506,6 @@ fn sequence_text(sequence: &Sequence) -> String {
 
 fn partition_text(partition: &Partition) -> String {
     format!("a partition of {} {}", partition.of, partition.bound)
-}
-
-/// `16` of `16.4`, `17` of `17beta1`.
-fn major(version: &str) -> &str {
-    let end = version
-        .find(|character: char| !character.is_ascii_digit())
-        .unwrap_or(version.len());
-    version.get(..end).unwrap_or(version)
 }
 
 fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
