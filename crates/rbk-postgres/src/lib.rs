@@ -13,11 +13,14 @@
 //! - Statements that rbk writes itself see `pg_catalog` only, so that nothing in a schema can stand in for what they name.
 
 mod bridge;
+mod catalog;
 mod checks;
 mod connect;
 mod error;
 mod freeze;
 pub mod inspect;
+mod liquibase_tables;
+mod marker;
 mod others;
 mod query;
 mod session;

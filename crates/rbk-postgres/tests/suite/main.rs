@@ -6,6 +6,7 @@
 )]
 
 mod bridge;
+mod catalog;
 mod checks;
 mod errors;
 mod freeze;
