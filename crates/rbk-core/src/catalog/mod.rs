@@ -6,10 +6,12 @@
 //! never compared.
 
 mod compare;
+mod select;
 #[cfg(test)]
 mod tests;
 
 pub use compare::{Difference, around, differences};
+pub(crate) use select::{Place, SelectedIndex, dependents_of_type};
 
 use crate::environment::TableName;
 use schemars::JsonSchema;
@@ -47,7 +49,7 @@ pub struct Extension {
 }
 
 /// What each role may do: the role (`PUBLIC` for everybody) and its privileges (`SELECT`; with `*` behind it where it may
-/// grant it on).
+/// grant it on; `UPDATE (title)` where it is of a column).
 pub type Grants = BTreeMap<String, BTreeSet<String>>;
 
 /// A schema. What belongs to an extension isn't listed.
@@ -123,10 +125,11 @@ pub struct Table {
     /// All of them by name, also those that stand behind a constraint.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub indexes: BTreeMap<String, Index>,
-    /// By name: `pg_get_triggerdef`. Without those that stand behind a foreign key.
+    /// By name: `pg_get_triggerdef`, and a comment behind it where it doesn't fire as usual (`/* disabled */`). Without
+    /// those that stand behind a foreign key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub triggers: BTreeMap<String, String>,
-    /// Row-level security policies by name, and whether it is on.
+    /// Row-level security policies by name; whether it is on stands under `(row level security)` (`ENABLED`, `FORCED`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub policies: BTreeMap<String, String>,
     /// Without its owner's.
@@ -244,7 +247,8 @@ pub struct References {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
-    /// The whole statement. Source: `pg_get_indexdef`.
+    /// The whole statement. Source: `pg_get_indexdef`; of a partitioned index without its `ONLY`, so that running it makes
+    /// the parts, too.
     pub definition: String,
     /// The table's columns that it reads: as keys, in expressions, in its predicate, included.
     pub columns: Vec<String>,
@@ -391,6 +395,24 @@ impl Catalog {
     /// The table of that name.
     pub fn table(&self, name: &TableName) -> Option<&Table> {
         self.schemas.get(&name.schema)?.tables.get(&name.table)
+    }
+
+    /// Takes out tables and what is theirs: a migration tool's own, which no statement is about.
+    pub fn remove_tables(&mut self, tables: &[TableName]) {
+        for (name, schema) in &mut self.schemas {
+            let ours = |table: &str| {
+                tables
+                    .iter()
+                    .any(|own| own.schema == *name && own.table == table)
+            };
+            schema.tables.retain(|table, _| !ours(table));
+            schema.sequences.retain(|_, sequence| {
+                sequence
+                    .owner
+                    .as_ref()
+                    .is_none_or(|owner| !tables.contains(&owner.table))
+            });
+        }
     }
 
     /// The server's major version: `16` of `16.4`, `17` of `17beta1`.

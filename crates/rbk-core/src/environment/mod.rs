@@ -5,6 +5,7 @@
 
 mod access;
 mod applications;
+mod commands;
 mod databases;
 mod drill;
 mod error;
@@ -12,6 +13,7 @@ mod forms;
 mod like;
 mod load;
 mod lock;
+mod migrations;
 mod places;
 mod project;
 mod reader;
