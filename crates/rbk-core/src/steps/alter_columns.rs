@@ -134,7 +134,7 @@ pub(super) fn alter(lowering: &mut Lowering<'_>, database: &DatabaseName, schema
             .collect();
         let summary = format!("write `{database}.{table}` anew with {}", words.join(", "));
         let statement = statement(&table, facts, &changes);
-        let bound = by_size(whole_size(catalog, &table), 30);
+        let bound = by_size(whole_size(catalog, &table), 15);
         // What a runbook says itself is read as a person would say it; everything else names its schemas.
         let own_words = changes.iter().any(|change| change.using.is_some());
         let settings = if own_words { plain_names() } else { BTreeMap::new() };
@@ -148,7 +148,7 @@ fn short(ty: &str) -> String {
     SqlType::parse(ty).map_or_else(|| ty.to_owned(), |ty| ty.to_string())
 }
 
-/// Bytes of a table with its indexes, and of those that inherit from it.
+/// Bytes of a table with its indexes and partitions when the lock file was written.
 pub(super) fn whole_size(catalog: &Catalog, table: &TableName) -> u64 {
     catalog.table(table).map_or(0, |table| table.bytes)
 }

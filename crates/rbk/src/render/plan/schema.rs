@@ -155,7 +155,7 @@ pub(super) fn copy_parameters(
         ("to", to.to_string()),
         (
             "how",
-            "binary COPY, a transaction a table, foreign keys and triggers asleep".to_owned(),
+            "binary COPY, a transaction a table, under the replica role: foreign keys and triggers don't fire".to_owned(),
         ),
     ];
     let tables = tables.iter().map(|table| {
