@@ -12,10 +12,12 @@
 //! - Statements that rbk writes itself see `pg_catalog` only, so that nothing in a schema can stand in for what they name.
 
 mod catalog;
+mod change;
 mod checks;
 mod connect;
 mod error;
 mod freeze;
+mod holders;
 pub mod inspect;
 mod liquibase_tables;
 mod marker;
