@@ -42,7 +42,7 @@ pub(super) fn columns(database: &DatabaseName, object: &Object, span: Span, chec
         let catalog = checker.catalog(database, span)?;
         let (table, facts) = (catalog.table(&column.table)?, catalog.column(column)?);
         let why = if table.primary_key().contains(&column.column) {
-            Some("of the primary key")
+            Some("a column of the primary key")
         } else {
             facts.identity.map(|_| "an identity column")
         };
