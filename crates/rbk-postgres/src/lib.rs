@@ -11,11 +11,14 @@
 //! - No error text, at any level, holds a password or a connection string.
 //! - Statements that rbk writes itself see `pg_catalog` only, so that nothing in a schema can stand in for what they name.
 
+mod catalog;
 mod checks;
 mod connect;
 mod error;
 mod freeze;
 pub mod inspect;
+mod liquibase_tables;
+mod marker;
 mod others;
 mod query;
 mod session;

@@ -1,11 +1,14 @@
 //! From files to a checked plan: shared by `check`, `plan`, `run` and `drill`. Opens files, and nothing else.
 
 use crate::exit::{Exit, Failure};
+use crate::lock::LockFile;
 use crate::overlay::Overlay;
 use crate::render::colour::Screen;
 use crate::render::diagnostics::{self, Finding};
 use rbk_core::check::{self, Input};
-use rbk_core::environment::{self, ENVIRONMENTS, Environment, LookupError, PROJECT_FILE, Places};
+use rbk_core::environment::{
+    self, ENVIRONMENTS, Environment, LockSource, LookupError, PROJECT_FILE, Places,
+};
 use rbk_core::plan::Plan;
 use rbk_syntax::{Diagnostic, MAX_TEXT, SourceId, Sources, Span, has_errors};
 use std::collections::BTreeMap;
@@ -90,6 +93,7 @@ pub fn load(
         mut diagnostics,
         places,
         mut environment,
+        lock,
         ..
     } = load_environment(screen, Near::Runbook(file), env)?;
     let mut overlaid = Vec::new();
@@ -109,11 +113,14 @@ pub fn load(
                 runbook,
                 environment,
                 places: &places,
-                lock: None,
+                lock: lock.as_ref().map(|lock| lock as &dyn LockSource),
                 given: &given.0,
             };
             let checked = check::check(&input, &mut sources);
             diagnostics.extend(checked.diagnostics);
+            if let Some(lock) = &lock {
+                diagnostics.extend(lock.diagnostic(&environment.name, &mut sources)?);
+            }
             plan = checked
                 .program
                 .filter(|_| !has_errors(&diagnostics))
@@ -148,6 +155,8 @@ pub struct EnvironmentFile {
     pub places: Places,
     /// The environment; absent where there are errors.
     pub environment: Option<Environment>,
+    /// Its lock file, if there is one; not read yet.
+    pub lock: Option<LockFile>,
 }
 
 impl EnvironmentFile {
@@ -189,6 +198,7 @@ pub fn load_environment(
             diagnostics,
             places,
             environment: None,
+            lock: None,
         });
     }
     let base = file.parent().unwrap_or(Path::new(""));
@@ -197,7 +207,9 @@ pub fn load_environment(
         places,
         diagnostics,
     } = environment::load(&name, id, &text, base);
+    let lock = LockFile::beside(&file);
     Ok(EnvironmentFile {
+        lock,
         file,
         sources,
         diagnostics,

@@ -8,6 +8,7 @@ mod exit;
 mod journals;
 mod kill_point;
 mod load;
+mod lock;
 mod overlay;
 mod panic;
 mod perform;

@@ -6,6 +6,8 @@
 //! never compared.
 
 mod compare;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{Difference, around, differences};
 
@@ -16,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The schemas of a database: all but Postgres's own and `rbk`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Catalog {
     /// `16.4`. Only the major version is compared.
     pub server_version: String,
@@ -35,6 +38,7 @@ pub struct Catalog {
 
 /// An extension.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Extension {
     /// Its version.
     pub version: String,
@@ -43,11 +47,12 @@ pub struct Extension {
 }
 
 /// What each role may do: the role (`PUBLIC` for everybody) and its privileges (`SELECT`; with `*` behind it where it may
-/// grant it on).
+/// grant it on; `UPDATE (title)` where it is of a column).
 pub type Grants = BTreeMap<String, BTreeSet<String>>;
 
 /// A schema. What belongs to an extension isn't listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Schema {
     /// The role that owns it.
     pub owner: String,
@@ -79,6 +84,7 @@ pub struct Schema {
 
 /// What roles may do on objects that a role will create.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DefaultPrivileges {
     /// The role that creates.
     pub creator: String,
@@ -90,6 +96,7 @@ pub struct DefaultPrivileges {
 
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Table {
     /// The role that owns it.
     pub owner: String,
@@ -116,10 +123,11 @@ pub struct Table {
     /// All of them by name, also those that stand behind a constraint.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub indexes: BTreeMap<String, Index>,
-    /// By name: `pg_get_triggerdef`. Without those that stand behind a foreign key.
+    /// By name: `pg_get_triggerdef`, and a comment behind it where it doesn't fire as usual (`/* disabled */`). Without
+    /// those that stand behind a foreign key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub triggers: BTreeMap<String, String>,
-    /// Row-level security policies by name, and whether it is on.
+    /// Row-level security policies by name; whether it is on stands under `(row level security)` (`ENABLED`, `FORCED`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub policies: BTreeMap<String, String>,
     /// Without its owner's.
@@ -144,6 +152,7 @@ impl Table {
 
 /// A table as a part of another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Partition {
     /// The table that it is a part of; itself possibly a partition.
     pub of: TableName,
@@ -153,6 +162,7 @@ pub struct Partition {
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -188,6 +198,7 @@ pub enum Identity {
 
 /// A constraint of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Constraint {
     /// Of which kind.
     pub kind: ConstraintKind,
@@ -219,6 +230,7 @@ pub enum ConstraintKind {
 
 /// What a foreign key refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct References {
     /// The table.
     pub table: TableName,
@@ -231,8 +243,10 @@ pub struct References {
 
 /// An index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Index {
-    /// The whole statement. Source: `pg_get_indexdef`.
+    /// The whole statement. Source: `pg_get_indexdef`; of a partitioned index without its `ONLY`, so that running it makes
+    /// the parts, too.
     pub definition: String,
     /// The table's columns that it reads: as keys, in expressions, in its predicate, included.
     pub columns: Vec<String>,
@@ -257,17 +271,22 @@ pub struct Index {
 
 /// A sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Sequence {
     /// `bigint`
     #[serde(rename = "type")]
     pub ty: String,
     /// Where it begins.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub start: i64,
     /// What it goes up (or down) by.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub increment: i64,
     /// Its smallest value.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub min: i64,
     /// Its largest value.
+    #[serde(default = "largest", skip_serializing_if = "is_largest")]
     pub max: i64,
     /// Whether it begins again after the last.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -280,8 +299,25 @@ pub struct Sequence {
     pub grants: Grants,
 }
 
+const fn one() -> i64 {
+    1
+}
+
+const fn is_one(value: &i64) -> bool {
+    *value == 1
+}
+
+const fn largest() -> i64 {
+    i64::MAX
+}
+
+const fn is_largest(value: &i64) -> bool {
+    *value == i64::MAX
+}
+
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct View {
     /// Whether it is materialized.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -303,12 +339,48 @@ pub struct View {
 #[derive(
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
+#[serde(from = "ColumnPath", into = "ColumnPath")]
+#[schemars(with = "ColumnPath")]
 pub struct ColumnName {
     /// Its table.
-    #[serde(flatten)]
     pub table: TableName,
     /// Its name.
     pub column: String,
+}
+
+/// A column as plans and lock files hold it: in one table with its schema and table.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ColumnName")]
+struct ColumnPath {
+    /// `public`.
+    schema: String,
+    /// `documents`.
+    table: String,
+    /// `created_at`.
+    column: String,
+}
+
+impl From<ColumnPath> for ColumnName {
+    fn from(path: ColumnPath) -> Self {
+        Self {
+            table: TableName {
+                schema: path.schema,
+                table: path.table,
+            },
+            column: path.column,
+        }
+    }
+}
+
+impl From<ColumnName> for ColumnPath {
+    fn from(name: ColumnName) -> Self {
+        Self {
+            schema: name.table.schema,
+            table: name.table.table,
+            column: name.column,
+        }
+    }
 }
 
 impl std::fmt::Display for ColumnName {
@@ -321,5 +393,14 @@ impl Catalog {
     /// The table of that name.
     pub fn table(&self, name: &TableName) -> Option<&Table> {
         self.schemas.get(&name.schema)?.tables.get(&name.table)
+    }
+
+    /// The server's major version: `16` of `16.4`, `17` of `17beta1`.
+    pub fn major(&self) -> &str {
+        let version = self.server_version.as_str();
+        let end = version
+            .find(|character: char| !character.is_ascii_digit())
+            .unwrap_or(version.len());
+        version.get(..end).unwrap_or(version)
     }
 }

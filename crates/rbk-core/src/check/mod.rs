@@ -12,7 +12,7 @@ pub(crate) use error::CheckError;
 pub(crate) use expressions::{Need, Typed};
 
 use crate::catalog::Catalog;
-use crate::environment::{Application, Database, Environment, Lock, Places};
+use crate::environment::{Application, Database, Environment, LockSource, Places};
 use crate::ids::{ApplicationName, DatabaseName, StepPath};
 use crate::plan::{Parameter, Template};
 use crate::state;
@@ -33,8 +33,8 @@ pub struct Input<'a> {
     pub environment: &'a Environment,
     /// Where the environment's file says it.
     pub places: &'a Places,
-    /// What the lock file says; absent: there is none.
-    pub lock: Option<&'a Lock>,
+    /// The lock file, asked only by a runbook that names schema objects; absent: there is none.
+    pub lock: Option<&'a dyn LockSource>,
     /// `--set NAME=VALUE`, as given.
     pub given: &'a BTreeMap<String, String>,
 }
@@ -200,7 +200,7 @@ pub(crate) const ON_FAILURE: &str = "on failure";
 pub(crate) struct Checker<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) places: &'a Places,
-    lock: Option<&'a Lock>,
+    lock: Option<&'a dyn LockSource>,
     catalogs: BTreeMap<DatabaseName, Catalog>,
     scope: Scope,
     diagnostics: Vec<Diagnostic>,
@@ -246,9 +246,16 @@ impl Checker<'_> {
     /// What the lock file says of a database, of which the plan then keeps a copy; reports where it says nothing.
     pub(crate) fn catalog(&mut self, name: &DatabaseName, span: Span) -> Option<&Catalog> {
         if !self.catalogs.contains_key(name) {
-            let found = self
-                .lock
-                .and_then(|lock| lock.catalog(self.environment, name));
+            let lock = match self.lock.map(LockSource::lock) {
+                // It is there and can't be read: whoever reads it says so.
+                Some(None) => {
+                    self.unreadable();
+                    return None;
+                }
+                Some(lock) => lock,
+                None => None,
+            };
+            let found = lock.and_then(|lock| lock.catalog(self.environment, name));
             let Some(catalog) = found else {
                 let error = CheckError::NoLock {
                     span,

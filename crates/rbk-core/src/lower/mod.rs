@@ -238,22 +238,7 @@ impl Lowering<'_> {
 
     /// How writes on a database are stopped: by its applications' own roles where all of them have one.
     pub(crate) fn freeze(&self, database: &DatabaseName) -> Freeze {
-        let users: Vec<_> = self
-            .environment
-            .applications
-            .values()
-            .filter(|application| application.databases.contains(database))
-            .collect();
-        let mut roles: Vec<_> = users
-            .iter()
-            .filter_map(|application| application.role.clone())
-            .collect();
-        if roles.is_empty() || roles.len() < users.len() {
-            return Freeze::ReadOnly;
-        }
-        roles.sort();
-        roles.dedup();
-        Freeze::NoLogin { roles }
+        freeze(self.environment, database)
     }
 
     /// What an instance is created with.
@@ -292,4 +277,24 @@ impl Lowering<'_> {
         }
         std::mem::take(&mut self.actions)
     }
+}
+
+/// How writes to a database are stopped: by taking the login from the roles of all applications that may use it, where each
+/// has one.
+pub(crate) fn freeze(environment: &Environment, database: &DatabaseName) -> Freeze {
+    let users: Vec<_> = environment
+        .applications
+        .values()
+        .filter(|application| application.databases.contains(database))
+        .collect();
+    let mut roles: Vec<_> = users
+        .iter()
+        .filter_map(|application| application.role.clone())
+        .collect();
+    if roles.is_empty() || roles.len() < users.len() {
+        return Freeze::ReadOnly;
+    }
+    roles.sort();
+    roles.dedup();
+    Freeze::NoLogin { roles }
 }

@@ -19,7 +19,9 @@ impl Approve {
 }
 
 impl Meaning for Approve {
-    fn flow(&self, _: &mut Flow<'_>, _: Span) {}
+    fn flow(&self, flow: &mut Flow<'_>, _: Span) {
+        flow.approved = true;
+    }
 
     fn lower(&self, lowering: &mut Lowering<'_>) {
         let summary = format!("ask a person: {}", lowering.template(&self.prompt));
