@@ -6,10 +6,12 @@
 //! never compared.
 
 mod compare;
+mod select;
 #[cfg(test)]
 mod tests;
 
 pub use compare::{Difference, around, differences};
+pub(crate) use select::{Place, SelectedIndex, dependents_of_type};
 
 use crate::environment::TableName;
 use schemars::JsonSchema;

@@ -62,6 +62,46 @@ pub const CODES: &[(Code, &str)] = &[
         Code("RBK1019"),
         "a statement on schema objects without a lock file",
     ),
+    (
+        Code("RBK1040"),
+        "a path that isn't what stands here: a schema, table, column or index",
+    ),
+    (Code("RBK1041"), "a schema that the lock file doesn't know"),
+    (Code("RBK1042"), "a table that the lock file doesn't know"),
+    (Code("RBK1043"), "a column that the lock file doesn't know"),
+    (Code("RBK1044"), "an index that the lock file doesn't know"),
+    (
+        Code("RBK1045"),
+        "an index that can't be dropped by itself",
+    ),
+    (Code("RBK1046"), "a type of columns that nobody knows"),
+    (
+        Code("RBK1047"),
+        "a type that can't be changed because something else uses the column",
+    ),
+    (
+        Code("RBK1048"),
+        "a type whose dimension or length isn't the lock file's",
+    ),
+    (
+        Code("RBK1049"),
+        "a NOT NULL that can't be relaxed or isn't there",
+    ),
+    (Code("RBK1050"), "a statement that has nothing to do"),
+    (
+        Code("RBK1051"),
+        "an option that doesn't exist, or a value that doesn't fit it",
+    ),
+    (Code("RBK1052"), "a way to replicate that doesn't exist"),
+    (
+        Code("RBK1053"),
+        "a table, column or sequence that one of two databases lacks",
+    ),
+    (
+        Code("RBK1054"),
+        "SQL that can't run in a transaction, or none at all",
+    ),
+    (Code("RBK1055"), "a partition where its parent is meant"),
 ];
 
 /// What can be wrong with names and types.
@@ -360,7 +400,7 @@ fn mismatch(
     }
 }
 
-fn suggest(
+pub(super) fn suggest(
     diagnostic: Diagnostic,
     span: Span,
     name: &str,
@@ -382,7 +422,7 @@ fn relate(diagnostic: Diagnostic, place: Option<Span>, text: &str) -> Diagnostic
     }
 }
 
-fn list(names: &[String]) -> String {
+pub(super) fn list(names: &[String]) -> String {
     let mut names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.sort();
     names.join(", ")

@@ -281,6 +281,14 @@ impl Checker<'_> {
         }
     }
 
+    /// A text that is known when planning: of parameters only, where it has parts.
+    pub(crate) fn constant_text(&mut self, text: &ast::Text) -> Option<String> {
+        match self.text(text)?.expr {
+            Expr::Value(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     fn text(&mut self, text: &ast::Text) -> Option<Typed> {
         if let Some(literal) = text.as_literal() {
             return Some(constant(Value::Text(literal.to_owned()), text.span));
@@ -441,10 +449,7 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<Typed> {
         let database = self.database(database);
-        let sql_text = match self.text(sql).map(|typed| typed.expr) {
-            Some(Expr::Value(Value::Text(text))) => Some(text),
-            _ => None,
-        };
+        let sql_text = self.constant_text(sql);
         let result = named_type(&ty.value);
         match result {
             None => self.report(CheckError::UnknownType {

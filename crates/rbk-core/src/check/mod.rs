@@ -3,13 +3,19 @@
 //! Pure: it knows the runbook's text, the environment and what was given with `--set`, nothing else. It returns what it
 //! could make of them and every diagnostic.
 
+mod column_type;
 mod error;
 mod expressions;
+mod objects;
 mod parameters;
+mod schema_error;
 mod scope;
 
+pub(crate) use column_type::SqlType;
 pub(crate) use error::CheckError;
 pub(crate) use expressions::{Need, Typed};
+pub(crate) use objects::Object;
+pub(crate) use schema_error::SchemaError;
 
 use crate::catalog::Catalog;
 use crate::environment::{Application, Database, Environment, LockSource, Places};
@@ -209,7 +215,7 @@ pub(crate) struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    pub(crate) fn report(&mut self, error: CheckError) {
+    pub(crate) fn report(&mut self, error: impl Into<Diagnostic>) {
         self.diagnostics.push(error.into());
     }
 

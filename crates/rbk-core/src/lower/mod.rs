@@ -2,13 +2,19 @@
 //!
 //! Pure, and done once: a run executes its stored plan and never lowers again.
 
+mod bounds;
+mod ledger;
+
+pub(crate) use bounds::{LOCK_TIMEOUT, by_size};
+pub(crate) use ledger::Ledger;
+
 use crate::catalog::Catalog;
 use crate::check::{Block, ON_FAILURE, Precondition, Program};
-use crate::environment::{Database, Environment};
+use crate::environment::{Database, Environment, Migrations, TableName};
 use crate::ids::{ActionId, ApplicationName, DatabaseName, SecretName, StepPath};
 use crate::plan::{
-    Action, CatalogScope, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan, PlannedAction,
-    Preflight, Risk, RunbookFacts, SecretContent, Step, Template, Wording,
+    Action, CatalogScope, Change, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan,
+    PlannedAction, Preflight, Risk, RunbookFacts, SecretContent, Step, Template, Wording,
 };
 use crate::state;
 use sha2::{Digest, Sha256};
@@ -23,6 +29,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
     let mut lowering = Lowering {
         environment: &program.environment,
         catalogs: &program.catalogs,
+        ledger: Ledger::default(),
         in_failure: false,
         active: &active,
         preflight: Vec::new(),
@@ -46,6 +53,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         });
     }
     lowering.in_failure = true;
+    lowering.ledger.from_anywhere();
     let on_failure = match &program.on_failure {
         Some(block) => lowering.block(StepPath::new(ON_FAILURE), block),
         None => Vec::new(),
@@ -104,6 +112,8 @@ pub(crate) struct Lowering<'p> {
     pub(crate) environment: &'p Environment,
     /// What the lock file says.
     pub(crate) catalogs: &'p BTreeMap<DatabaseName, Catalog>,
+    /// What the statements before this one changed of schemas.
+    pub(crate) ledger: Ledger,
     /// Whether the statements of `on failure` are being lowered.
     pub(crate) in_failure: bool,
     active: &'p BTreeMap<ApplicationName, DatabaseName>,
@@ -112,6 +122,13 @@ pub(crate) struct Lowering<'p> {
     path: StepPath,
     statement: String,
     bindings: BTreeMap<String, Expr>,
+}
+
+impl<'p> Lowering<'p> {
+    /// What the lock file says of a database that the check has looked up.
+    pub(crate) fn catalog(&self, database: &DatabaseName) -> Option<&'p Catalog> {
+        self.catalogs.get(database)
+    }
 }
 
 impl Lowering<'_> {
@@ -214,12 +231,116 @@ impl Lowering<'_> {
         });
     }
 
-    /// Preflight proves that the catalog is as the lock file says.
-    pub(crate) fn proves_catalog(&mut self, database: &DatabaseName, scope: CatalogScope) {
-        self.prove(Preflight::Catalog {
+    /// Statements are about to be lowered from what the lock file says of these schemas: proves that it is so. Of a schema
+    /// that the runbook recreated, [`crate::steps`]' `migrate` has done it; a database that the runbook creates can't be
+    /// looked at before the first effect, so it is proven here; of any other, preflight proves it.
+    pub(crate) fn relies_on_lock<'s>(
+        &mut self,
+        database: &DatabaseName,
+        mut schemas: impl Iterator<Item = &'s str>,
+    ) {
+        if schemas.all(|schema| self.ledger.is_recreated(database, schema)) {
+            return;
+        }
+        if !self.is_created_here(database) {
+            self.prove(Preflight::Catalog {
+                database: database.clone(),
+                scope: CatalogScope::Whole,
+            });
+        } else if !self.in_failure && self.ledger.prove(database) {
+            self.proves_no_drift(database);
+        }
+    }
+
+    /// A schema is about to be recreated: what goes with it besides tables must be what the lock file says.
+    pub(crate) fn relies_on_surroundings(&mut self, database: &DatabaseName, schema: &str) {
+        if self.is_created_here(database) {
+            return self.relies_on_lock(database, [schema].into_iter());
+        }
+        let found = self
+            .preflight
+            .iter_mut()
+            .find_map(|preflight| match preflight {
+                Preflight::Catalog {
+                    database: of,
+                    scope: CatalogScope::Around { schemas },
+                } if of == database => Some(schemas),
+                _ => None,
+            });
+        // What two schemas have from each other goes and comes back with both: they are looked at together.
+        match found {
+            Some(schemas) if schemas.iter().any(|known| known == schema) => {}
+            Some(schemas) => schemas.push(schema.to_owned()),
+            None => self.prove(Preflight::Catalog {
+                database: database.clone(),
+                scope: CatalogScope::Around {
+                    schemas: vec![schema.to_owned()],
+                },
+            }),
+        }
+    }
+
+    /// Adds the proof that a database is as the lock file says.
+    pub(crate) fn proves_no_drift(&mut self, database: &DatabaseName) {
+        let action = Action::Assert {
+            condition: Expr::NoDrift {
+                database: database.clone(),
+            },
+            otherwise: None,
+        };
+        let summary = format!("prove that `{database}` is as the lock file says");
+        self.action(Risk::Reads, 10 * MINUTE, summary, action);
+    }
+
+    fn is_created_here(&self, database: &DatabaseName) -> bool {
+        self.preflight.iter().any(
+            |preflight| matches!(preflight, Preflight::Absent { database: of, .. } if of == database),
+        )
+    }
+
+    /// Adds statements for one transaction.
+    pub(crate) fn change_schema(
+        &mut self,
+        risk: Risk,
+        upper_bound: u64,
+        summary: String,
+        database: &DatabaseName,
+        (change, statements): (Change, Vec<String>),
+    ) {
+        self.change_schema_with(
+            risk,
+            upper_bound,
+            summary,
+            database,
+            (change, statements),
+            BTreeMap::new(),
+        );
+    }
+
+    /// The same, with settings of the transaction.
+    pub(crate) fn change_schema_with(
+        &mut self,
+        risk: Risk,
+        upper_bound: u64,
+        summary: String,
+        database: &DatabaseName,
+        (change, statements): (Change, Vec<String>),
+        settings: BTreeMap<String, String>,
+    ) {
+        let action = Action::ChangeSchema {
             database: database.clone(),
-            scope,
-        });
+            change,
+            statements,
+            settings,
+            lock_timeout: LOCK_TIMEOUT,
+        };
+        self.action(risk, upper_bound, summary, action);
+    }
+
+    /// The migration tool's own tables.
+    pub(crate) fn own_tables(&self) -> Vec<TableName> {
+        let migrations = self.environment.migrations.as_ref();
+        migrations.map(Migrations::own_tables).unwrap_or_default()
     }
 
     fn prove(&mut self, preflight: Preflight) {
@@ -275,7 +396,23 @@ impl Lowering<'_> {
             self.statement.clone_from(&located.text);
             located.statement.lower(self);
         }
-        std::mem::take(&mut self.actions)
+        let mut actions = std::mem::take(&mut self.actions);
+        name_what_must_be_typed(&mut actions);
+        actions
+    }
+}
+
+/// Whoever approves a destruction types the name of the database that it strikes: the first one before the next approval.
+fn name_what_must_be_typed(actions: &mut [PlannedAction]) {
+    let mut struck: Option<String> = None;
+    for planned in actions.iter_mut().rev() {
+        match &mut planned.action {
+            Action::Approve { typed, .. } => *typed = struck.take(),
+            Action::ChangeSchema { database, .. } if planned.risk == Risk::Destroys => {
+                struck = Some(database.to_string());
+            }
+            _ => {}
+        }
     }
 }
 

@@ -25,7 +25,7 @@ impl Meaning for Approve {
 
     fn lower(&self, lowering: &mut Lowering<'_>) {
         let summary = format!("ask a person: {}", lowering.template(&self.prompt));
-        // Nothing in the language destroys anything yet; what will, names the entity that must be typed.
+        // What must be typed depends on what follows: the block that it stands in names it when all of it is lowered.
         lowering.open_ended(Risk::Reads, summary, Action::Approve { prompt: self.prompt.clone(), typed: None });
     }
 }
