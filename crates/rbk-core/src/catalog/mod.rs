@@ -397,6 +397,24 @@ impl Catalog {
         self.schemas.get(&name.schema)?.tables.get(&name.table)
     }
 
+    /// Takes out tables and what is theirs: a migration tool's own, which no statement is about.
+    pub fn remove_tables(&mut self, tables: &[TableName]) {
+        for (name, schema) in &mut self.schemas {
+            let ours = |table: &str| {
+                tables
+                    .iter()
+                    .any(|own| own.schema == *name && own.table == table)
+            };
+            schema.tables.retain(|table, _| !ours(table));
+            schema.sequences.retain(|_, sequence| {
+                sequence
+                    .owner
+                    .as_ref()
+                    .is_none_or(|owner| !tables.contains(&owner.table))
+            });
+        }
+    }
+
     /// The server's major version: `16` of `16.4`, `17` of `17beta1`.
     pub fn major(&self) -> &str {
         let version = self.server_version.as_str();

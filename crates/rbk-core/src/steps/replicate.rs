@@ -10,7 +10,6 @@
 //! gave a column of the target another type, the source casts. Small tables come first: what is wrong with one shows soon.
 
 use super::Meaning;
-use super::sync_sequences::two_databases;
 use crate::catalog::{Catalog, ColumnName};
 use crate::check::{Checker, SchemaError};
 use crate::environment::{Migrations, TableName};
@@ -48,7 +47,7 @@ impl Replicate {
         span: Span,
         checker: &mut Checker<'_>,
     ) -> Option<Self> {
-        let databases = two_databases(from, to, checker);
+        let (source, target) = (checker.database(from), checker.database(to));
         match with.value.as_str() {
             "copy" => {}
             "dms" => {
@@ -65,7 +64,7 @@ impl Replicate {
             None => Some(WITHIN),
             Some(entry) => within(entry, checker),
         };
-        let (source, target) = databases?;
+        let (source, target) = (source?, target?);
         let own = checker.environment.migrations.as_ref().map(Migrations::own_tables).unwrap_or_default();
         // Nothing can be picked out of a catalog that isn't there; that was reported.
         checker.catalog(&source, from.span)?;

@@ -1,6 +1,7 @@
 //! A plan for the reviewer: every action in order with its exact parameters, holes and approvals in plain sight.
 
 mod parameters;
+mod schema;
 
 use super::colour::{Paint, printable};
 use parameters::parameters;
@@ -180,7 +181,7 @@ impl Sheet<'_> {
                 Preflight::ActiveDatabase { application } => {
                     format!("which database {application} uses; remembered for `on failure`")
                 }
-                Preflight::Catalog { .. } => unimplemented!("contract"),
+                Preflight::Catalog { database, scope } => schema::catalog_words(database, scope),
                 Preflight::Observe { statement, .. } | Preflight::Require { statement, .. } => {
                     printable(statement)
                 }
