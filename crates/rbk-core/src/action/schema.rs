@@ -79,6 +79,7 @@ impl Effect for ChangeSchema<'_> {
     fn call(&self) -> &'static str {
         match self.change {
             Change::RecreateSchema { .. } => "recreate schema",
+            Change::RestoreGrants { .. } => "restore grants",
             Change::DropIndexes { .. } => "drop indexes",
             Change::CreateIndexes { .. } => "create indexes",
             Change::AlterColumns { .. } => "alter columns",
@@ -173,6 +174,9 @@ impl Effect for ChangeSchema<'_> {
 fn doing(change: &Change) -> String {
     match change {
         Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
+        Change::RestoreGrants { schema } => {
+            format!("putting back the privileges in schema `{schema}`")
+        }
         Change::DropIndexes { indexes } => {
             format!("dropping {}", counted(indexes.len(), "index", "indexes"))
         }
@@ -203,6 +207,9 @@ fn done(change: &Change) -> String {
     match change {
         Change::RecreateSchema { schema } => {
             format!("schema `{schema}` is new and empty")
+        }
+        Change::RestoreGrants { schema } => {
+            format!("the privileges in schema `{schema}` are as they were")
         }
         Change::DropIndexes { indexes } => format!(
             "dropped, and how they were made is journaled: {}",

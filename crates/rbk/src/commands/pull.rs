@@ -14,7 +14,6 @@ use rbk_core::environment::{Environment, Lock, LockError, LockSource};
 use rbk_core::ids::DatabaseName;
 use rbk_core::ports::{PortErrorKind, World};
 use rbk_core::run::{self, Unread};
-use rbk_core::value::size_text;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -229,7 +228,7 @@ fn tell(screen: Screen, database: &DatabaseName, before: Option<&Catalog>, now: 
         printable(&now.server_version),
         if tables == 1 { "" } else { "s" },
         if indexes == 1 { "" } else { "es" },
-        size_text(now.bytes),
+        in_all(now.bytes),
     ));
     let listed = changes.as_deref().unwrap_or_default();
     for Difference {
@@ -316,4 +315,16 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
             // Nothing more can be done about a file that can't be taken away.
             let _ = std::fs::remove_file(&new);
         })
+}
+
+/// Bytes, about.
+fn in_all(bytes: u64) -> String {
+    let mut amount = bytes;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if amount < 10_000 {
+            return format!("{amount} {unit}");
+        }
+        amount = amount.div_ceil(1_000);
+    }
+    format!("{amount} TB")
 }
