@@ -10,8 +10,9 @@ use rbk_core::environment::{
     self, ENVIRONMENTS, Environment, LockSource, LookupError, PROJECT_FILE, Places,
 };
 use rbk_core::plan::Plan;
+use rbk_syntax::ast::Item;
 use rbk_syntax::{Diagnostic, MAX_TEXT, SourceId, Sources, Span, has_errors};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -113,7 +114,7 @@ fn parameters(file: &Path) -> Result<BTreeSet<String>, Failure> {
     Ok(items
         .into_iter()
         .filter_map(|item| match item {
-            Item::Param(param) => Some(param.name.text),
+            Item::Param(param) => Some(param.name.value),
             _ => None,
         })
         .collect())

@@ -335,7 +335,7 @@ fn actions(ran: &[Ran]) -> impl DoubleEndedIterator<Item = &Action> {
 fn before(file: &str) -> String {
     let quick = Path::new(file).with_file_name("quick-recovery.rbk");
     if quick.is_file() && quick != Path::new(file) {
-        shell_word(&quick.display().to_string()).into_owned()
+        shell_word(&quick.display().to_string())
     } else {
         "FIRST.rbk".to_owned()
     }
