@@ -35,6 +35,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         preflight: Vec::new(),
         actions: Vec::new(),
         path: StepPath::new(""),
+        ordinals: BTreeMap::new(),
         statement: String::new(),
         bindings: BTreeMap::new(),
     };
@@ -67,6 +68,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
             doc: program.doc.clone(),
             file: file.to_owned(),
             sha256: hex::encode(Sha256::digest(text.as_bytes())),
+            uses: program.uses.clone(),
         },
         environment: program.environment.clone(),
         parameters: program.parameters.clone(),
@@ -119,7 +121,10 @@ pub(crate) struct Lowering<'p> {
     active: &'p BTreeMap<ApplicationName, DatabaseName>,
     preflight: Vec<Preflight>,
     actions: Vec<PlannedAction>,
+    /// Of the step, and behind it the labels of the calls that the statement came through.
     path: StepPath,
+    /// How many actions there are of each path.
+    ordinals: BTreeMap<StepPath, usize>,
     statement: String,
     bindings: BTreeMap<String, Expr>,
 }
@@ -143,7 +148,9 @@ impl Lowering<'_> {
     }
 
     fn push(&mut self, risk: Risk, upper_bound: Option<u64>, summary: String, action: Action) {
-        let id = ActionId::new(format!("{}#{}", self.path, self.actions.len() + 1));
+        let ordinal = self.ordinals.entry(self.path.clone()).or_default();
+        *ordinal += 1;
+        let id = ActionId::new(format!("{}#{ordinal}", self.path));
         if let Action::Observe { name, expr, .. } = &action {
             self.bindings.insert(name.clone(), expr.clone());
         }
@@ -391,9 +398,17 @@ impl Lowering<'_> {
     }
 
     fn block(&mut self, path: StepPath, block: &Block) -> Vec<PlannedAction> {
-        self.path = path;
         for located in &block.statements {
-            self.statement.clone_from(&located.text);
+            match &located.via {
+                Some(via) => {
+                    self.path.clone_from(&via.path);
+                    self.statement = format!("{}: {}", via.text, located.text);
+                }
+                None => {
+                    self.path.clone_from(&path);
+                    self.statement.clone_from(&located.text);
+                }
+            }
             located.statement.lower(self);
         }
         let mut actions = std::mem::take(&mut self.actions);
