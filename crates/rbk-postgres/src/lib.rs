@@ -14,10 +14,12 @@
 
 mod bridge;
 mod catalog;
+mod change;
 mod checks;
 mod connect;
 mod error;
 mod freeze;
+mod holders;
 pub mod inspect;
 mod liquibase_tables;
 mod marker;

@@ -5,7 +5,10 @@
 //! first. So "it isn't there" is never said of a change that a session left behind is still about to commit.
 
 use crate::error::Failure;
+use crate::holders;
 use rbk_core::ports::{Marker, PortErrorKind};
+use std::time::Duration;
+use tokio::time::Instant;
 use tokio_postgres::{Client, GenericClient, Transaction};
 
 /// The tables' advisory lock: two runs that meet an untouched database make its schema one after the other.
@@ -14,8 +17,50 @@ const MAKING: i64 = 0x0072_626b_6d61_726b;
 /// Makes schema `rbk` and its table where they aren't there, committed. Nobody but their owner may use them.
 pub(crate) async fn ensure(client: &mut Client) -> Result<(), Failure> {
     if is_made(client).await? {
-        return Ok(());
+        return may_write(client).await;
     }
+    let role: String = client
+        .query_one("SELECT current_user::text", &[])
+        .await?
+        .try_get(0)?;
+    make(client).await.map_err(|failure| match failure.code() {
+        Some("42501") => Failure::Refused(
+            PortErrorKind::AccessDenied,
+            format!(
+                "rbk is `{role}` here and may not make schema `rbk`, in which it marks what it changes: grant it CREATE on the \
+                 database, or name another login in `admin_secret`"
+            ),
+        ),
+        _ => failure,
+    })
+}
+
+/// Asked first, so that a role without the right is told who could give it.
+async fn may_write(client: &Client) -> Result<(), Failure> {
+    let row = client
+        .query_opt(
+            "SELECT current_user::text, pg_get_userbyid(c.relowner)::text FROM pg_class c \
+             JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = 'rbk' AND c.relname = 'markers' \
+               AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') \
+                        AND has_table_privilege(c.oid, 'INSERT'))",
+            &[],
+        )
+        .await?;
+    let Some(row) = row else {
+        return Ok(());
+    };
+    let (role, owner): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    Err(Failure::Refused(
+        PortErrorKind::AccessDenied,
+        format!(
+            "rbk is `{role}` here, and may not read and write its own table rbk.markers, which belongs to `{owner}`: \
+             `GRANT {owner} TO {role}`, or name that role's login in `admin_secret`"
+        ),
+    ))
+}
+
+async fn make(client: &mut Client) -> Result<(), Failure> {
     let transaction = client.transaction().await?;
     transaction
         .execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING])
@@ -52,6 +97,7 @@ pub(crate) async fn is_there(client: &mut Client, marker: &Marker) -> Result<boo
     if !is_made(client).await? {
         return Ok(false);
     }
+    may_write(client).await?;
     let transaction = client.transaction().await?;
     hold(&transaction, marker).await?;
     written(&transaction, marker).await
@@ -117,7 +163,13 @@ async fn written(client: &impl GenericClient, marker: &Marker) -> Result<bool, F
     Ok(row.try_get(0)?)
 }
 
-/// Waits until no other session is at work on the same change, and keeps others out until the transaction ends.
+/// How long another session's work is waited for where `lock_timeout` says nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Time between two looks whether it has ended.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Waits until no other session is at work on the same change, and keeps others out until the transaction ends. Tried
+/// again and again instead of waited for, so that the transaction is still good for asking who it is.
 async fn hold(transaction: &Transaction<'_>, marker: &Marker) -> Result<(), Failure> {
     let name = format!(
         "rbk\u{1f}{}\u{1f}{}\u{1f}{}",
@@ -125,21 +177,33 @@ async fn hold(transaction: &Transaction<'_>, marker: &Marker) -> Result<(), Fail
         marker.action,
         marker.part.as_deref().unwrap_or_default()
     );
-    let held = transaction
-        .execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
-            &[&name],
-        )
-        .await
-        .map_err(Failure::from);
-    match held {
-        Ok(_) => Ok(()),
-        Err(failure) if failure.code() == Some("55P03") => Err(Failure::Refused(
-            PortErrorKind::InvalidState,
-            "an earlier session of this run is still at work on the same change: whether it is made is known once that \
-             session has ended"
-                .to_owned(),
-        )),
-        Err(failure) => Err(failure),
+    let begun = Instant::now();
+    loop {
+        let row = transaction
+            .query_one(
+                "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)), \
+                   (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout')",
+                &[&name],
+            )
+            .await?;
+        if row.try_get(0)? {
+            return Ok(());
+        }
+        let patience = match row.try_get::<_, i64>(1)?.unsigned_abs() {
+            0 => PATIENCE,
+            milliseconds => Duration::from_millis(milliseconds),
+        };
+        if begun.elapsed() >= patience {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
     }
+    let who = holders::of_advisory_lock(transaction, &name).await?;
+    Err(Failure::Refused(
+        PortErrorKind::InvalidState,
+        format!(
+            "an earlier session of this run is still at work on the same change, and whether it is made is known once that \
+             session has ended: {who}"
+        ),
+    ))
 }

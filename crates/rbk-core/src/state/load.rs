@@ -11,8 +11,8 @@ use crate::plan::TablePair;
 use rbk_syntax::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Kinds of indexes that cost little for each row that is added.
-const CHEAP: [&str; 3] = ["btree", "hash", "brin"];
+/// Kinds of indexes into which each row is inserted by a search of its own.
+const SLOW: [&str; 2] = ["hnsw", "ivfflat"];
 
 /// An application that uses a database, or may.
 pub(super) struct User {
@@ -64,7 +64,7 @@ impl Flow<'_> {
         for (schema, tables) in &schemas {
             self.demand_tables(to, schema, span);
             self.demand_room(to, schema, tables, span);
-            self.demand_cheap_indexes(to, schema, tables, span);
+            self.demand_no_slow_indexes(to, schema, tables, span);
         }
         self.demand_still(from, to, span);
         if let Some(migrated) = self.database(to).migrated {
@@ -165,8 +165,8 @@ impl Flow<'_> {
         }
     }
 
-    /// Some kinds of indexes cost so much for each row that it is quicker to build them behind the load.
-    fn demand_cheap_indexes(
+    /// Some kinds of indexes cost so much for each row that it is quicker to build them after the load.
+    fn demand_no_slow_indexes(
         &mut self,
         to: &DatabaseName,
         schema: &str,
@@ -185,9 +185,9 @@ impl Flow<'_> {
             };
             for column in &table.columns {
                 for (index, facts) in standing_on(table, &column.name) {
-                    let dear = !CHEAP.contains(&facts.method.as_str());
+                    let slow = SLOW.contains(&facts.method.as_str());
                     let dropped = state.indexes.contains_key(index);
-                    if dear && !dropped && !indexes.contains(index) {
+                    if slow && !dropped && !indexes.contains(index) {
                         indexes.push(index.clone());
                         columns.push(ColumnName {
                             table: (*name).clone(),
@@ -395,6 +395,8 @@ impl Flow<'_> {
         not: NotCarried,
         span: Span,
     ) {
+        // Said here already.
+        self.told.insert(("matched", not.loaded));
         self.schema_error(SchemaError::NotCarried {
             span,
             from: from.clone(),

@@ -7,10 +7,12 @@
 
 mod bridge;
 mod catalog;
+mod change;
 mod checks;
 mod errors;
 mod freeze;
 mod inspect;
+mod liquibase_tables;
 mod login;
 mod query;
 mod roles;

@@ -6,6 +6,7 @@ use crate::exit::Failure;
 use rbk_core::environment::{Active, Application, Database, Environment, TableName};
 use rbk_core::ids::DatabaseName;
 use rbk_postgres::inspect::{self, TableDigest};
+use rbk_sandbox::tokio_postgres::Client;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -54,14 +55,14 @@ pub fn compare(saved: &[TableDigest], found: &[TableDigest]) -> Vec<ComparedTabl
         .collect()
 }
 
-/// Digests every table of a database of the sandbox.
-pub async fn digest(stage: &Stage, database: &Database) -> Result<Vec<TableDigest>, Failure> {
-    let mut superuser = stage
-        .sandbox
-        .superuser(database.instance.as_str(), &database.database)
-        .await
-        .map_err(sandbox_failed)?;
-    Ok(inspect::digest_tables(&mut superuser).await?)
+/// Digests every table of a database but those.
+pub async fn digest(
+    superuser: &mut Client,
+    but: &[TableName],
+) -> Result<Vec<TableDigest>, Failure> {
+    let mut digests = inspect::digest_tables(superuser).await?;
+    digests.retain(|digest| !but.contains(&digest.name));
+    Ok(digests)
 }
 
 /// The database that an application uses now, found as the application itself would: through its secrets, not
