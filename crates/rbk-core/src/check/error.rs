@@ -63,6 +63,12 @@ pub const CODES: &[(Code, &str)] = &[
         "a statement on schema objects without a lock file",
     ),
     (
+        Code("RBK1030"),
+        "a command that the environment doesn't declare",
+    ),
+    (Code("RBK1031"), "a command's arguments"),
+    (Code("RBK1032"), "what can't be compared"),
+    (
         Code("RBK1040"),
         "a path that isn't what stands here: a schema, table, column or index",
     ),
@@ -239,6 +245,41 @@ pub(crate) enum CheckError {
     EmptyReason { span: Span },
     #[error("a runbook has one `on failure`")]
     SecondOnFailure { span: Span, first: Span },
+    #[error("environment `{environment}` declares no command `{name}`")]
+    UnknownCommand {
+        span: Span,
+        name: String,
+        candidates: Vec<String>,
+        environment: String,
+    },
+    #[error("command `{command}` has no argument `{name}`")]
+    UnknownArgument {
+        span: Span,
+        command: String,
+        name: String,
+        candidates: Vec<String>,
+    },
+    #[error("argument `{name}` is one value of type {ty}")]
+    ArgumentNoValue { span: Span, name: String, ty: Type },
+    #[error("command `{command}` isn't given all that it needs")]
+    ArgumentsMissing {
+        span: Span,
+        command: String,
+        missing: Vec<(String, Type)>,
+        declared: Option<Span>,
+    },
+    #[error("`{path}` is compared with itself")]
+    MatchesItself { span: Span, path: String },
+    #[error("`{left}` and `{right}` can't be compared")]
+    NotComparable {
+        span: Span,
+        left: String,
+        right: String,
+    },
+    #[error("`{path}` holds no rows of its own")]
+    NotRows { span: Span, path: String },
+    #[error("`{path}` has no tables to compare")]
+    NothingToCompare { span: Span, path: String },
     #[error("{word} `{name}` is never used")]
     Unused {
         span: Span,
@@ -298,10 +339,11 @@ impl From<CheckError> for Diagnostic {
                 }
             }
             E::UnknownFunction { span, name, candidates } => suggest(make("RBK1007", span, "not a function".to_owned()), span, &name, &candidates, || {
-                "the functions are `age(snapshot or time)`, `count(database.schema.table)` and `query(database, \"…\") as TYPE`".to_owned()
+                "the functions are `age(snapshot or time)`, `count(database.schema.table)`, `size(database or table)` and `query(database, \"…\") as TYPE`".to_owned()
             }),
             E::Arguments { span, function, .. } => make("RBK1007", span, "wrong arguments".to_owned()).help(match function.as_str() {
                 "count" => "write `count(database.schema.table)`",
+                "size" => "write `size(database)` or `size(database.schema.table)`",
                 _ => "write `age(snapshot)` or `age(time)`",
             }),
             E::NoValue { span, name, ty } => make("RBK1008", span, "has no default, and none was given".to_owned())
@@ -355,6 +397,40 @@ impl From<CheckError> for Diagnostic {
             }
             E::EmptyReason { span } => make("RBK1016", span, "empty".to_owned()).help("say why, for whoever reads the report"),
             E::SecondOnFailure { span, first } => make("RBK1017", span, "the second".to_owned()).relate(first, "the first").help("put both into one block"),
+            E::UnknownCommand { span, name, candidates, environment } => {
+                suggest(make("RBK1030", span, "not declared".to_owned()), span, &name, &candidates, || {
+                    if candidates.is_empty() {
+                        format!("declare it in the file of `{environment}`: `[commands.{name}]` with `program = [\"…\"]`")
+                    } else {
+                        format!("its commands are {}; others are declared as `[commands.NAME]`", list(&candidates))
+                    }
+                })
+            }
+            E::UnknownArgument { span, name, candidates, command } => {
+                suggest(make("RBK1031", span, "not one of its arguments".to_owned()), span, &name, &candidates, || {
+                    if candidates.is_empty() {
+                        format!("it has none; they are declared in `[commands.{command}]`")
+                    } else {
+                        format!("its arguments are {}", list(&candidates))
+                    }
+                })
+            }
+            E::ArgumentNoValue { span, name, ty } => make("RBK1031", span, "more than one".to_owned())
+                .help(format!("write one value, for instance `{name}: {}`", entry_example(ty))),
+            E::ArgumentsMissing { span, missing, declared, .. } => {
+                let lines: Vec<String> = missing.iter().map(|(name, ty)| format!("{name}: {}", entry_example(*ty))).collect();
+                let names: Vec<String> = missing.into_iter().map(|(name, ty)| format!("`{name}` ({ty})")).collect();
+                relate(make("RBK1031", span, format!("without {}", names.join(" and "))), declared, "declared here")
+                    .help(format!("give it what is missing: `{{ {} }}`", lines.join(", ")))
+            }
+            E::MatchesItself { span, .. } => make("RBK1032", span, "is equal whatever is in it".to_owned())
+                .help("name the same schema or table of two databases"),
+            E::NotComparable { span, .. } => make("RBK1032", span, "not two of a kind".to_owned())
+                .help("compare two schemas, `source.public matches target.public`, or two tables, `source.public.documents matches target.public.documents`"),
+            E::NotRows { span, .. } => make("RBK1032", span, "a view".to_owned())
+                .help("compare the tables that it reads"),
+            E::NothingToCompare { span, .. } => make("RBK1032", span, "without tables in the lock file".to_owned())
+                .help("an assertion that can't fail proves nothing: name a schema with tables"),
             E::Unused { span, name, word } => {
                 let mut diagnostic = make("RBK1018", span, "never used".to_owned()).help(format!("remove {word} `{name}`, or use it"));
                 diagnostic.severity = Severity::Warning;
@@ -423,6 +499,16 @@ pub(super) fn list(names: &[String]) -> String {
     let mut names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.sort();
     names.join(", ")
+}
+
+/// A value as an option gives it.
+fn entry_example(ty: Type) -> &'static str {
+    match ty {
+        Type::Text => "\"…\"",
+        Type::Database => "original",
+        Type::Duration | Type::Time | Type::Size | Type::Integer | Type::Boolean => example(ty),
+        _ => "…",
+    }
 }
 
 fn example(ty: Type) -> &'static str {

@@ -70,6 +70,7 @@ statements! {
     validate_constraints::ValidateConstraints,
     analyze::Analyze,
     sql::Sql,
+    run_command::RunCommand,
 }
 
 impl Statement {
@@ -160,6 +161,9 @@ impl Statement {
                 ValidateConstraints::check(of, checker).map(Statement::ValidateConstraints)
             }
             K::Analyze { database } => Analyze::check(database, checker).map(Statement::Analyze),
+            K::RunCommand { command, options } => {
+                RunCommand::check(command, options, checker).map(Statement::RunCommand)
+            }
             K::Sql { database, sql } => Sql::check(database, sql, checker).map(Statement::Sql),
             _ => {
                 checker.unreadable();
