@@ -12,15 +12,22 @@
 //! - Statements that rbk writes itself see `pg_catalog` only, so that nothing in a schema can stand in for what they name.
 
 mod checks;
+mod compare;
 mod connect;
+mod copy;
 mod error;
+mod foreign_keys;
 mod freeze;
 pub mod inspect;
+mod marker;
 mod others;
 mod query;
+mod relations;
+mod sequences;
 mod session;
 mod tls;
 mod tunnel;
+mod worker;
 
 pub use connect::{APPLICATION_NAME, Connector, Limits};
 pub use error::SetupError;

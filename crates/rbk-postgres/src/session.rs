@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, Transaction};
 
 /// How much longer than the server's own deadline an answer is waited for.
-const GRACE: Duration = Duration::from_secs(15);
+pub(crate) const GRACE: Duration = Duration::from_secs(15);
 
 /// What ended a connection, once it has.
 pub(crate) type Ended = Arc<OnceLock<tokio_postgres::Error>>;
@@ -95,13 +95,17 @@ impl PgSession {
         }
     }
 
-    /// Where the session has ended, the reason is what ended it.
     fn explain(&self, failure: Failure, doing: &Doing) -> PortError {
-        let closed = matches!(&failure, Failure::Postgres(error) if error.is_closed());
-        match self.ended.get() {
-            Some(reason) if closed => explain(reason, doing),
-            _ => failure.while_doing(doing),
-        }
+        explain_with(failure, &self.ended, doing)
+    }
+}
+
+/// Where the session has ended, the reason is what ended it.
+pub(crate) fn explain_with(failure: Failure, ended: &Ended, doing: &Doing) -> PortError {
+    let closed = matches!(&failure, Failure::Postgres(error) if error.is_closed());
+    match ended.get() {
+        Some(reason) if closed => explain(reason, doing),
+        _ => failure.while_doing(doing),
     }
 }
 

@@ -6,11 +6,15 @@
 )]
 
 mod checks;
+mod compare;
+mod copy;
 mod errors;
+mod foreign_keys;
 mod freeze;
 mod inspect;
 mod login;
 mod query;
 mod roles;
+mod sequences;
 mod server;
 mod tunnel;

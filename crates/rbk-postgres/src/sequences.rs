@@ -1,0 +1,1 @@
+//! How sequences stand, and how they are set.
