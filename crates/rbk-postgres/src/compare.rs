@@ -128,7 +128,7 @@ impl<'a> Side<'a> {
             let row = client
                 .query_one(
                     "SELECT pg_export_snapshot(), \
-                       getdatabaseencoding() || ' ' || hashtextextended('Grüße, 世界' COLLATE \"C\", 7046029254386353131)",
+                       getdatabaseencoding() || ' ' || hashtextextended('as long as it has to be' COLLATE \"C\", 7046029254386353131)",
                     &[],
                 )
                 .await?;

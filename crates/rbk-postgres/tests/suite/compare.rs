@@ -306,7 +306,7 @@ async fn hostile_names_and_texts_are_just_names_and_texts() {
     assert_eq!(found[0].left.as_ref().unwrap().rows, 3);
 }
 
-/// Large enough to be cut into several pieces, on the left by what it has itself, on the right by what is stored apart.
+/// Large enough to be cut into several pieces, each side differently: the right one's text is compressed.
 #[tokio::test]
 async fn one_row_in_a_large_table_is_found() {
     let rows = "INSERT INTO public.t SELECT g, repeat(md5(g::text), 400), 'y' FROM generate_series(1, 12000) g";
@@ -314,9 +314,10 @@ async fn one_row_in_a_large_table_is_found() {
     let inline = "ALTER TABLE public.t ALTER a SET STORAGE EXTERNAL";
     let pair = Pair::start(
         &format!("{create}; {inline}; {rows}; DELETE FROM public.t WHERE id % 10 = 0"),
-        &format!("{create}; ALTER TABLE public.t ALTER a SET STORAGE EXTERNAL; {rows}; DELETE FROM public.t WHERE id % 10 = 0; VACUUM public.t"),
+        &format!("{create}; {rows}; DELETE FROM public.t WHERE id % 10 = 0"),
     )
     .await;
+    pair.right.sql("VACUUM FULL public.t").await;
     let pairs = [TablePair {
         left: table("public.t"),
         right: table("public.t"),
@@ -333,7 +334,7 @@ async fn one_row_in_a_large_table_is_found() {
     let (seen, done, total) = told.last().unwrap();
     assert_eq!(seen, "comparing public.t");
     assert_eq!(done, total);
-    assert!(*total > 250_000_000, "{total}");
+    assert!(*total > 130_000_000, "{total}");
     assert!(told.is_sorted_by_key(|(_, done, _)| *done));
 
     pair.right
