@@ -11,6 +11,7 @@
 //! - No error text, at any level, holds a password or a connection string.
 //! - Statements that rbk writes itself see `pg_catalog` only, so that nothing in a schema can stand in for what they name.
 
+mod catalog;
 mod checks;
 mod compare;
 mod connect;
@@ -19,6 +20,7 @@ mod error;
 mod foreign_keys;
 mod freeze;
 pub mod inspect;
+mod liquibase_tables;
 mod marker;
 mod others;
 mod query;

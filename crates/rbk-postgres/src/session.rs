@@ -4,15 +4,17 @@ use crate::connect::Limits;
 use crate::error::{Doing, Effect, Failure, explain};
 use crate::freeze::FreezeTimes;
 use crate::others::{Other, others};
-use crate::{checks, freeze, query};
+use crate::{catalog, checks, freeze, liquibase_tables, marker, query};
 use async_trait::async_trait;
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use postgres_protocol::password::scram_sha_256;
+use rbk_core::catalog::Catalog;
 use rbk_core::environment::{Checks, TableName};
 use rbk_core::ids::RoleName;
-use rbk_core::plan::Freeze;
+use rbk_core::plan::{Freeze, IndexFacts};
 use rbk_core::ports::{
-    CheckFinding, FreezeState, Login, PortError, PortErrorKind, Sent, Session, SessionFacts,
+    ChangeSets, CheckFinding, FreezeState, Login, Marker, MigrationLock, PortError, PortErrorKind,
+    Sent, Session, SessionFacts,
 };
 use rbk_core::value::{Type, Value};
 use secrecy::{ExposeSecret, SecretString};
@@ -240,6 +242,90 @@ impl Session for PgSession {
         };
         self.finish(self.changing("thawing writes"), self.limits.statement, work)
             .await
+    }
+
+    async fn catalog(&self) -> Result<Catalog, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            catalog::read(&mut client).await
+        };
+        let doing = self.reading("reading the catalog");
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn dependents(&self, schemas: &[String]) -> Result<Vec<String>, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            catalog::dependents(&mut client, schemas).await
+        };
+        let doing = self.reading("looking what depends on schemas");
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn indexes(&self, indexes: &[IndexFacts]) -> Result<Vec<Option<String>>, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            catalog::indexes(&mut client, indexes).await
+        };
+        let doing = self.reading("looking at indexes");
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn size(&self, table: Option<&TableName>) -> Result<u64, PortError> {
+        let doing = self.reading(match table {
+            Some(table) => format!("measuring `{table}`"),
+            None => "measuring the database".to_owned(),
+        });
+        let work = async {
+            let mut client = self.client.lock().await;
+            catalog::size(&mut client, table).await?.ok_or_else(|| {
+                Failure::Refused(PortErrorKind::NotFound, "there is no such table".to_owned())
+            })
+        };
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn has_marker(&self, marker: &Marker) -> Result<bool, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            marker::is_there(&mut client, marker).await
+        };
+        let doing = self.reading(format_args!(
+            "looking for the marker of `{}`",
+            marker.action
+        ));
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn migration_lock(&self, schema: &str) -> Result<Option<MigrationLock>, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            liquibase_tables::lock(&mut client, schema).await
+        };
+        let doing = self.reading("looking at Liquibase's lock");
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn release_migration_lock(
+        &self,
+        schema: &str,
+        lock: &MigrationLock,
+    ) -> Result<(), PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            liquibase_tables::release(&mut client, schema, lock).await
+        };
+        let doing = self.changing("releasing Liquibase's lock");
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn change_sets(&self, schema: &str) -> Result<ChangeSets, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            liquibase_tables::change_sets(&mut client, schema).await
+        };
+        let doing = self.reading("reading which change sets were applied");
+        self.finish(doing, self.limits.statement, work).await
     }
 }
 

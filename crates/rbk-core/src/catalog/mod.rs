@@ -43,7 +43,7 @@ pub struct Extension {
 }
 
 /// What each role may do: the role (`PUBLIC` for everybody) and its privileges (`SELECT`; with `*` behind it where it may
-/// grant it on).
+/// grant it on; `UPDATE (title)` where it is of a column).
 pub type Grants = BTreeMap<String, BTreeSet<String>>;
 
 /// A schema. What belongs to an extension isn't listed.
@@ -116,10 +116,11 @@ pub struct Table {
     /// All of them by name, also those that stand behind a constraint.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub indexes: BTreeMap<String, Index>,
-    /// By name: `pg_get_triggerdef`. Without those that stand behind a foreign key.
+    /// By name: `pg_get_triggerdef`, and a comment behind it where it doesn't fire as usual (`/* disabled */`). Without
+    /// those that stand behind a foreign key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub triggers: BTreeMap<String, String>,
-    /// Row-level security policies by name, and whether it is on.
+    /// Row-level security policies by name; whether it is on stands under `(row level security)` (`ENABLED`, `FORCED`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub policies: BTreeMap<String, String>,
     /// Without its owner's.
@@ -232,7 +233,8 @@ pub struct References {
 /// An index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Index {
-    /// The whole statement. Source: `pg_get_indexdef`.
+    /// The whole statement. Source: `pg_get_indexdef`; of a partitioned index without its `ONLY`, so that running it makes
+    /// the parts, too.
     pub definition: String,
     /// The table's columns that it reads: as keys, in expressions, in its predicate, included.
     pub columns: Vec<String>,
