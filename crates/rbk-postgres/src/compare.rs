@@ -176,35 +176,33 @@ impl<'a> Side<'a> {
         self.pieces.sort_by_key(|piece| piece.bytes);
         let sessions = self.pieces.len().clamp(1, SESSIONS);
         let others = (1..sessions).map(|_| self.join(connector));
-        let others: Vec<Worker> = try_join_all(others)
-            .await?
-            .into_iter()
-            .flatten()
-            .collect();
+        let others: Vec<Worker> = try_join_all(others).await?.into_iter().flatten().collect();
 
         let limit = connector.limits().statement;
         let left = Mutex::new(std::mem::take(&mut self.pieces));
         let sums = Mutex::new(std::mem::take(&mut self.sums));
-        let workers = std::iter::once(&self.worker).chain(&others).map(async |worker| {
-            loop {
-                let next = left.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                let Some(piece) = next else {
-                    return Ok::<_, PortError>(());
-                };
-                let (Some(table), Some(columns)) =
-                    (self.tables.get(piece.table), columns.get(piece.table))
-                else {
-                    continue;
-                };
-                let read = read(worker, &piece, table, columns, limit).await?;
-                let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(Some(sums)) = sums.get_mut(piece.table) {
-                    sums.add(read);
+        let workers = std::iter::once(&self.worker)
+            .chain(&others)
+            .map(async |worker| {
+                loop {
+                    let next = left.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                    let Some(piece) = next else {
+                        return Ok::<_, PortError>(());
+                    };
+                    let (Some(table), Some(columns)) =
+                        (self.tables.get(piece.table), columns.get(piece.table))
+                    else {
+                        continue;
+                    };
+                    let read = read(worker, &piece, table, columns, limit).await?;
+                    let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let Some(Some(sums)) = sums.get_mut(piece.table) {
+                        sums.add(read);
+                    }
+                    drop(sums);
+                    meter.read(table, piece.bytes);
                 }
-                drop(sums);
-                meter.read(table, piece.bytes);
-            }
-        });
+            });
         try_join_all(workers).await?;
         others.into_iter().for_each(Worker::leave);
         Ok(sums.into_inner().unwrap_or_else(PoisonError::into_inner))

@@ -21,8 +21,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
-use tokio_postgres::{Client, Config};
 use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config};
 
 /// The `application_name` of rbk's sessions; sessions of this name are never counted and never ended.
 pub const APPLICATION_NAME: &str = "rbk";

@@ -69,7 +69,10 @@ pub(crate) async fn parts(client: &Client, marker: &Marker) -> Result<BTreeSet<S
             &[&marker.run.as_str(), &marker.action.as_str()],
         )
         .await?;
-    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<_, _>>()?)
 }
 
 /// Whether a transaction has to make its change, or finds it made.

@@ -4,17 +4,17 @@ use crate::connect::Limits;
 use crate::error::{Doing, Effect, Failure, explain};
 use crate::freeze::FreezeTimes;
 use crate::others::{Other, others};
-use crate::{catalog, checks, freeze, liquibase_tables, marker, query};
+use crate::{catalog, checks, foreign_keys, freeze, liquibase_tables, marker, query, sequences};
 use async_trait::async_trait;
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use postgres_protocol::password::scram_sha_256;
 use rbk_core::catalog::Catalog;
 use rbk_core::environment::{Checks, TableName};
 use rbk_core::ids::RoleName;
-use rbk_core::plan::{Freeze, IndexFacts};
+use rbk_core::plan::{ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts};
 use rbk_core::ports::{
-    ChangeSets, CheckFinding, FreezeState, Login, Marker, MigrationLock, PortError, PortErrorKind,
-    Sent, Session, SessionFacts,
+    ChangeSets, CheckFinding, FreezeState, Login, Marker, MigrationLock, Orphans, PortError,
+    PortErrorKind, Sent, SequenceState, Session, SessionFacts,
 };
 use rbk_core::value::{Type, Value};
 use secrecy::{ExposeSecret, SecretString};
@@ -268,6 +268,41 @@ impl Session for PgSession {
             catalog::indexes(&mut client, indexes).await
         };
         let doing = self.reading("looking at indexes");
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn orphans(&self, key: &ForeignKeyFacts) -> Result<Orphans, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            foreign_keys::orphans(&mut client, key).await
+        };
+        let doing = self.reading(format_args!(
+            "looking for rows of `{}` that break `{}`",
+            key.table, key.name
+        ));
+        // It is looked twice where there are some.
+        let limit = self.limits.statement.saturating_mul(2);
+        self.finish(doing, limit, work).await
+    }
+
+    async fn sequences(
+        &self,
+        sequences: &[SequenceFacts],
+    ) -> Result<Vec<SequenceState>, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            sequences::states(&mut client, sequences).await
+        };
+        let doing = self.reading("looking how sequences stand");
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn set_sequences(&self, next: &[(SequenceFacts, i64)]) -> Result<(), PortError> {
+        let work = async {
+            let client = self.client.lock().await;
+            sequences::set(&client, next).await
+        };
+        let doing = self.changing(format_args!("setting {} sequences", next.len()));
         self.finish(doing, self.limits.statement, work).await
     }
 

@@ -164,7 +164,10 @@ fn explain(mut error: PortError, row: Option<String>) -> PortError {
 /// ``row 3, column `embedding` ``, of `COPY embeddings, line 3, column embedding`; the lines are those of the `COPY` that
 /// failed, and rows had come before it.
 fn row(context: &str, before: u64) -> Option<String> {
-    let line = context.lines().rev().find(|line| line.starts_with("COPY "))?;
+    let line = context
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("COPY "))?;
     let (number, after) = line.match_indices(", line ").find_map(|(place, text)| {
         let after = line.get(place + text.len()..)?;
         let digits = after.bytes().take_while(u8::is_ascii_digit).count();
@@ -190,8 +193,14 @@ mod tests {
     fn the_row_is_found_in_what_the_server_says() {
         for (context, expected) in [
             ("COPY t, line 3", Some("row 103 of the copy")),
-            ("COPY t, line 3, column v", Some("row 103 of the copy, column `v`")),
-            ("COPY t, line 3, column v: \"a: b\"", Some("row 103 of the copy, column `v`")),
+            (
+                "COPY t, line 3, column v",
+                Some("row 103 of the copy, column `v`"),
+            ),
+            (
+                "COPY t, line 3, column v: \"a: b\"",
+                Some("row 103 of the copy, column `v`"),
+            ),
             ("COPY a, line b, line 4", Some("row 104 of the copy")),
             (
                 "PL/pgSQL function f() line 2 at RAISE\nCOPY t, line 1",

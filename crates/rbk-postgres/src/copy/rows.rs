@@ -234,7 +234,10 @@ mod tests {
             }
             rows.finish().unwrap();
             assert_eq!((header, count), (19, 3), "in pieces of {size}");
-            assert!(ends.iter().all(|end| [32, 46, 48].contains(end)), "{ends:?}");
+            assert!(
+                ends.iter().all(|end| [32, 46, 48].contains(end)),
+                "{ends:?}"
+            );
             assert_eq!(ends.last(), Some(&48));
         }
     }
@@ -247,7 +250,10 @@ mod tests {
         data.extend(TRAILER);
         for size in 1..=data.len() {
             let mut rows = Rows::new(Format::Binary);
-            let seen: Vec<Seen> = data.chunks(size).map(|piece| rows.read(piece).unwrap()).collect();
+            let seen: Vec<Seen> = data
+                .chunks(size)
+                .map(|piece| rows.read(piece).unwrap())
+                .collect();
             rows.finish().unwrap();
             assert_eq!(seen.iter().map(|seen| seen.header).sum::<usize>(), 22);
             assert_eq!(seen.iter().map(|seen| seen.rows).sum::<u64>(), 1);

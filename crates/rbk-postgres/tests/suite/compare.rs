@@ -270,7 +270,13 @@ async fn a_missing_table_or_column_is_a_finding() {
         .await;
     let there: Vec<(bool, bool, bool)> = found
         .iter()
-        .map(|finding| (finding.left.is_some(), finding.right.is_some(), finding.is_equal()))
+        .map(|finding| {
+            (
+                finding.left.is_some(),
+                finding.right.is_some(),
+                finding.is_equal(),
+            )
+        })
         .collect();
     assert_eq!(
         there,
@@ -326,7 +332,10 @@ async fn one_row_in_a_large_table_is_found() {
     let told = Told::default();
     let connector = pair.left.connector();
     let (left, right) = (pair.left.login(), pair.right.login());
-    let found = connector.compare(&left, &right, &pairs, &told).await.unwrap();
+    let found = connector
+        .compare(&left, &right, &pairs, &told)
+        .await
+        .unwrap();
     assert!(found[0].is_equal(), "{found:?}");
     assert_eq!(found[0].left.as_ref().unwrap().rows, 10_800);
     let told = told.all();
@@ -349,7 +358,11 @@ async fn what_is_written_meanwhile_is_not_seen_by_halves() {
     let tables: Vec<String> = (0..12).map(|n| format!("public.t{n}")).collect();
     let create: String = tables
         .iter()
-        .map(|name| format!("CREATE TABLE {name} (id int); INSERT INTO {name} SELECT generate_series(1, 2000); "))
+        .map(|name| {
+            format!(
+                "CREATE TABLE {name} (id int); INSERT INTO {name} SELECT generate_series(1, 2000); "
+            )
+        })
         .collect();
     let pair = Pair::start(&create, &create).await;
     // Writes into all tables as soon as the first is done: those that are read later would hold more rows.
@@ -389,7 +402,10 @@ async fn what_is_written_meanwhile_is_not_seen_by_halves() {
     let found = tokio::spawn(async move {
         let (left, right) = (pair.left.login(), pair.right.login());
         let connector = pair.left.connector();
-        let found = connector.compare(&left, &right, &pairs, &writes).await.unwrap();
+        let found = connector
+            .compare(&left, &right, &pairs, &writes)
+            .await
+            .unwrap();
         assert!(writes.written.into_inner());
         found
     })
