@@ -247,8 +247,8 @@ pub struct References {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
-    /// The whole statement. Source: `pg_get_indexdef`; of a partitioned index without its `ONLY`, so that running it makes
-    /// the parts, too.
+    /// The whole statement. Source: `pg_get_indexdef`. Of a partitioned index it says `ON ONLY`: run, it makes an index
+    /// without its parts, which are then attached.
     pub definition: String,
     /// The table's columns that it reads: as keys, in expressions, in its predicate, included.
     pub columns: Vec<String>,

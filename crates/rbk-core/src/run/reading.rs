@@ -65,6 +65,7 @@ fn without_actions(environment: &Environment) -> Plan {
             doc: None,
             file: String::new(),
             sha256: String::new(),
+            uses: Vec::new(),
         },
         environment: environment.clone(),
         parameters: Vec::new(),

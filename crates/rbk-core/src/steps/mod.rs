@@ -161,10 +161,11 @@ impl Statement {
                 ValidateConstraints::check(of, checker).map(Statement::ValidateConstraints)
             }
             K::Analyze { database } => Analyze::check(database, checker).map(Statement::Analyze),
-            K::RunCommand { command, options } => {
-                RunCommand::check(command, options, checker).map(Statement::RunCommand)
-            }
             K::Sql { database, sql } => Sql::check(database, sql, checker).map(Statement::Sql),
+            K::RunCommand { command, options } => {
+                RunCommand::check(command, options, statement.span, checker)
+                    .map(Statement::RunCommand)
+            }
             _ => {
                 checker.unreadable();
                 None

@@ -1,107 +1,71 @@
 //! `run COMMAND { … }`: a command that the environment declares, with typed arguments.
+//!
+//! What it does nobody checks. Secrets reach it through its environment; the runbook names none.
 
 use super::Meaning;
-use crate::check::{CheckError, Checker, Typed};
+use crate::check::{Checker, SchemaError, Typed};
 use crate::environment::Command;
 use crate::lower::Lowering;
-use crate::plan::{Action, Expr, Risk};
+use crate::plan::{Action, Risk};
 use crate::state::Flow;
-use crate::value::Type;
 use rbk_syntax::{Span, ast};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 #[derive(Debug, Clone)]
 pub(crate) struct RunCommand {
-    name: String,
+    command: String,
     declared: Command,
     arguments: BTreeMap<String, Typed>,
 }
 
 impl RunCommand {
-    pub(super) fn check(
-        command: &ast::Name,
-        options: &[ast::Entry],
-        checker: &mut Checker<'_>,
-    ) -> Option<Self> {
-        let commands = &checker.environment.commands;
-        let Some(declared) = commands.get(&command.value).cloned() else {
-            let candidates = commands.keys().cloned().collect();
-            checker.report(CheckError::UnknownCommand {
+    pub(super) fn check(command: &ast::Name, options: &[ast::Entry], span: Span, checker: &mut Checker<'_>) -> Option<Self> {
+        let name = &command.value;
+        let Some(declared) = checker.environment.commands.get(name).cloned() else {
+            checker.report(SchemaError::UnknownCommand {
                 span: command.span,
-                name: command.value.clone(),
-                candidates,
+                name: name.clone(),
                 environment: checker.environment.name.clone(),
+                candidates: checker.environment.commands.keys().cloned().collect(),
             });
             return None;
         };
-        let arguments = arguments(command, &declared, options, checker)?;
-        Some(Self {
-            name: command.value.clone(),
-            declared,
-            arguments,
-        })
-    }
-}
-
-/// What the command is given: each argument, of its type, and none that it doesn't have. That none is said twice has been
-/// seen to when the block was read.
-fn arguments(
-    command: &ast::Name,
-    declared: &Command,
-    options: &[ast::Entry],
-    checker: &mut Checker<'_>,
-) -> Option<BTreeMap<String, Typed>> {
-    let mut given: BTreeSet<&str> = BTreeSet::new();
-    let mut values = BTreeMap::new();
-    let mut good = true;
-    for entry in options {
-        let name = entry.name.value.as_str();
-        let Some(ty) = declared.arguments.get(name) else {
-            checker.report(CheckError::UnknownArgument {
-                span: entry.name.span,
-                command: command.value.clone(),
-                name: name.to_owned(),
-                candidates: declared.arguments.keys().cloned().collect(),
-            });
-            good = false;
-            continue;
-        };
-        given.insert(name);
-        match value(entry, *ty, checker) {
-            Some(value) => {
-                values.insert(name.to_owned(), value);
-            }
-            None => good = false,
+        let mut arguments = BTreeMap::new();
+        let mut complete = true;
+        for entry in options {
+            let value = argument(name, &declared, entry, checker);
+            complete &= value.is_some();
+            arguments.extend(value.map(|value| (entry.name.value.clone(), value)));
         }
+        for (argument, ty) in &declared.arguments {
+            if !options.iter().any(|entry| entry.name.value == *argument) {
+                checker.report(SchemaError::NoArgument { span, command: name.clone(), name: argument.clone(), ty: *ty });
+                complete = false;
+            }
+        }
+        complete.then(|| Self { command: name.clone(), declared, arguments })
     }
-    let missing: Vec<(String, Type)> = declared
-        .arguments
-        .iter()
-        .filter(|(name, _)| !given.contains(name.as_str()))
-        .map(|(name, ty)| (name.clone(), *ty))
-        .collect();
-    if !missing.is_empty() {
-        checker.report(CheckError::ArgumentsMissing {
-            span: command.span,
-            command: command.value.clone(),
-            missing,
-            declared: checker
-                .places
-                .key(&format!("commands.{}.arguments", command.value)),
-        });
-        good = false;
-    }
-    good.then_some(values)
 }
 
-fn value(entry: &ast::Entry, ty: Type, checker: &mut Checker<'_>) -> Option<Typed> {
+/// One argument, of the type that the environment says.
+fn argument(command: &str, declared: &Command, entry: &ast::Entry, checker: &mut Checker<'_>) -> Option<Typed> {
+    let Some(ty) = declared.arguments.get(&entry.name.value) else {
+        checker.report(SchemaError::UnknownOption {
+            span: entry.name.span,
+            statement: format!("command `{command}`"),
+            name: entry.name.value.clone(),
+            candidates: declared.arguments.keys().cloned().collect(),
+        });
+        return None;
+    };
     match &entry.value {
-        ast::EntryValue::Expr(expr) => checker.expression_of(expr, ty),
+        ast::EntryValue::Expr(value) => checker.expression_of(value, *ty),
         other => {
-            checker.report(CheckError::ArgumentNoValue {
+            checker.report(SchemaError::OptionValue {
                 span: other.span(),
                 name: entry.name.value.clone(),
-                ty,
+                wanted: "one value",
+                example: "table: \"documents\"",
             });
             None
         }
@@ -117,31 +81,21 @@ impl Meaning for RunCommand {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) {
-        let arguments: BTreeMap<String, Expr> = self
+        let given: Vec<String> = self
             .arguments
             .iter()
-            .map(|(name, value)| (name.clone(), value.expr.clone()))
+            .map(|(name, value)| format!("{name} = {}", lowering.describe(&value.expr)))
             .collect();
-        let given: Vec<String> = arguments
-            .iter()
-            .map(|(name, value)| format!("{name} {}", lowering.describe(value)))
-            .collect();
-        let with = if given.is_empty() {
-            String::new()
-        } else {
-            format!(" with {}", given.join(", "))
-        };
-        let again = if self.declared.repeatable {
-            ""
-        } else {
-            "; one that is cut off is not run again by itself"
-        };
-        let summary = format!("run `{}`{with}{again}", self.name);
-        let action = Action::RunCommand {
-            command: self.name.clone(),
-            declared: self.declared.clone(),
-            arguments,
-        };
-        lowering.action(Risk::Changes, self.declared.within, summary, action);
+        let with = if given.is_empty() { String::new() } else { format!(" with {}", given.join(", ")) };
+        lowering.action(
+            Risk::Changes,
+            self.declared.within,
+            format!("run the environment's command `{}`{with}", self.command),
+            Action::RunCommand {
+                command: self.command.clone(),
+                declared: self.declared.clone(),
+                arguments: self.arguments.iter().map(|(name, value)| (name.clone(), value.expr.clone())).collect(),
+            },
+        );
     }
 }

@@ -115,6 +115,13 @@ impl Sheet<'_> {
             "runbook      {} (sha256 {hash})",
             printable(&plan.runbook.file)
         ));
+        for used in &plan.runbook.uses {
+            let hash = used.sha256.get(..12).unwrap_or(&used.sha256);
+            self.line(format_args!(
+                "uses         {} (sha256 {hash})",
+                printable(&used.file)
+            ));
+        }
         let environment = &plan.environment;
         self.line(format_args!(
             "environment  {}: account {}, region {}",
