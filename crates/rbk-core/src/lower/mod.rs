@@ -238,15 +238,17 @@ impl Lowering<'_> {
         });
     }
 
-    /// Statements are about to be lowered from what the lock file says of these schemas: proves that it is so. Of a schema
-    /// that the runbook recreated, [`crate::steps`]' `migrate` has done it; a database that the runbook creates can't be
-    /// looked at before the first effect, so it is proven here; of any other, preflight proves it.
+    /// Statements are about to be lowered from what the lock file says of these schemas: sees to it that it is proven.
+    /// `migrate` has done it for schemas that the runbook recreated, and for all others with them; a database that the
+    /// runbook creates can't be looked at before the first effect, so it is proven here; of any other, preflight proves it.
     pub(crate) fn relies_on_lock<'s>(
         &mut self,
         database: &DatabaseName,
         mut schemas: impl Iterator<Item = &'s str>,
     ) {
-        if schemas.all(|schema| self.ledger.is_recreated(database, schema)) {
+        if self.ledger.is_proven(database)
+            || schemas.all(|schema| self.ledger.is_recreated(database, schema))
+        {
             return;
         }
         if !self.is_created_here(database) {
@@ -254,7 +256,7 @@ impl Lowering<'_> {
                 database: database.clone(),
                 scope: CatalogScope::Whole,
             });
-        } else if !self.in_failure && self.ledger.prove(database) {
+        } else if !self.in_failure {
             self.proves_no_drift(database);
         }
     }
@@ -289,6 +291,7 @@ impl Lowering<'_> {
 
     /// Adds the proof that a database is as the lock file says.
     pub(crate) fn proves_no_drift(&mut self, database: &DatabaseName) {
+        self.ledger.prove(database);
         let action = Action::Assert {
             condition: Expr::NoDrift {
                 database: database.clone(),

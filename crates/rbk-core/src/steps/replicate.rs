@@ -110,12 +110,10 @@ fn options_by_name<'a>(options: &'a [ast::Entry], checker: &mut Checker<'_>) -> 
         if !NAMES.contains(&name) {
             checker.report(SchemaError::UnknownOption {
                 span: entry.name.span,
-                statement: STATEMENT,
+                statement: STATEMENT.to_owned(),
                 name: name.to_owned(),
                 candidates: NAMES.iter().map(|&name| name.to_owned()).collect(),
             });
-        } else if let Some(first) = found.get(name) {
-            checker.report(SchemaError::OptionTwice { span: entry.name.span, name: name.to_owned(), first: first.name.span });
         } else {
             found.insert(name, entry);
         }
@@ -124,7 +122,7 @@ fn options_by_name<'a>(options: &'a [ast::Entry], checker: &mut Checker<'_>) -> 
 }
 
 fn within(entry: &ast::Entry, checker: &mut Checker<'_>) -> Option<u64> {
-    let wrong = SchemaError::OptionValue { span: entry.span, name: "within", wanted: "a duration between 1m and 7d", example: "within: 12h" };
+    let wrong = SchemaError::OptionValue { span: entry.span, name: "within".to_owned(), wanted: "a duration between 1m and 7d", example: "within: 12h" };
     let ast::EntryValue::Expr(expr) = &entry.value else {
         checker.report(wrong);
         return None;
@@ -147,7 +145,7 @@ fn roots(catalog: &Catalog) -> Vec<TableName> {
 fn picked(value: &ast::EntryValue, database: &DatabaseName, also: &[TableName], checker: &mut Checker<'_>) -> Option<BTreeSet<TableName>> {
     let wrong = |span| SchemaError::OptionValue {
         span,
-        name: "tables",
+        name: "tables".to_owned(),
         wanted: "a table, all tables of a schema, or a list of both",
         example: "tables: [public.*, audit.entries]",
     };

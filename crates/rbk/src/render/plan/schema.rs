@@ -66,8 +66,12 @@ pub(super) fn change_parameters(
         "waits for locks",
         format!("{} at most for each statement", duration_text(lock_timeout)),
     ));
-    let statements = statements.iter().map(|statement| printable(statement));
-    parameters.extend(rows("in one transaction", statements));
+    // A runbook's own SQL may be of several lines.
+    let lines = statements
+        .iter()
+        .flat_map(|statement| statement.trim_end().lines())
+        .map(printable);
+    parameters.extend(rows("in one transaction", lines));
     parameters
 }
 
@@ -155,7 +159,7 @@ pub(super) fn copy_parameters(
         ("to", to.to_string()),
         (
             "how",
-            "binary COPY, a transaction a table, foreign keys and triggers asleep".to_owned(),
+            "binary COPY, a transaction a table, under the replica role: foreign keys and triggers don't fire".to_owned(),
         ),
     ];
     let tables = tables.iter().map(|table| {
