@@ -5,7 +5,7 @@ use crate::ids::DatabaseName;
 use crate::journal::Observation;
 use crate::plan::{Change, IndexFacts};
 use crate::ports::{ChangeRequest, PortError, PortErrorKind};
-use crate::run::{Effect, Failure, Probe, Scene, Since, first_few};
+use crate::run::{Effect, Failure, Probe, Scene, Since, counted, first_few};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -79,6 +79,7 @@ impl Effect for ChangeSchema<'_> {
     fn call(&self) -> &'static str {
         match self.change {
             Change::RecreateSchema { .. } => "recreate schema",
+            Change::RestoreGrants { .. } => "restore grants",
             Change::DropIndexes { .. } => "drop indexes",
             Change::CreateIndexes { .. } => "create indexes",
             Change::AlterColumns { .. } => "alter columns",
@@ -173,6 +174,9 @@ impl Effect for ChangeSchema<'_> {
 fn doing(change: &Change) -> String {
     match change {
         Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
+        Change::RestoreGrants { schema } => {
+            format!("restoring the privileges on what is in schema `{schema}`")
+        }
         Change::DropIndexes { indexes } => {
             format!("dropping {}", counted(indexes.len(), "index", "indexes"))
         }
@@ -204,6 +208,9 @@ fn done(change: &Change) -> String {
         Change::RecreateSchema { schema } => {
             format!("schema `{schema}` is new and empty")
         }
+        Change::RestoreGrants { schema } => {
+            format!("privileges on what is in schema `{schema}` are as the lock file says")
+        }
         Change::DropIndexes { indexes } => format!(
             "dropped, and how they were made is journaled: {}",
             named(indexes, |index| index.name.clone())
@@ -225,11 +232,6 @@ fn done(change: &Change) -> String {
         }
         Change::Unchecked => "committed with its marker".to_owned(),
     }
-}
-
-/// `1 index`, `3 indexes`.
-pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The first few, and how many more there are.

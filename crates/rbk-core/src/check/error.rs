@@ -70,10 +70,7 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK1042"), "a table that the lock file doesn't know"),
     (Code("RBK1043"), "a column that the lock file doesn't know"),
     (Code("RBK1044"), "an index that the lock file doesn't know"),
-    (
-        Code("RBK1045"),
-        "an index that can't be dropped by itself",
-    ),
+    (Code("RBK1045"), "an index that can't be dropped by itself"),
     (Code("RBK1046"), "a type of columns that nobody knows"),
     (
         Code("RBK1047"),

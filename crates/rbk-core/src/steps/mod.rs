@@ -142,9 +142,7 @@ impl Statement {
             K::RestoreColumnTypes { schema } => {
                 RestoreColumnTypes::check(schema, checker).map(Statement::RestoreColumnTypes)
             }
-            K::RelaxNotNull { on } => {
-                RelaxNotNull::check(on, checker).map(Statement::RelaxNotNull)
-            }
+            K::RelaxNotNull { on } => RelaxNotNull::check(on, checker).map(Statement::RelaxNotNull),
             K::RestoreNotNull { on } => {
                 RestoreNotNull::check(on, checker).map(Statement::RestoreNotNull)
             }
