@@ -67,6 +67,15 @@ pub(crate) enum Failure {
     Refused(PortErrorKind, String),
     /// What was changed did not have its effect in time.
     Unfinished(PortErrorKind, String),
+    /// The server refused, and what stands behind it was looked up; nothing was changed.
+    Explained {
+        /// Of which kind.
+        kind: PortErrorKind,
+        /// The server's words, and what was found.
+        message: String,
+        /// The SQLSTATE.
+        code: Option<String>,
+    },
 }
 
 impl From<tokio_postgres::Error> for Failure {
@@ -85,6 +94,7 @@ impl Failure {
     pub fn code(&self) -> Option<&str> {
         match self {
             Failure::Postgres(error) => error.code().map(|state| state.code()),
+            Failure::Explained { code, .. } => code.as_deref(),
             Failure::Refused(..) | Failure::Unfinished(..) => None,
         }
     }
@@ -94,6 +104,14 @@ impl Failure {
         match self {
             Failure::Postgres(error) => explain(&error, doing),
             Failure::Refused(kind, message) => PortError::new(kind, &doing.what, message),
+            Failure::Explained {
+                kind,
+                message,
+                code,
+            } => PortError {
+                code,
+                ..PortError::new(kind, &doing.what, message)
+            },
             Failure::Unfinished(kind, message) => PortError {
                 sent: Sent::Maybe,
                 ..PortError::new(kind, &doing.what, message)

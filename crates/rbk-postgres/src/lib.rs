@@ -14,18 +14,26 @@
 
 mod bridge;
 mod catalog;
+mod change;
 mod checks;
+mod compare;
 mod connect;
+mod copy;
 mod error;
+mod foreign_keys;
 mod freeze;
+mod holders;
 pub mod inspect;
 mod liquibase_tables;
 mod marker;
 mod others;
 mod query;
+mod relations;
+mod sequences;
 mod session;
 mod tls;
 mod tunnel;
+mod worker;
 
 pub use bridge::Bridge;
 pub use connect::{APPLICATION_NAME, Connector, Limits};

@@ -333,6 +333,8 @@ pub struct LedgerArgs {
 pub enum EnvironmentCommand {
     /// Validate an environment file
     Check(EnvironmentCheckArgs),
+    /// Read the schemas of the databases into the lock file beside the environment file
+    Pull(EnvironmentPullArgs),
     /// Print the JSON Schema of environment files, for editors
     Schema,
 }
@@ -344,6 +346,19 @@ pub struct EnvironmentCheckArgs {
     pub environment: EnvironmentArg,
     #[command(flatten)]
     pub format: FormatArg,
+}
+
+/// `rbk env pull`
+#[derive(Debug, Args)]
+pub struct EnvironmentPullArgs {
+    /// The databases to read [default: all that exist and aren't like another one]
+    #[arg(value_name = "DATABASE")]
+    pub databases: Vec<String>,
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    /// Write nothing; exit with 1 where the lock file doesn't say what is there
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `NAME=VALUE`.

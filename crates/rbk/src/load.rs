@@ -5,6 +5,7 @@ use crate::lock::LockFile;
 use crate::overlay::Overlay;
 use crate::render::colour::Screen;
 use crate::render::diagnostics::{self, Finding};
+use crate::uses;
 use rbk_core::check::{self, Input};
 use rbk_core::environment::{
     self, ENVIRONMENTS, Environment, LockSource, LookupError, PROJECT_FILE, Places,
@@ -109,12 +110,14 @@ pub fn load(
         diagnostics.extend(parsed.diagnostics);
         // The tree is checked also if some of it could not be read, so that all errors show at once.
         if let (Some(runbook), Some(environment)) = (&parsed.runbook, &environment) {
+            let uses = uses::read(file, runbook, &mut sources, &mut diagnostics);
             let input = Input {
                 runbook,
                 environment,
                 places: &places,
                 lock: lock.as_ref().map(|lock| lock as &dyn LockSource),
                 given: &given.0,
+                uses: &uses,
             };
             let checked = check::check(&input, &mut sources);
             diagnostics.extend(checked.diagnostics);
@@ -227,15 +230,24 @@ pub fn environment_or_tell(screen: Screen, env: Option<&str>) -> Result<Environm
 
 /// Reads a file, but not much more of it than would be taken.
 fn read(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+    bytes(file)
+        .map_err(|error| Failure::wrong(format!("reading {what} `{}`: {error}", file.display())))
+}
+
+/// A file's bytes, but not much more of them than would be taken.
+pub fn bytes(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(file)
-        .and_then(|opened| opened.take(MAX_TEXT as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| Failure::wrong(format!("reading {what} `{}`: {error}", file.display())))?;
+    let opened = std::fs::File::open(file)?;
+    opened.take(MAX_TEXT as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Adds a text to the sources; where it isn't UTF-8, with a diagnostic at the first byte that is not.
-fn add(sources: &mut Sources, file: &Path, bytes: &[u8]) -> (SourceId, String, Option<Diagnostic>) {
+pub fn add(
+    sources: &mut Sources,
+    file: &Path,
+    bytes: &[u8],
+) -> (SourceId, String, Option<Diagnostic>) {
     let name = file.display().to_string();
     let error = match rbk_syntax::decode(bytes) {
         Ok(text) => return (sources.add(name, text.clone()), text, None),

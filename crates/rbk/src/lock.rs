@@ -52,6 +52,14 @@ impl LockFile {
         self.content.get().map(|content| content.text.as_str())
     }
 
+    /// What is wrong with it, if it was read so far.
+    pub fn error(&self) -> Option<&LockError> {
+        match &self.content.get()?.lock {
+            Err(Problem::Wrong(error)) => Some(error),
+            _ => None,
+        }
+    }
+
     /// What was found wrong with it, if it was read so far; its text is added to the sources.
     pub fn diagnostic(
         &self,

@@ -14,6 +14,7 @@ mod panic;
 mod perform;
 mod render;
 mod signals;
+mod uses;
 mod wiring;
 
 fn main() -> std::process::ExitCode {

@@ -247,8 +247,8 @@ pub struct References {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
-    /// The whole statement. Source: `pg_get_indexdef`; of a partitioned index without its `ONLY`, so that running it makes
-    /// the parts, too.
+    /// The whole statement. Source: `pg_get_indexdef`. Of a partitioned index it says `ON ONLY`: run, it makes an index
+    /// without its parts, which are then attached.
     pub definition: String,
     /// The table's columns that it reads: as keys, in expressions, in its predicate, included.
     pub columns: Vec<String>,
@@ -395,6 +395,24 @@ impl Catalog {
     /// The table of that name.
     pub fn table(&self, name: &TableName) -> Option<&Table> {
         self.schemas.get(&name.schema)?.tables.get(&name.table)
+    }
+
+    /// Takes out tables and what is theirs: a migration tool's own, which no statement is about.
+    pub fn remove_tables(&mut self, tables: &[TableName]) {
+        for (name, schema) in &mut self.schemas {
+            let ours = |table: &str| {
+                tables
+                    .iter()
+                    .any(|own| own.schema == *name && own.table == table)
+            };
+            schema.tables.retain(|table, _| !ours(table));
+            schema.sequences.retain(|_, sequence| {
+                sequence
+                    .owner
+                    .as_ref()
+                    .is_none_or(|owner| !tables.contains(&owner.table))
+            });
+        }
     }
 
     /// The server's major version: `16` of `16.4`, `17` of `17beta1`.

@@ -112,6 +112,19 @@ impl SqlType {
         }
     }
 
+    /// What a value is cast to before it gets this type: without a length, since an explicit cast cuts off what is longer,
+    /// while the column itself refuses it. Source: the manual's page *Character Types*, and that on bit strings.
+    pub(crate) fn cast(&self) -> String {
+        let base = match self.base.as_str() {
+            "character varying" => "character varying",
+            // Alone, these two mean a length of 1.
+            "character" => "bpchar",
+            "bit" | "bit varying" => "bit varying",
+            _ => return self.qualified(),
+        };
+        format!("{base}{}", if self.array { "[]" } else { "" })
+    }
+
     /// Takes a type apart; `None` where it hasn't the shape of one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut text = text.trim();
@@ -250,6 +263,20 @@ mod tests {
             ("geometry(point,4326)", "geometry(point,4326)"),
         ] {
             assert_eq!(written(text).as_deref(), Some(full), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_cast_cuts_off_what_is_too_long() {
+        for (text, cast) in [
+            ("varchar(20)", "character varying"),
+            ("varchar(20)[]", "character varying[]"),
+            ("char(3)", "bpchar"),
+            ("bit(3)", "bit varying"),
+            ("public.vector(3)", "public.vector(3)"),
+            ("text", "text"),
+        ] {
+            assert_eq!(SqlType::parse(text).unwrap().cast(), cast, "{text}");
         }
     }
 

@@ -316,15 +316,12 @@ impl Checker<'_> {
         let span = path.span;
         match self.scope.look_up(&name.value) {
             Some(Meaning::Known(value)) => return Some(constant(value, span)),
-            Some(Meaning::Observed { ty, origin }) => {
-                let typed = observed(
-                    Expr::Binding {
-                        name: name.value.clone(),
-                        ty,
-                    },
-                    ty,
-                    span,
-                );
+            Some(Meaning::Observed {
+                binding,
+                ty,
+                origin,
+            }) => {
+                let typed = observed(Expr::Binding { name: binding, ty }, ty, span);
                 return Some(Typed { origin, ..typed });
             }
             Some(Meaning::Broken) => return None,
@@ -343,6 +340,16 @@ impl Checker<'_> {
     }
 
     fn unknown_name(&mut self, name: &str, span: Span) {
+        if let Some((procedure, defined)) = self.hidden(name) {
+            let error = CheckError::HiddenName {
+                span,
+                name: name.to_owned(),
+                procedure: procedure.to_owned(),
+                defined,
+            };
+            self.report(error);
+            return;
+        }
         let candidates = self
             .scope
             .names()

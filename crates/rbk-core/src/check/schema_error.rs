@@ -4,6 +4,7 @@ use super::error::{list, suggest};
 use crate::catalog::ColumnName;
 use crate::environment::TableName;
 use crate::ids::DatabaseName;
+use crate::value::Type;
 use rbk_syntax::{Code, Diagnostic, Severity, Span};
 use thiserror::Error;
 
@@ -106,6 +107,20 @@ pub(crate) enum SchemaError {
         /// Whether values of another dimension can't be in it at all.
         exact: bool,
     },
+    #[error("environment `{environment}` declares no command `{name}`")]
+    UnknownCommand {
+        span: Span,
+        name: String,
+        environment: String,
+        candidates: Vec<String>,
+    },
+    #[error("command `{command}` needs `{name}`")]
+    NoArgument {
+        span: Span,
+        command: String,
+        name: String,
+        ty: Type,
+    },
     #[error("`{column}` can't hold NULL: it is {why}")]
     NeverNull {
         span: Span,
@@ -119,20 +134,14 @@ pub(crate) enum SchemaError {
     #[error("{statement} has no option `{name}`")]
     UnknownOption {
         span: Span,
-        statement: &'static str,
+        statement: String,
         name: String,
         candidates: Vec<String>,
-    },
-    #[error("option `{name}` is given twice")]
-    OptionTwice {
-        span: Span,
-        name: String,
-        first: Span,
     },
     #[error("option `{name}` is {wanted}")]
     OptionValue {
         span: Span,
-        name: &'static str,
+        name: String,
         wanted: &'static str,
         example: &'static str,
     },
@@ -267,7 +276,6 @@ impl From<SchemaError> for Diagnostic {
                     format!("its options are {}", list(&candidates))
                 })
             }
-            E::OptionTwice { span, first, .. } => make("RBK1051", span, "given again").relate(first, "given here").help("remove one of them"),
             E::OptionValue { span, example, .. } => make("RBK1051", span, "something else").help(format!("for instance `{example}`")),
             E::UnknownMethod { span, name } => {
                 let candidates = ["copy".to_owned(), "dms".to_owned()];
@@ -283,6 +291,17 @@ impl From<SchemaError> for Diagnostic {
             E::EmptySql { span } => make("RBK1054", span, "empty").help("write a statement, or remove the line"),
             E::NoMigrations { span, .. } => make("RBK1013", span, "with which tool?")
                 .help("add it to the environment: `[migrations]` with `tool = \"liquibase\"` and `changelog = \"…\"`"),
+            E::UnknownCommand { span, name, candidates, .. } => {
+                suggest(make("RBK1013", span, "not declared"), span, &name, &candidates, || {
+                    if candidates.is_empty() {
+                        format!("declare it in the environment: `[commands.{name}]` with `program = [\"…\"]`")
+                    } else {
+                        format!("its commands are {}", list(&candidates))
+                    }
+                })
+            }
+            E::NoArgument { span, name, ty, .. } => make("RBK1051", span, "not all that it needs")
+                .help(format!("add `{name}: …`, of type {ty}")),
             E::NotAnExpression { span } => make("RBK1054", span, "would end the statement that it stands in")
                 .help("write one expression of the column, for instance `embedding_vector::text`"),
             E::Partition { span, root, .. } => {

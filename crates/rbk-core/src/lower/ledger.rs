@@ -10,7 +10,7 @@ pub(crate) struct Ledger {
     schemas: BTreeMap<(DatabaseName, String), Changes>,
     /// Databases on which SQL ran that nobody understands.
     unchecked: BTreeSet<DatabaseName>,
-    /// Databases that were proven to be as the lock file says after the runbook created them.
+    /// Databases that an action of the plan has proven to be as the lock file says.
     proven: BTreeSet<DatabaseName>,
 }
 
@@ -56,9 +56,14 @@ impl Ledger {
             && all.all(|((of, _), changes)| of != database || changes.now == Differences::default())
     }
 
-    /// Whether a database that the runbook created must still be proven; from now on it needn't.
-    pub(crate) fn prove(&mut self, database: &DatabaseName) -> bool {
-        self.proven.insert(database.clone())
+    /// Whether an action of the plan has proven a database to be as the lock file says but for the runbook's own changes.
+    pub(crate) fn is_proven(&self, database: &DatabaseName) -> bool {
+        self.proven.contains(database)
+    }
+
+    /// An action proves it.
+    pub(crate) fn prove(&mut self, database: &DatabaseName) {
+        self.proven.insert(database.clone());
     }
 
     /// The schema is made anew: what was changed before is gone.

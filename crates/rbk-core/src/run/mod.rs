@@ -16,6 +16,7 @@ mod look;
 mod options;
 mod performer;
 mod preflight;
+mod reading;
 mod ticker;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use ending::{Ending, EndingKind, Refusal};
 pub use failure::{Class, Failure, OrphanedKey};
 pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
 pub use preflight::{Finding, look_ahead};
+pub use reading::{Unread, prove_identity, read_catalog};
 
 pub(crate) use credentials::{Content, pointed_at};
 pub(crate) use effect::{Effect, Probe, Since};

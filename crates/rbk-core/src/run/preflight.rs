@@ -132,7 +132,11 @@ async fn observe(look: &mut Look<'_>, preflight: &Preflight) -> Result<Observati
     }
 }
 
-async fn identity(world: &World, account: &str, region: &str) -> Result<Observation, Failure> {
+pub(super) async fn identity(
+    world: &World,
+    account: &str,
+    region: &str,
+) -> Result<Observation, Failure> {
     let caller = world.identity.caller().await?;
     if caller.account != account {
         return Err(Failure::WrongAccount {

@@ -111,28 +111,27 @@ pub const CODES: &[(Code, &str)] = &[
         "rows are copied from a database that can be written to",
     ),
     (Code("RBK2036"), "a frozen database is written to"),
-    (Code("RBK2037"), "a database is loaded from itself"),
-    (Code("RBK2038"), "rows are loaded while a slow index stands"),
-    (Code("RBK2039"), "sequences are left behind their rows"),
-    (Code("RBK2040"), "foreign keys are left unproven"),
+    (Code("RBK2037"), "rows are loaded while a slow index stands"),
+    (Code("RBK2038"), "sequences are left behind their rows"),
+    (Code("RBK2039"), "foreign keys are left unproven"),
     (
-        Code("RBK2041"),
+        Code("RBK2040"),
         "loaded rows are left without planner statistics",
     ),
     (
-        Code("RBK2042"),
+        Code("RBK2041"),
         "loaded rows are never compared with where they came from",
     ),
     (
-        Code("RBK2043"),
+        Code("RBK2042"),
         "sequences are read from another database than the rows",
     ),
     (
-        Code("RBK2044"),
+        Code("RBK2043"),
         "databases are compared while one can be written to",
     ),
     (
-        Code("RBK2045"),
+        Code("RBK2044"),
         "nothing proves a schema behind the runbook's own SQL",
     ),
 ];

@@ -54,14 +54,6 @@ impl Flow<'_> {
         excepted: &[TableName],
         span: Span,
     ) {
-        if from == to {
-            self.schema_error(SchemaError::SameDatabase {
-                span,
-                database: to.clone(),
-                what: "loaded from",
-            });
-            return;
-        }
         let mut schemas: BTreeMap<&str, Vec<&TableName>> = BTreeMap::new();
         for table in tables {
             schemas.entry(&table.schema).or_default().push(table);
@@ -268,14 +260,6 @@ impl Flow<'_> {
 
     /// `sync sequences of … from …`
     pub(crate) fn sync_sequences(&mut self, of: &DatabaseName, from: &DatabaseName, span: Span) {
-        if of == from {
-            self.schema_error(SchemaError::SameDatabase {
-                span,
-                database: of.clone(),
-                what: "synced from",
-            });
-            return;
-        }
         self.demand_login(from, span);
         self.demand_login(of, span);
         let mut other = None;

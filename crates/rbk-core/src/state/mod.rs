@@ -12,6 +12,8 @@ mod proof;
 mod reshape;
 mod schema;
 mod schema_error;
+#[cfg(test)]
+mod tests;
 
 pub use error::CODES;
 pub(crate) use error::StateError;

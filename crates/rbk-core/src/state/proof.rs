@@ -94,7 +94,7 @@ impl Flow<'_> {
             {
                 return None;
             }
-            found.get_or_insert((named(database, &table.schema), state.rows.since()));
+            found.get_or_insert((named(database, &table.schema), state.recreated));
         }
         found
     }
@@ -104,15 +104,7 @@ impl Flow<'_> {
         let Expr::Count { database, table } = side else {
             return;
         };
-        let state = self.schema(database, &table.schema);
-        if state.has_no_tables() {
-            let error = SchemaError::NoTables {
-                span,
-                schema: named(database, &table.schema),
-                since: state.origin.since(),
-            };
-            self.schema_error(error);
-        }
+        self.demand_origin(database, &table.schema, span);
     }
 
     /// What this runbook has changed and not restored is drift.
@@ -221,7 +213,7 @@ fn objects_whole(
     let name = || named(database, schema);
     let place = || place.clone();
     if state.has_no_tables()
-        && let Some(since) = state.origin.since()
+        && let Some(since) = state.recreated
     {
         let error = SchemaError::TablesLeft {
             place: place(),

@@ -62,14 +62,20 @@ impl<'p> Flow<'p> {
     /// Demands a login and a schema that has tables.
     pub(super) fn demand_tables(&mut self, database: &DatabaseName, schema: &str, span: Span) {
         self.demand_login(database, span);
+        self.demand_origin(database, schema, span);
+    }
+
+    /// Demands that a schema has tables. Said once: what follows is read as if they were there.
+    pub(super) fn demand_origin(&mut self, database: &DatabaseName, schema: &str, span: Span) {
         let state = self.schema_mut(database, schema);
         if state.has_no_tables() {
-            let error = SchemaError::NoTables {
+            let since = state.recreated;
+            state.origin.set(Origin::Migrated, span);
+            self.schema_error(SchemaError::NoTables {
                 span,
                 schema: named(database, schema),
-                since: state.origin.since(),
-            };
-            self.schema_error(error);
+                since,
+            });
         }
     }
 
@@ -92,17 +98,18 @@ impl<'p> Flow<'p> {
                 schema: named(database, schema),
             });
         }
-        let origin = self.schema_mut(database, schema).origin;
-        if !origin.may_be(Origin::Before) {
+        let state = self.schema(database, schema);
+        if !state.origin.may_be(Origin::Before) {
             self.schema_error(SchemaError::RecreatedTwice {
                 span,
                 schema: named(database, schema),
-                since: origin.since(),
+                since: state.recreated,
             });
         }
         let state = self.schema_mut(database, schema);
         *state = SchemaState::default();
         state.origin.set(Origin::Recreated, span);
+        state.recreated = Some(span);
         state.rows.set(Rows::None, span);
         state.keys.set(Keys::Proven, span);
         state.sequences.set(Sequences::InStep, span);
@@ -160,14 +167,18 @@ impl<'p> Flow<'p> {
             .iter()
             .map(|index| state.indexes.get(&index.name))
             .collect::<Option<Vec<_>>>()
-            .and_then(|dropped| Some(dropped.first()?.since));
+            .and_then(|dropped| {
+                let certain = dropped.iter().all(|departure| departure.certain);
+                Some((dropped.first()?.since, certain))
+            });
         // Those of a selection that are dropped already are passed over, as long as some are left.
-        if let Some(since) = dropped
+        if let Some((since, certain)) = dropped
             && state.unchecked.is_none()
         {
             self.schema_error(SchemaError::DroppedTwice {
                 span,
                 since,
+                certain,
                 indexes: indexes.iter().map(|index| index.name.clone()).collect(),
             });
         }
@@ -229,7 +240,9 @@ impl<'p> Flow<'p> {
             return;
         }
         let names = indexes.iter().map(|index| index.name.clone()).collect();
-        let remade = state.remade.get(&first.name).copied();
+        let remade = indexes
+            .iter()
+            .find_map(|index| state.remade.get(&index.name).copied());
         self.schema_error(
             if remade.is_none() && state.origin.may_be(Origin::Migrated) {
                 SchemaError::MayStand {

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 pub(crate) struct SchemaState {
     /// Where its objects come from.
     pub(crate) origin: Facet<Origin>,
+    /// Where it was recreated.
+    pub(crate) recreated: Option<Span>,
     /// Whether its tables hold rows besides those that this runbook loaded.
     pub(crate) rows: Facet<Rows>,
     /// Tables that were counted and had no rows.
@@ -155,6 +157,7 @@ impl SchemaState {
             return;
         }
         self.origin.join(other.origin);
+        self.recreated = self.recreated.or(other.recreated);
         self.rows.join(other.rows);
         self.keys.join(other.keys);
         self.sequences.join(other.sequences);

@@ -97,10 +97,11 @@ pub(crate) enum SchemaError {
         verb: &'static str,
         since: Option<Span>,
     },
-    #[error("{} dropped already", names_are(.indexes))]
+    #[error("{} dropped already", if *.certain { names_are(.indexes) } else { format!("{} may be", names(.indexes)) })]
     DroppedTwice {
         span: Span,
         indexes: Vec<String>,
+        certain: bool,
         since: Span,
     },
     #[error("{} there already", names_are(.indexes))]
@@ -200,12 +201,6 @@ pub(crate) enum SchemaError {
         database: DatabaseName,
         since: Option<Span>,
     },
-    #[error("`{database}` would be {what} itself")]
-    SameDatabase {
-        span: Span,
-        database: DatabaseName,
-        what: &'static str,
-    },
     #[error("{} would be kept up to date row by row", names(.indexes))]
     IndexSlowsLoad {
         span: Span,
@@ -234,7 +229,7 @@ pub(crate) enum SchemaError {
         schema: SchemaName,
         since: Span,
     },
-    #[error("{} of `{database}` never compared with what {} loaded from", tables_are(.tables), if .tables.len() == 1 { "it was" } else { "they were" })]
+    #[error("{} of `{database}` {} never compared with what was loaded", tables_named(.tables), if .tables.len() == 1 { "is" } else { "are" })]
     NeverMatched {
         place: Place,
         database: DatabaseName,
@@ -355,54 +350,30 @@ impl From<SchemaError> for Diagnostic {
                 warning(make("RBK2023", span, "nobody can read the table until then".to_owned()))
                     .help(format!("before it: `drop indexes on {target}`, and after it: `restore indexes on {target}`"))
             }
-            E::SameType { span, since, .. } => relate(
-                make("RBK2024", span, "changes nothing".to_owned()),
-                since,
-                "since here",
-            )
-            .help("remove it"),
-            E::Nothing {
-                span, verb, since, ..
-            } => {
-                let help = match verb {
-                    "restore" => "remove it, or put it behind the statement that it undoes",
-                    _ => "remove it",
-                };
-                relate(
-                    make("RBK2025", span, "changes nothing".to_owned()),
-                    since,
-                    "done here",
-                )
-                .help(help)
+            E::SameType { span, since, .. } => {
+                pointless("RBK2024", message, span, since, "since here")
             }
+            E::Nothing { span, since, .. } => {
+                pointless("RBK2025", message, span, since, "done here")
+            }
+            E::DroppedTwice {
+                span,
+                certain: true,
+                since,
+                ..
+            } => pointless("RBK2026", message, span, Some(since), "dropped here"),
             E::DroppedTwice { span, since, .. } => {
-                make("RBK2026", span, "there is nothing to drop".to_owned())
+                make("RBK2026", span, "there may be nothing to drop".to_owned())
                     .relate(since, "dropped here")
-                    .help("remove it")
             }
             E::StandsAlready { span, since, .. } => {
-                let related = since.is_some();
-                let made = relate(
-                    make("RBK2026", span, "its name is taken".to_owned()),
-                    since,
-                    "made here",
-                );
-                if related {
-                    made.help("remove one of them")
-                } else {
-                    made.help("remove it: nothing has dropped them before")
-                }
+                pointless("RBK2026", message, span, since, "made here")
             }
-            E::MayStand { span, since, .. } => warning(relate(
-                make(
-                    "RBK2026",
-                    span,
-                    "nothing has dropped them before".to_owned(),
-                ),
-                since,
-                "migrated here",
-            ))
-            .help("remove it, unless the lock file has indexes that the migration doesn't make"),
+            E::MayStand { span, since, .. } => {
+                let help =
+                    "remove it, unless the lock file has indexes that the migration doesn't make";
+                pointless("RBK2026", message, span, since, "migrated here").help(help)
+            }
             E::IndexTooEarly {
                 span,
                 schema,
@@ -584,9 +555,6 @@ impl From<SchemaError> for Diagnostic {
                 "frozen here",
             )
             .help(format!("before it: `thaw writes on {database}`")),
-            E::SameDatabase { span, .. } => {
-                make("RBK2037", span, "both are the same".to_owned()).help("name two databases")
-            }
             E::IndexSlowsLoad {
                 span,
                 database,
@@ -597,7 +565,7 @@ impl From<SchemaError> for Diagnostic {
                 let target = columns
                     .first()
                     .map_or("…".to_owned(), |column| format!("{database}.{column}"));
-                warning(relate(make("RBK2038", span, "a load without them, then building them once, is quicker by far".to_owned()), since, "made here"))
+                warning(relate(make("RBK2037", span, "a load without them, then building them once, is quicker by far".to_owned()), since, "made here"))
                     .help(format!("before it: `drop indexes on {target}`, and after it: `restore indexes on {target}`"))
             }
             E::SequencesBehind {
@@ -609,7 +577,7 @@ impl From<SchemaError> for Diagnostic {
             } => {
                 let line = format!("sync sequences of {} from {from}", schema.database);
                 let made = left(
-                    "RBK2039",
+                    "RBK2038",
                     message,
                     place,
                     since,
@@ -627,7 +595,7 @@ impl From<SchemaError> for Diagnostic {
                 schema,
                 since,
             } => warning(left(
-                "RBK2040",
+                "RBK2039",
                 message,
                 place,
                 since,
@@ -639,7 +607,7 @@ impl From<SchemaError> for Diagnostic {
                 schema,
                 since,
             } => warning(left(
-                "RBK2041",
+                "RBK2040",
                 message,
                 place,
                 since,
@@ -655,7 +623,7 @@ impl From<SchemaError> for Diagnostic {
                 ..
             } => {
                 let line = format!("assert {from}.{schema} matches {database}.{schema}");
-                warning(left("RBK2042", message, place, since, "loaded here", &line))
+                warning(left("RBK2041", message, place, since, "loaded here", &line))
             }
             E::OtherSource {
                 span,
@@ -664,14 +632,14 @@ impl From<SchemaError> for Diagnostic {
                 since,
                 ..
             } => make(
-                "RBK2043",
+                "RBK2042",
                 span,
                 "would be put past the rows of another database".to_owned(),
             )
             .relate(since, "loaded here")
             .help(format!("`sync sequences of {of} from {loaded_from}`")),
             E::ComparedOpen { span, from, since } => warning(relate(
-                make("RBK2044", span, "a single write makes it fail".to_owned()),
+                make("RBK2043", span, "a single write makes it fail".to_owned()),
                 since,
                 "opened here",
             ))
@@ -683,7 +651,7 @@ impl From<SchemaError> for Diagnostic {
                 schema,
                 since,
             } => warning(left(
-                "RBK2045",
+                "RBK2044",
                 message,
                 place,
                 since,
@@ -757,8 +725,20 @@ fn left(
         .relate(since, changed)
         .help(format!("before it: `{line}`")),
         Place::End => Diagnostic::error(Code(code), message, since, changed)
-            .help(format!("behind it: `{line}`")),
+            .help(format!("after it: `{line}`")),
     }
+}
+
+/// What does no harm, and is hardly what was meant.
+fn pointless(
+    code: &'static str,
+    message: String,
+    span: Span,
+    since: Option<Span>,
+    changed: &str,
+) -> Diagnostic {
+    let made = Diagnostic::warning(Code(code), message, span, "changes nothing");
+    relate(made, since, changed).help("remove it, or put it where it belongs")
 }
 
 fn warning(diagnostic: Diagnostic) -> Diagnostic {

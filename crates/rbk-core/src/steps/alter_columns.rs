@@ -134,7 +134,7 @@ pub(super) fn alter(lowering: &mut Lowering<'_>, database: &DatabaseName, schema
             .collect();
         let summary = format!("write `{database}.{table}` anew with {}", words.join(", "));
         let statement = statement(&table, facts, &changes);
-        let bound = by_size(whole_size(catalog, &table), 30);
+        let bound = by_size(whole_size(catalog, &table), 15);
         // What a runbook says itself is read as a person would say it; everything else names its schemas.
         let own_words = changes.iter().any(|change| change.using.is_some());
         let settings = if own_words { plain_names() } else { BTreeMap::new() };
@@ -148,7 +148,7 @@ fn short(ty: &str) -> String {
     SqlType::parse(ty).map_or_else(|| ty.to_owned(), |ty| ty.to_string())
 }
 
-/// Bytes of a table with its indexes, and of those that inherit from it.
+/// Bytes of a table with its indexes and partitions when the lock file was written.
 pub(super) fn whole_size(catalog: &Catalog, table: &TableName) -> u64 {
     catalog.table(table).map_or(0, |table| table.bytes)
 }
@@ -159,7 +159,7 @@ pub(super) fn plain_names() -> BTreeMap<String, String> {
 }
 
 /// One statement for all columns of a table. A default is taken away before its column is changed and set again afterwards:
-/// Postgres casts few of them by itself.
+/// Postgres casts few of them by itself. A collation that isn't its type's own would be lost, so it is said again.
 fn statement(table: &TableName, facts: &Table, changes: &[ColumnChange]) -> String {
     let mut parts = Vec::new();
     for change in changes {
@@ -170,14 +170,19 @@ fn statement(table: &TableName, facts: &Table, changes: &[ColumnChange]) -> Stri
         let default = default.filter(|_| !integers);
         let using = match &change.using {
             Some(expression) => format!("({expression})"),
-            None => format!("{column}::{}", change.to),
+            None => {
+                let cast = SqlType::parse(&change.to).map_or_else(|| change.to.clone(), |ty| ty.cast());
+                format!("{column}::{cast}")
+            }
         };
+        let is_locked = locked.is_some_and(|column| column.ty == change.to);
+        let collation = locked.and_then(|column| column.collation.as_deref()).filter(|_| is_locked);
+        let collation = collation.map(|collation| format!(" COLLATE {collation}")).unwrap_or_default();
         if default.is_some() {
             parts.push(format!("ALTER COLUMN {column} DROP DEFAULT"));
         }
-        parts.push(format!("ALTER COLUMN {column} TYPE {} USING {using}", change.to));
+        parts.push(format!("ALTER COLUMN {column} TYPE {}{collation} USING {using}", change.to));
         if let Some(default) = default {
-            let is_locked = locked.is_some_and(|column| column.ty == change.to);
             let value = if is_locked { default.to_owned() } else { format!("({default})::{}", change.to) };
             parts.push(format!("ALTER COLUMN {column} SET DEFAULT {value}"));
         }

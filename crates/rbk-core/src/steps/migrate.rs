@@ -9,7 +9,7 @@ use crate::catalog::Catalog;
 use crate::check::{Checker, SchemaError};
 use crate::environment::{Migrations, MigrationTool, TableName};
 use crate::ids::DatabaseName;
-use crate::lower::{Lowering, by_size};
+use crate::lower::{Lowering, MINUTE};
 use crate::plan::{Action, Change, Risk};
 use crate::sql::quote_name;
 use crate::state::Flow;
@@ -61,7 +61,7 @@ impl Meaning for Migrate {
             if !statements.is_empty() {
                 lowering.change_schema(
                     Risk::Changes,
-                    by_size(0, 0),
+                    10 * MINUTE,
                     format!("put back what roles may do on the tables, views and sequences of `{}.{schema}`", self.database),
                     &self.database,
                     (Change::RestoreGrants { schema: schema.clone() }, statements),

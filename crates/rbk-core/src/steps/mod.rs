@@ -70,6 +70,7 @@ statements! {
     validate_constraints::ValidateConstraints,
     analyze::Analyze,
     sql::Sql,
+    run_command::RunCommand,
 }
 
 impl Statement {
@@ -161,6 +162,10 @@ impl Statement {
             }
             K::Analyze { database } => Analyze::check(database, checker).map(Statement::Analyze),
             K::Sql { database, sql } => Sql::check(database, sql, checker).map(Statement::Sql),
+            K::RunCommand { command, options } => {
+                RunCommand::check(command, options, statement.span, checker)
+                    .map(Statement::RunCommand)
+            }
             _ => {
                 checker.unreadable();
                 None

@@ -8,7 +8,7 @@ use super::Meaning;
 use crate::catalog::{Catalog, Grants};
 use crate::check::Checker;
 use crate::ids::DatabaseName;
-use crate::lower::{Lowering, by_size};
+use crate::lower::{Lowering, MINUTE};
 use crate::plan::{Change, Risk};
 use crate::sql::{quote_identifier, quote_literal};
 use crate::state::Flow;
@@ -40,16 +40,17 @@ impl Meaning for RecreateSchema {
         lowering.relies_on_surroundings(&self.database, &self.schema);
         lowering.ledger.recreate(&self.database, &self.schema);
         let extensions = extensions(catalog, &self.schema);
-        let with = match extensions.len() {
-            0 => "owner, grants and default privileges".to_owned(),
-            1 => "owner, extension, grants and default privileges".to_owned(),
-            number => format!("owner, {number} extensions, grants and default privileges"),
+        let names: Vec<String> = extensions.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let with = match names.as_slice() {
+            [] => String::new(),
+            [one] => format!("extension {one}, "),
+            several => format!("extensions {}, ", several.join(", ")),
         };
         lowering.change_schema(
             Risk::Destroys,
-            by_size(0, 0),
+            30 * MINUTE,
             format!(
-                "drop schema `{}` of `{}` with everything in it and create it again, empty, with its {with}",
+                "drop schema `{}` of `{}` with everything in it and create it again, empty, with its owner, {with}grants and default privileges",
                 self.schema, self.database
             ),
             &self.database,

@@ -42,7 +42,7 @@ pub(super) fn columns(database: &DatabaseName, object: &Object, span: Span, chec
         let catalog = checker.catalog(database, span)?;
         let (table, facts) = (catalog.table(&column.table)?, catalog.column(column)?);
         let why = if table.primary_key().contains(&column.column) {
-            Some("of the primary key")
+            Some("a column of the primary key")
         } else {
             facts.identity.map(|_| "an identity column")
         };
@@ -73,7 +73,7 @@ pub(super) fn by_table(columns: &[ColumnName], clause: &str) -> Vec<String> {
     tables.into_iter().map(|(table, parts)| format!("ALTER TABLE {} {}", quote_table(table), parts.join(", "))).collect()
 }
 
-/// `3 columns` or `` column `title` `` of what was named.
+/// `` 3 columns of `broken.public` ``, or the only one by name.
 pub(super) fn counted(columns: &[ColumnName], database: &DatabaseName, on: &str) -> String {
     match columns {
         [column] => format!("`{database}.{column}`"),

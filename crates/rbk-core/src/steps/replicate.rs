@@ -10,7 +10,6 @@
 //! gave a column of the target another type, the source casts. Small tables come first: what is wrong with one shows soon.
 
 use super::Meaning;
-use super::sync_sequences::two_databases;
 use crate::catalog::{Catalog, ColumnName};
 use crate::check::{Checker, SchemaError};
 use crate::environment::{Migrations, TableName};
@@ -48,7 +47,7 @@ impl Replicate {
         span: Span,
         checker: &mut Checker<'_>,
     ) -> Option<Self> {
-        let databases = two_databases(from, to, checker);
+        let (source, target) = (checker.database(from), checker.database(to));
         match with.value.as_str() {
             "copy" => {}
             "dms" => {
@@ -65,7 +64,7 @@ impl Replicate {
             None => Some(WITHIN),
             Some(entry) => within(entry, checker),
         };
-        let (source, target) = databases?;
+        let (source, target) = (source?, target?);
         let own = checker.environment.migrations.as_ref().map(Migrations::own_tables).unwrap_or_default();
         // Nothing can be picked out of a catalog that isn't there; that was reported.
         checker.catalog(&source, from.span)?;
@@ -111,12 +110,10 @@ fn options_by_name<'a>(options: &'a [ast::Entry], checker: &mut Checker<'_>) -> 
         if !NAMES.contains(&name) {
             checker.report(SchemaError::UnknownOption {
                 span: entry.name.span,
-                statement: STATEMENT,
+                statement: STATEMENT.to_owned(),
                 name: name.to_owned(),
                 candidates: NAMES.iter().map(|&name| name.to_owned()).collect(),
             });
-        } else if let Some(first) = found.get(name) {
-            checker.report(SchemaError::OptionTwice { span: entry.name.span, name: name.to_owned(), first: first.name.span });
         } else {
             found.insert(name, entry);
         }
@@ -125,7 +122,7 @@ fn options_by_name<'a>(options: &'a [ast::Entry], checker: &mut Checker<'_>) -> 
 }
 
 fn within(entry: &ast::Entry, checker: &mut Checker<'_>) -> Option<u64> {
-    let wrong = SchemaError::OptionValue { span: entry.span, name: "within", wanted: "a duration between 1m and 7d", example: "within: 12h" };
+    let wrong = SchemaError::OptionValue { span: entry.span, name: "within".to_owned(), wanted: "a duration between 1m and 7d", example: "within: 12h" };
     let ast::EntryValue::Expr(expr) = &entry.value else {
         checker.report(wrong);
         return None;
@@ -148,7 +145,7 @@ fn roots(catalog: &Catalog) -> Vec<TableName> {
 fn picked(value: &ast::EntryValue, database: &DatabaseName, also: &[TableName], checker: &mut Checker<'_>) -> Option<BTreeSet<TableName>> {
     let wrong = |span| SchemaError::OptionValue {
         span,
-        name: "tables",
+        name: "tables".to_owned(),
         wanted: "a table, all tables of a schema, or a list of both",
         example: "tables: [public.*, audit.entries]",
     };

@@ -52,7 +52,9 @@ impl Meaning for RestoreNotNull {
         }
         let tables: BTreeSet<&TableName> = columns.iter().map(|column| &column.table).collect();
         let bytes = tables.into_iter().map(|table| whole_size(catalog, table)).fold(0, u64::saturating_add);
-        let summary = format!("prove that {} hold no NULL, and keep it so", counted(&columns, &self.database, &self.on));
+        let what = counted(&columns, &self.database, &self.on);
+        let holds = if columns.len() == 1 { "holds" } else { "hold" };
+        let summary = format!("prove that {what} {holds} no NULL, and keep it so");
         let statements = by_table(&columns, "SET NOT NULL");
         lowering.change_schema(Risk::Changes, by_size(bytes, 5), summary, &self.database, (Change::RestoreNotNull { columns }, statements));
     }

@@ -1,7 +1,7 @@
 //! `sync sequences of DB from DB`: after a load, sequences go past the source's and past the data.
 
 use super::Meaning;
-use crate::check::{CheckError, Checker, SchemaError};
+use crate::check::{Checker, SchemaError};
 use crate::ids::DatabaseName;
 use crate::lower::{Lowering, MINUTE};
 use crate::plan::{Action, Risk, SequenceFacts};
@@ -17,7 +17,8 @@ pub(crate) struct SyncSequences {
 
 impl SyncSequences {
     pub(super) fn check(of: &ast::Path, from: &ast::Path, checker: &mut Checker<'_>) -> Option<Self> {
-        let (target, source) = two_databases(of, from, checker)?;
+        let (target, source) = (checker.database(of), checker.database(from));
+        let (target, source) = (target?, source?);
         let sequences = checker.catalog(&target, of.span)?.sequences();
         let there = checker.catalog(&source, from.span)?;
         let missing = sequences.iter().find(|sequence| {
@@ -35,23 +36,6 @@ impl SyncSequences {
         }
         Some(Self { of: target, from: source, sequences })
     }
-}
-
-/// Two databases that must not be the same.
-pub(super) fn two_databases(one: &ast::Path, other: &ast::Path, checker: &mut Checker<'_>) -> Option<(DatabaseName, DatabaseName)> {
-    let (first, second) = (checker.database(one), checker.database(other));
-    let (first, second) = (first?, second?);
-    if first == second {
-        checker.report(CheckError::SameEntity {
-            span: other.span,
-            name: other.to_string(),
-            value: first.to_string(),
-            other: one.to_string(),
-            other_span: one.span,
-        });
-        return None;
-    }
-    Some((first, second))
 }
 
 impl Meaning for SyncSequences {

@@ -8,11 +8,15 @@
 mod bridge;
 mod catalog;
 mod checks;
+mod compare;
+mod copy;
 mod errors;
+mod foreign_keys;
 mod freeze;
 mod inspect;
 mod login;
 mod query;
 mod roles;
+mod sequences;
 mod server;
 mod tunnel;
