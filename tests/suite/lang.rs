@@ -1,4 +1,5 @@
 //! Language cases: each `tests/lang/cases/NAME.rbk` is checked as a user would, and its snapshot shows all that was said.
+//! A case with a `NAME.toml` beside it has an environment of its own.
 
 use crate::process::{rbk, root, said};
 use std::collections::BTreeSet;
@@ -27,7 +28,12 @@ fn every_case_says_what_its_snapshot_says() {
     let mut codes = BTreeSet::new();
     for name in &names {
         let file = format!("tests/lang/cases/{name}.rbk");
-        let output = rbk(&["check", &file, "--env", "tests/lang/team.toml"])
+        let own = format!("tests/lang/cases/{name}.toml");
+        let environment = match root().join(&own).exists() {
+            true => own.as_str(),
+            false => "tests/lang/team.toml",
+        };
+        let output = rbk(&["check", &file, "--env", environment])
             .output()
             .expect("rbk starts");
         let text = said(&output);

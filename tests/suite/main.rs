@@ -12,6 +12,7 @@ mod architecture;
 mod check;
 mod cli;
 mod crash;
+mod deletion;
 mod drill;
 mod faults;
 mod hostile;

@@ -1,6 +1,6 @@
 //! `rbk plan`: what a reviewer reads.
 
-use crate::process::{rbk, said};
+use crate::process::{rbk, root, said};
 use rbk_core::plan::{PLAN_VERSION, Plan};
 
 #[track_caller]
@@ -27,6 +27,29 @@ fn every_action_is_shown_with_its_exact_parameters() {
         let output = output(&["--env", environment]);
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         insta::assert_snapshot!(environment, stable(&said(&output)));
+    }
+}
+
+#[test]
+fn every_statement_on_schema_objects_is_shown_in_full() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(root().join("tests/lang/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for (name, environment) in [
+        ("rebuild", "team.toml"),
+        ("schema_statements", "team.toml"),
+        ("restored", "team.toml"),
+        ("hostile", "plans/hostile.toml"),
+    ] {
+        let file = format!("tests/lang/plans/{name}.rbk");
+        let environment = format!("tests/lang/{environment}");
+        let output = rbk(&["plan", &file, "--env", &environment])
+            .output()
+            .expect("rbk starts");
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let plan = stable(&String::from_utf8_lossy(&output.stdout));
+        settings.bind(|| insta::assert_snapshot!(format!("plan_{name}"), plan));
     }
 }
 

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod ports;
 pub mod run;
 pub mod shell;
+pub mod sql;
 mod state;
 pub mod status;
 mod steps;

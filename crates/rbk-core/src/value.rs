@@ -171,6 +171,24 @@ pub fn duration_text(seconds: u64) -> String {
     }
 }
 
+/// Writes bytes for people, as well as they need it: `1.4gb`, `512kb`, `12b`.
+pub fn rough_size_text(bytes: u64) -> String {
+    let units = [
+        (1 << 40, "tb"),
+        (1 << 30, "gb"),
+        (1 << 20, "mb"),
+        (1 << 10, "kb"),
+    ];
+    let Some((unit, name)) = units.into_iter().find(|(unit, _)| bytes >= *unit) else {
+        return format!("{bytes}b");
+    };
+    let (whole, rest) = (bytes / unit, bytes % unit);
+    match rest.saturating_mul(10) / unit {
+        tenths if whole < 10 && tenths > 0 => format!("{whole}.{tenths}{name}"),
+        _ => format!("{whole}{name}"),
+    }
+}
+
 /// Writes bytes in the largest unit that divides them: `512kb`, `1gb`, `100b`.
 pub fn size_text(bytes: u64) -> String {
     for (unit, name) in [

@@ -60,11 +60,13 @@ pub(crate) struct Connected {
     pub task: AbortHandle,
 }
 
-/// Logs in to databases as an environment's `access` says. Dropping it ends the tunnels it has opened.
+/// Logs in to databases as an environment's `access` says. Dropping it ends the tunnels it has opened; a clone shares them, and
+/// so does an open bridge.
+#[derive(Clone)]
 pub struct Connector {
-    tls: Tls,
-    tunnels: Option<Tunnels>,
-    connect_timeout: Duration,
+    pub(crate) tls: Tls,
+    tunnels: Option<Arc<Tunnels>>,
+    pub(crate) connect_timeout: Duration,
     limits: Limits,
     freezes: Arc<FreezeTimes>,
 }
@@ -74,7 +76,12 @@ impl Connector {
     pub fn new(access: &Access) -> Result<Self, SetupError> {
         Ok(Self {
             tls: Tls::new(access.ca.as_deref())?,
-            tunnels: access.tunnel.as_deref().map(Tunnels::new).transpose()?,
+            tunnels: access
+                .tunnel
+                .as_deref()
+                .map(Tunnels::new)
+                .transpose()?
+                .map(Arc::new),
             connect_timeout: Duration::from_secs(access.connect_timeout.max(1)),
             limits: Limits::default(),
             freezes: Arc::default(),
@@ -164,7 +171,7 @@ impl Connector {
     }
 
     /// A connection to the server, or to the tunnel that leads to it.
-    async fn stream(
+    pub(crate) async fn stream(
         &self,
         to: &Login,
         doing: &Doing,

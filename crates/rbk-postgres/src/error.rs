@@ -67,6 +67,15 @@ pub(crate) enum Failure {
     Refused(PortErrorKind, String),
     /// What was changed did not have its effect in time.
     Unfinished(PortErrorKind, String),
+    /// The server refused, and what stands behind it was looked up; nothing was changed.
+    Explained {
+        /// Of which kind.
+        kind: PortErrorKind,
+        /// The server's words, and what was found.
+        message: String,
+        /// The SQLSTATE.
+        code: Option<String>,
+    },
 }
 
 impl From<tokio_postgres::Error> for Failure {
@@ -85,6 +94,7 @@ impl Failure {
     pub fn code(&self) -> Option<&str> {
         match self {
             Failure::Postgres(error) => error.code().map(|state| state.code()),
+            Failure::Explained { code, .. } => code.as_deref(),
             Failure::Refused(..) | Failure::Unfinished(..) => None,
         }
     }
@@ -94,6 +104,14 @@ impl Failure {
         match self {
             Failure::Postgres(error) => explain(&error, doing),
             Failure::Refused(kind, message) => PortError::new(kind, &doing.what, message),
+            Failure::Explained {
+                kind,
+                message,
+                code,
+            } => PortError {
+                code,
+                ..PortError::new(kind, &doing.what, message)
+            },
             Failure::Unfinished(kind, message) => PortError {
                 sent: Sent::Maybe,
                 ..PortError::new(kind, &doing.what, message)
@@ -181,22 +199,8 @@ fn mend(db: &DbError) -> Option<&'static str> {
 /// An error that didn't come out of the server's mouth: its kind, and a text of all its causes.
 fn without_server(error: &tokio_postgres::Error) -> (PortErrorKind, String) {
     let text = with_causes(error);
-    if let Some(refusal) = cause::<crate::tls::Refusal>(error) {
-        return (PortErrorKind::Tls, refusal.to_string());
-    }
-    if let Some(tls) = cause::<rustls::Error>(error) {
-        return (
-            PortErrorKind::Tls,
-            format!("TLS could not be agreed on: {tls}"),
-        );
-    }
-    if text.contains("server does not support TLS") {
-        return (
-            PortErrorKind::Tls,
-            "the server offers no TLS, and rbk sends no password without it: turn `ssl` on, or look whether host and \
-             port are those of the database"
-                .to_owned(),
-        );
+    if let Some(message) = of_tls(error, &text) {
+        return (PortErrorKind::Tls, message);
     }
     if text.starts_with("error encoding message") {
         return (PortErrorKind::InvalidRequest, text);
@@ -214,6 +218,34 @@ fn without_server(error: &tokio_postgres::Error) -> (PortErrorKind, String) {
     (PortErrorKind::Protocol, text)
 }
 
+/// What is wrong with TLS, if that is what is wrong.
+fn of_tls(error: &(dyn Error + 'static), text: &str) -> Option<String> {
+    if let Some(refusal) = cause::<crate::tls::Refusal>(error) {
+        return Some(refusal.to_string());
+    }
+    if let Some(tls) = cause::<rustls::Error>(error) {
+        return Some(format!("TLS could not be agreed on: {tls}"));
+    }
+    text.contains(NO_TLS).then(|| {
+        "the server offers no TLS, and rbk sends no password without it: turn `ssl` on, or look whether host and \
+         port are those of the database"
+            .to_owned()
+    })
+}
+
+/// Puts an error on the way to the server into the port's words.
+pub(crate) fn explain_io(error: &io::Error, doing: &Doing) -> PortError {
+    let text = error.to_string();
+    match of_tls(error, &text) {
+        Some(message) => PortError::new(PortErrorKind::Tls, &doing.what, message),
+        None => PortError::new(
+            PortErrorKind::Unreachable,
+            &doing.what,
+            format!("the connection was lost: {text}"),
+        ),
+    }
+}
+
 /// The driver's own text is a heading; the causes say what it is about.
 fn with_causes(error: &tokio_postgres::Error) -> String {
     let mut text = error.to_string();
@@ -225,6 +257,9 @@ fn with_causes(error: &tokio_postgres::Error) -> String {
     }
     text
 }
+
+/// What the driver says of a server that answers no to TLS.
+pub(crate) const NO_TLS: &str = "server does not support TLS";
 
 /// Finds a cause by its type, also inside an [`io::Error`], whose `source` skips what it wraps.
 fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {

@@ -3,7 +3,8 @@
 //! [`Connector`] logs in (`connect`): over TLS that is always verified against the real host name (`tls`), directly or
 //! through a declared command that forwards a local port (`tunnel`). What it hands out is a session (`session`), whose
 //! larger pieces each have a room of their own: one value out of one statement (`query`), an environment's checks
-//! (`checks`), who else is there (`others`), stopping writes (`freeze`). [`inspect`] compares whole databases and works
+//! (`checks`), who else is there (`others`), stopping writes (`freeze`). A [`Bridge`] is a local port that takes the same way,
+//! for programs that can't. [`inspect`] compares whole databases and works
 //! on any client.
 //!
 //! Invariants:
@@ -11,7 +12,9 @@
 //! - No error text, at any level, holds a password or a connection string.
 //! - Statements that rbk writes itself see `pg_catalog` only, so that nothing in a schema can stand in for what they name.
 
+mod bridge;
 mod catalog;
+mod change;
 mod checks;
 mod compare;
 mod connect;
@@ -19,6 +22,7 @@ mod copy;
 mod error;
 mod foreign_keys;
 mod freeze;
+mod holders;
 pub mod inspect;
 mod liquibase_tables;
 mod marker;
@@ -31,5 +35,6 @@ mod tls;
 mod tunnel;
 mod worker;
 
+pub use bridge::Bridge;
 pub use connect::{APPLICATION_NAME, Connector, Limits};
 pub use error::SetupError;

@@ -5,8 +5,11 @@
 //! first. So "it isn't there" is never said of a change that a session left behind is still about to commit.
 
 use crate::error::Failure;
+use crate::holders;
 use rbk_core::ports::{Marker, PortErrorKind};
 use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::Instant;
 use tokio_postgres::{Client, GenericClient, Transaction};
 
 /// The tables' advisory lock: two runs that meet an untouched database make its schema one after the other.
@@ -135,7 +138,13 @@ async fn written(client: &impl GenericClient, marker: &Marker) -> Result<bool, F
     Ok(row.try_get(0)?)
 }
 
-/// Waits until no other session is at work on the same change, and keeps others out until the transaction ends.
+/// How long another session's work is waited for where `lock_timeout` says nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Time between two looks whether it has ended.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Waits until no other session is at work on the same change, and keeps others out until the transaction ends. Tried
+/// again and again instead of waited for, so that the transaction is still good for asking who it is.
 async fn hold(transaction: &Transaction<'_>, marker: &Marker) -> Result<(), Failure> {
     let name = format!(
         "rbk\u{1f}{}\u{1f}{}\u{1f}{}",
@@ -143,21 +152,33 @@ async fn hold(transaction: &Transaction<'_>, marker: &Marker) -> Result<(), Fail
         marker.action,
         marker.part.as_deref().unwrap_or_default()
     );
-    let held = transaction
-        .execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
-            &[&name],
-        )
-        .await
-        .map_err(Failure::from);
-    match held {
-        Ok(_) => Ok(()),
-        Err(failure) if failure.code() == Some("55P03") => Err(Failure::Refused(
-            PortErrorKind::InvalidState,
-            "an earlier session of this run is still at work on the same change: whether it is made is known once that \
-             session has ended"
-                .to_owned(),
-        )),
-        Err(failure) => Err(failure),
+    let begun = Instant::now();
+    loop {
+        let row = transaction
+            .query_one(
+                "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)), \
+                   (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout')",
+                &[&name],
+            )
+            .await?;
+        if row.try_get(0)? {
+            return Ok(());
+        }
+        let patience = match row.try_get::<_, i64>(1)?.unsigned_abs() {
+            0 => PATIENCE,
+            milliseconds => Duration::from_millis(milliseconds),
+        };
+        if begun.elapsed() >= patience {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
     }
+    let who = holders::of_advisory_lock(transaction, &name).await?;
+    Err(Failure::Refused(
+        PortErrorKind::InvalidState,
+        format!(
+            "an earlier session of this run is still at work on the same change, and whether it is made is known once that \
+             session has ended: {who}"
+        ),
+    ))
 }

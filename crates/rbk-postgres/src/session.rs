@@ -4,21 +4,24 @@ use crate::connect::Limits;
 use crate::error::{Doing, Effect, Failure, explain};
 use crate::freeze::FreezeTimes;
 use crate::others::{Other, others};
-use crate::{catalog, checks, foreign_keys, freeze, liquibase_tables, marker, query, sequences};
+use crate::{
+    catalog, change, checks, foreign_keys, freeze, liquibase_tables, marker, query, sequences,
+};
 use async_trait::async_trait;
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use postgres_protocol::password::scram_sha_256;
 use rbk_core::catalog::Catalog;
 use rbk_core::environment::{Checks, TableName};
 use rbk_core::ids::RoleName;
-use rbk_core::plan::{ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts};
+use rbk_core::plan::{Change, ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts};
 use rbk_core::ports::{
-    ChangeSets, CheckFinding, FreezeState, Login, Marker, MigrationLock, Orphans, PortError,
-    PortErrorKind, Sent, SequenceState, Session, SessionFacts,
+    ChangeRequest, ChangeSets, CheckFinding, FreezeState, Login, Marker, MigrationLock, Orphans,
+    PortError, PortErrorKind, Sent, SequenceState, Session, SessionFacts,
 };
 use rbk_core::value::{Type, Value};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_postgres::{Client, Transaction};
@@ -83,17 +86,7 @@ impl PgSession {
         match tokio::time::timeout(limit + GRACE, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(failure)) => Err(self.explain(failure, &doing)),
-            Err(_) => Err(PortError {
-                sent: match doing.effect {
-                    Effect::Reads => Sent::No,
-                    Effect::Changes => Sent::Maybe,
-                },
-                ..PortError::new(
-                    PortErrorKind::Unreachable,
-                    &doing.what,
-                    "no answer came in time",
-                )
-            }),
+            Err(_) => Err(late(&doing)),
         }
     }
 
@@ -332,6 +325,27 @@ impl Session for PgSession {
         self.finish(doing, self.limits.statement, work).await
     }
 
+    async fn change(&self, request: &ChangeRequest<'_>, marker: &Marker) -> Result<(), PortError> {
+        let commit_sent = AtomicBool::new(false);
+        let work = async {
+            let mut client = self.client.lock().await;
+            change::change(&mut client, request, marker, &commit_sent).await
+        };
+        let limit = request.deadline + change::EXPLANATION + GRACE;
+        let ended = tokio::time::timeout(limit, work).await;
+        // Without its COMMIT a transaction is never applied, whatever became of the session.
+        let what = changing(request.change);
+        let doing = match commit_sent.load(Ordering::Acquire) {
+            true => self.changing(what),
+            false => self.reading(what),
+        };
+        match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failure)) => Err(self.explain(failure, &doing)),
+            Err(_) => Err(late(&doing)),
+        }
+    }
+
     async fn migration_lock(&self, schema: &str) -> Result<Option<MigrationLock>, PortError> {
         let work = async {
             let mut client = self.client.lock().await;
@@ -361,6 +375,54 @@ impl Session for PgSession {
         };
         let doing = self.reading("reading which change sets were applied");
         self.finish(doing, self.limits.statement, work).await
+    }
+}
+
+/// The error of an answer that didn't come.
+fn late(doing: &Doing) -> PortError {
+    PortError {
+        sent: match doing.effect {
+            Effect::Reads => Sent::No,
+            Effect::Changes => Sent::Maybe,
+        },
+        ..PortError::new(
+            PortErrorKind::Unreachable,
+            &doing.what,
+            "no answer came in time",
+        )
+    }
+}
+
+/// What a change is about: `dropping 2 indexes`.
+fn changing(change: &Change) -> String {
+    let counted = |number: usize, one: &str, many: &str| match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {many}"),
+    };
+    match change {
+        Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
+        Change::DropIndexes { indexes } => {
+            format!("dropping {}", counted(indexes.len(), "index", "indexes"))
+        }
+        Change::CreateIndexes { indexes } => {
+            format!("creating {}", counted(indexes.len(), "index", "indexes"))
+        }
+        Change::AlterColumns { columns } => format!(
+            "changing the type of {}",
+            counted(columns.len(), "column", "columns")
+        ),
+        Change::RelaxNotNull { columns } => format!(
+            "letting {} hold NULL",
+            counted(columns.len(), "column", "columns")
+        ),
+        Change::RestoreNotNull { columns } => format!(
+            "setting {} NOT NULL",
+            counted(columns.len(), "column", "columns")
+        ),
+        Change::Analyze { tables } => {
+            format!("analyzing {}", counted(tables.len(), "table", "tables"))
+        }
+        _ => "running SQL".to_owned(),
     }
 }
 

@@ -18,11 +18,18 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpStream;
-use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use x509_cert::der::Decode;
 
+/// A handshake that is about to be made.
+type Handshake = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::TlsConnect;
+
+/// A connection after it.
+pub(crate) type Stream = <Handshake as TlsConnect<TcpStream>>::Stream;
+
 /// TLS as an environment's `access` wants it.
+#[derive(Clone)]
 pub(crate) struct Tls {
     make: MakeRustlsConnect,
 }
@@ -50,7 +57,7 @@ impl Tls {
     }
 
     /// A handshake in which the server must prove to be `host`.
-    pub fn to(&self, host: &str) -> <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::TlsConnect {
+    pub fn to(&self, host: &str) -> Handshake {
         let mut make = self.make.clone();
         match <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::make_tls_connect(&mut make, host) {
             Ok(connect) => connect,

@@ -36,7 +36,7 @@
 //! - `model.rs` is the account as plain data; `world.rs` holds it together with the running
 //!   clusters. All mutations of clients go through `World::apply`, which writes the ledger.
 //! - `cluster/` is PostgreSQL: template, server, TLS front with security groups, base backups.
-//!   `postgres/` finds or fetches the programs.
+//!   `postgres/` finds or fetches the programs; `liquibase.rs` does the same for the migration tool of drills.
 //! - [`Fault`] (`fault/`) and the ledger ([`Effect`]) are for tests of crash safety.
 //!
 //! *Invariants*: a client sees the master user only, never a superuser; nothing outside the
@@ -51,6 +51,7 @@ mod control;
 mod error;
 mod fault;
 mod ledger;
+mod liquibase;
 mod model;
 mod operations;
 mod options;
@@ -71,6 +72,7 @@ pub use fault::{
     Calls, Fault, FaultError, FaultKind, Moment, OperationFault, Rejection, TerminalState,
 };
 pub use ledger::{Effect, OperationStats, Stats};
+pub use liquibase::{LIQUIBASE_VERSION, LiquibaseError, liquibase};
 pub use options::{
     DEFAULT_SECURITY_GROUP, DEFAULT_VPC, InstanceAddress, InstanceBlueprint, Loss, Options, Pace,
     ParameterGroupBlueprint, Progress, SecurityGroupBlueprint, SnapshotEntry, SnapshotInfo,

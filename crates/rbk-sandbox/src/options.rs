@@ -97,6 +97,8 @@ impl Pace {
 pub enum Progress {
     /// No usable server is on the machine, so one is fetched, once.
     BringingPostgres,
+    /// No Liquibase is on the machine, so one is fetched, once.
+    BringingLiquibase,
     /// The template cluster is made, once per server version.
     MakingTemplate {
         /// The server's version.
@@ -113,6 +115,7 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Progress::BringingPostgres => write!(f, "fetching PostgreSQL 16 with pgvector"),
+            Progress::BringingLiquibase => write!(f, "fetching Liquibase 4.28"),
             Progress::MakingTemplate { version } => {
                 write!(f, "making a PostgreSQL {version} template cluster")
             }

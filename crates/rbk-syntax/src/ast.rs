@@ -393,6 +393,16 @@ pub enum EntryValue {
     },
 }
 
+impl EntryValue {
+    /// All of it.
+    pub fn span(&self) -> Span {
+        match self {
+            EntryValue::Expr(value) => value.span,
+            EntryValue::Pattern { span, .. } | EntryValue::List { span, .. } => *span,
+        }
+    }
+}
+
 /// Text with `{expr}` in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Text {

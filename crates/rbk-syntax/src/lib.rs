@@ -1,7 +1,8 @@
 //! Text to tree and back for the rbk runbook language.
 //!
-//! [`parse()`] turns a text into an [`ast::Runbook`] and every [`Diagnostic`] it has to give. It is a pure
-//! function and knows nothing of environments, types or effects: those are `rbk-core`'s.
+//! [`parse()`] turns a text into an [`ast::Runbook`] and every [`Diagnostic`] it has to give; [`parse_used`] does
+//! the same with a file of procedures. Both are pure and know nothing of environments, types or effects: those
+//! are `rbk-core`'s.
 
 pub mod ast;
 mod diagnostic;
@@ -12,6 +13,7 @@ mod span;
 pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity, has_errors};
 pub use parse::{
     CODES, DecodeError, MAX_ERRORS, MAX_TEXT, Parsed, SyntaxError, decode, parse, parse_expression,
+    parse_used,
 };
 pub use similar::nearest;
 pub use span::{Source, SourceId, Sources, Span, Spanned};

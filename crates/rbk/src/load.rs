@@ -1,14 +1,19 @@
 //! From files to a checked plan: shared by `check`, `plan`, `run` and `drill`. Opens files, and nothing else.
 
 use crate::exit::{Exit, Failure};
+use crate::lock::LockFile;
 use crate::overlay::Overlay;
 use crate::render::colour::Screen;
 use crate::render::diagnostics::{self, Finding};
+use crate::uses;
 use rbk_core::check::{self, Input};
-use rbk_core::environment::{self, ENVIRONMENTS, Environment, LookupError, PROJECT_FILE, Places};
+use rbk_core::environment::{
+    self, ENVIRONMENTS, Environment, LockSource, LookupError, PROJECT_FILE, Places,
+};
 use rbk_core::plan::Plan;
+use rbk_syntax::ast::Item;
 use rbk_syntax::{Diagnostic, MAX_TEXT, SourceId, Sources, Span, has_errors};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -71,6 +76,49 @@ impl Given {
         }
         Ok(Self(given))
     }
+
+    /// What is given to each of several runbooks: the parameters that it has. One that none of them has goes to all, to be
+    /// refused where it is looked at.
+    pub fn of_each(
+        assignments: &[(String, String)],
+        files: &[PathBuf],
+    ) -> Result<Vec<Self>, Failure> {
+        let Self(given) = Self::new(assignments)?;
+        let declared: Vec<BTreeSet<String>> = files
+            .iter()
+            .map(|file| parameters(file))
+            .collect::<Result<_, _>>()?;
+        let is_declared = |name: &String| declared.iter().any(|names| names.contains(name));
+        Ok(declared
+            .iter()
+            .map(|names| {
+                let own = given
+                    .iter()
+                    .filter(|(name, _)| names.contains(*name) || !is_declared(name));
+                Self(
+                    own.map(|(name, value)| (name.clone(), value.clone()))
+                        .collect(),
+                )
+            })
+            .collect())
+    }
+}
+
+/// The names of a runbook's parameters, as far as it can be read.
+fn parameters(file: &Path) -> Result<BTreeSet<String>, Failure> {
+    let bytes = read(file, "the runbook")?;
+    let (id, text, _) = add(&mut Sources::default(), file, &bytes);
+    let items = rbk_syntax::parse(id, &text)
+        .runbook
+        .map(|runbook| runbook.items)
+        .unwrap_or_default();
+    Ok(items
+        .into_iter()
+        .filter_map(|item| match item {
+            Item::Param(param) => Some(param.name.value),
+            _ => None,
+        })
+        .collect())
 }
 
 /// Where runbooks usually are, seen from a project's own folder.
@@ -90,6 +138,7 @@ pub fn load(
         mut diagnostics,
         places,
         mut environment,
+        lock,
         ..
     } = load_environment(screen, Near::Runbook(file), env)?;
     let mut overlaid = Vec::new();
@@ -105,15 +154,20 @@ pub fn load(
         diagnostics.extend(parsed.diagnostics);
         // The tree is checked also if some of it could not be read, so that all errors show at once.
         if let (Some(runbook), Some(environment)) = (&parsed.runbook, &environment) {
+            let uses = uses::read(file, runbook, &mut sources, &mut diagnostics);
             let input = Input {
                 runbook,
                 environment,
                 places: &places,
-                lock: None,
+                lock: lock.as_ref().map(|lock| lock as &dyn LockSource),
                 given: &given.0,
+                uses: &uses,
             };
             let checked = check::check(&input, &mut sources);
             diagnostics.extend(checked.diagnostics);
+            if let Some(lock) = &lock {
+                diagnostics.extend(lock.diagnostic(&environment.name, &mut sources)?);
+            }
             plan = checked
                 .program
                 .filter(|_| !has_errors(&diagnostics))
@@ -148,6 +202,8 @@ pub struct EnvironmentFile {
     pub places: Places,
     /// The environment; absent where there are errors.
     pub environment: Option<Environment>,
+    /// Its lock file, if there is one; not read yet.
+    pub lock: Option<LockFile>,
 }
 
 impl EnvironmentFile {
@@ -189,6 +245,7 @@ pub fn load_environment(
             diagnostics,
             places,
             environment: None,
+            lock: None,
         });
     }
     let base = file.parent().unwrap_or(Path::new(""));
@@ -197,7 +254,9 @@ pub fn load_environment(
         places,
         diagnostics,
     } = environment::load(&name, id, &text, base);
+    let lock = LockFile::beside(&file);
     Ok(EnvironmentFile {
+        lock,
         file,
         sources,
         diagnostics,
@@ -215,15 +274,24 @@ pub fn environment_or_tell(screen: Screen, env: Option<&str>) -> Result<Environm
 
 /// Reads a file, but not much more of it than would be taken.
 fn read(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+    bytes(file)
+        .map_err(|error| Failure::wrong(format!("reading {what} `{}`: {error}", file.display())))
+}
+
+/// A file's bytes, but not much more of them than would be taken.
+pub fn bytes(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(file)
-        .and_then(|opened| opened.take(MAX_TEXT as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| Failure::wrong(format!("reading {what} `{}`: {error}", file.display())))?;
+    let opened = std::fs::File::open(file)?;
+    opened.take(MAX_TEXT as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Adds a text to the sources; where it isn't UTF-8, with a diagnostic at the first byte that is not.
-fn add(sources: &mut Sources, file: &Path, bytes: &[u8]) -> (SourceId, String, Option<Diagnostic>) {
+pub fn add(
+    sources: &mut Sources,
+    file: &Path,
+    bytes: &[u8],
+) -> (SourceId, String, Option<Diagnostic>) {
     let name = file.display().to_string();
     let error = match rbk_syntax::decode(bytes) {
         Ok(text) => return (sources.add(name, text.clone()), text, None),

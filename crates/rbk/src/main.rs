@@ -8,11 +8,13 @@ mod exit;
 mod journals;
 mod kill_point;
 mod load;
+mod lock;
 mod overlay;
 mod panic;
 mod perform;
 mod render;
 mod signals;
+mod uses;
 mod wiring;
 
 fn main() -> std::process::ExitCode {

@@ -1,6 +1,6 @@
 //! Builds the world that a run touches, out of an environment: AWS, Postgres, health checks, a person, time.
 
-use crate::adapters::{HttpHealth, SystemClock};
+use crate::adapters::{HttpHealth, Liquibase, Processes, SystemClock};
 use crate::exit::Failure;
 use crate::render::colour::Screen;
 use rbk_core::environment::Environment;
@@ -14,6 +14,7 @@ pub async fn world(
     aws: rbk_aws::Options,
     person: Arc<dyn Person>,
 ) -> Result<World, Failure> {
+    let commands = Processes::new(&aws);
     let aws = rbk_aws::connect(aws)
         .await
         .map_err(|error| Failure::wrong(error.to_string()))?;
@@ -23,10 +24,10 @@ pub async fn world(
         identity: aws.identity,
         rds: aws.rds,
         secrets: aws.secrets,
-        postgres: Arc::new(postgres),
+        postgres: Arc::new(postgres.clone()),
         health: Arc::new(HttpHealth::default()),
-        migrations: Arc::new(crate::adapters::Liquibase),
-        commands: Arc::new(crate::adapters::Processes),
+        migrations: Arc::new(Liquibase::new(postgres)),
+        commands: Arc::new(commands),
         person,
         clock: Arc::new(SystemClock::new()),
     })

@@ -2,9 +2,14 @@
 //!
 //! A new action is one file here, one port method, one adapter method.
 
+mod command;
+mod data;
 mod human;
+mod migrate;
 mod rds;
+mod schema;
 mod secret;
+mod session;
 mod sql;
 mod wait;
 
@@ -131,12 +136,41 @@ pub(crate) fn kind(action: &Action) -> Kind<'_> {
             typed: typed.as_deref(),
         })),
         Action::Note { text } => Kind::Once(Box::new(human::Note { text })),
-        Action::ChangeSchema { .. }
-        | Action::Migrate { .. }
-        | Action::SyncSequences { .. }
-        | Action::ProveForeignKeys { .. }
-        | Action::Copy { .. }
-        | Action::RunCommand { .. } => unimplemented!("contract"),
+        Action::ChangeSchema {
+            database,
+            change,
+            statements,
+            settings,
+            lock_timeout,
+        } => Kind::Effect(Box::new(schema::ChangeSchema::new(
+            database,
+            change,
+            statements,
+            settings,
+            *lock_timeout,
+        ))),
+        Action::Migrate {
+            database,
+            migrations,
+        } => Kind::Effect(Box::new(migrate::Migrate::new(database, migrations))),
+        Action::Copy { from, to, tables } => {
+            Kind::Effect(Box::new(data::Copy::new(from, to, tables)))
+        }
+        Action::SyncSequences {
+            from,
+            to,
+            sequences,
+        } => Kind::Effect(Box::new(data::SyncSequences::new(from, to, sequences))),
+        Action::ProveForeignKeys { database, keys } => {
+            Kind::Once(Box::new(data::ProveForeignKeys { database, keys }))
+        }
+        Action::RunCommand {
+            command,
+            declared,
+            arguments,
+        } => Kind::Effect(Box::new(command::RunCommand::new(
+            command, declared, arguments,
+        ))),
         Action::Keep { database, because } => {
             Kind::Once(Box::new(human::Keep { database, because }))
         }

@@ -6,8 +6,12 @@
 //! never compared.
 
 mod compare;
+mod select;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{Difference, around, differences};
+pub(crate) use select::{Place, SelectedIndex, dependents_of_type};
 
 use crate::environment::TableName;
 use schemars::JsonSchema;
@@ -16,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The schemas of a database: all but Postgres's own and `rbk`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Catalog {
     /// `16.4`. Only the major version is compared.
     pub server_version: String,
@@ -35,6 +40,7 @@ pub struct Catalog {
 
 /// An extension.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Extension {
     /// Its version.
     pub version: String,
@@ -48,6 +54,7 @@ pub type Grants = BTreeMap<String, BTreeSet<String>>;
 
 /// A schema. What belongs to an extension isn't listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Schema {
     /// The role that owns it.
     pub owner: String,
@@ -79,6 +86,7 @@ pub struct Schema {
 
 /// What roles may do on objects that a role will create.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DefaultPrivileges {
     /// The role that creates.
     pub creator: String,
@@ -90,6 +98,7 @@ pub struct DefaultPrivileges {
 
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Table {
     /// The role that owns it.
     pub owner: String,
@@ -145,6 +154,7 @@ impl Table {
 
 /// A table as a part of another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Partition {
     /// The table that it is a part of; itself possibly a partition.
     pub of: TableName,
@@ -154,6 +164,7 @@ pub struct Partition {
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -189,6 +200,7 @@ pub enum Identity {
 
 /// A constraint of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Constraint {
     /// Of which kind.
     pub kind: ConstraintKind,
@@ -220,6 +232,7 @@ pub enum ConstraintKind {
 
 /// What a foreign key refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct References {
     /// The table.
     pub table: TableName,
@@ -232,9 +245,10 @@ pub struct References {
 
 /// An index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Index {
-    /// The whole statement. Source: `pg_get_indexdef`; of a partitioned index without its `ONLY`, so that running it makes
-    /// the parts, too.
+    /// The whole statement. Source: `pg_get_indexdef`. Of a partitioned index it says `ON ONLY`: run, it makes an index
+    /// without its parts, which are then attached.
     pub definition: String,
     /// The table's columns that it reads: as keys, in expressions, in its predicate, included.
     pub columns: Vec<String>,
@@ -259,17 +273,22 @@ pub struct Index {
 
 /// A sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Sequence {
     /// `bigint`
     #[serde(rename = "type")]
     pub ty: String,
     /// Where it begins.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub start: i64,
     /// What it goes up (or down) by.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub increment: i64,
     /// Its smallest value.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub min: i64,
     /// Its largest value.
+    #[serde(default = "largest", skip_serializing_if = "is_largest")]
     pub max: i64,
     /// Whether it begins again after the last.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -282,8 +301,25 @@ pub struct Sequence {
     pub grants: Grants,
 }
 
+const fn one() -> i64 {
+    1
+}
+
+const fn is_one(value: &i64) -> bool {
+    *value == 1
+}
+
+const fn largest() -> i64 {
+    i64::MAX
+}
+
+const fn is_largest(value: &i64) -> bool {
+    *value == i64::MAX
+}
+
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct View {
     /// Whether it is materialized.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -305,12 +341,48 @@ pub struct View {
 #[derive(
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
+#[serde(from = "ColumnPath", into = "ColumnPath")]
+#[schemars(with = "ColumnPath")]
 pub struct ColumnName {
     /// Its table.
-    #[serde(flatten)]
     pub table: TableName,
     /// Its name.
     pub column: String,
+}
+
+/// A column as plans and lock files hold it: in one table with its schema and table.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ColumnName")]
+struct ColumnPath {
+    /// `public`.
+    schema: String,
+    /// `documents`.
+    table: String,
+    /// `created_at`.
+    column: String,
+}
+
+impl From<ColumnPath> for ColumnName {
+    fn from(path: ColumnPath) -> Self {
+        Self {
+            table: TableName {
+                schema: path.schema,
+                table: path.table,
+            },
+            column: path.column,
+        }
+    }
+}
+
+impl From<ColumnName> for ColumnPath {
+    fn from(name: ColumnName) -> Self {
+        Self {
+            schema: name.table.schema,
+            table: name.table.table,
+            column: name.column,
+        }
+    }
 }
 
 impl std::fmt::Display for ColumnName {
@@ -323,5 +395,32 @@ impl Catalog {
     /// The table of that name.
     pub fn table(&self, name: &TableName) -> Option<&Table> {
         self.schemas.get(&name.schema)?.tables.get(&name.table)
+    }
+
+    /// Takes out tables and what is theirs: a migration tool's own, which no statement is about.
+    pub fn remove_tables(&mut self, tables: &[TableName]) {
+        for (name, schema) in &mut self.schemas {
+            let ours = |table: &str| {
+                tables
+                    .iter()
+                    .any(|own| own.schema == *name && own.table == table)
+            };
+            schema.tables.retain(|table, _| !ours(table));
+            schema.sequences.retain(|_, sequence| {
+                sequence
+                    .owner
+                    .as_ref()
+                    .is_none_or(|owner| !tables.contains(&owner.table))
+            });
+        }
+    }
+
+    /// The server's major version: `16` of `16.4`, `17` of `17beta1`.
+    pub fn major(&self) -> &str {
+        let version = self.server_version.as_str();
+        let end = version
+            .find(|character: char| !character.is_ascii_digit())
+            .unwrap_or(version.len());
+        version.get(..end).unwrap_or(version)
     }
 }

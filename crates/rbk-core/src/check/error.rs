@@ -62,6 +62,62 @@ pub const CODES: &[(Code, &str)] = &[
         Code("RBK1019"),
         "a statement on schema objects without a lock file",
     ),
+    (Code("RBK1020"), "an unknown procedure"),
+    (Code("RBK1021"), "wrong arguments of a procedure"),
+    (
+        Code("RBK1022"),
+        "a procedure that comes back to itself, or calls without end",
+    ),
+    (Code("RBK1023"), "two procedures of one name"),
+    (Code("RBK1024"), "a call that needs a label of its own"),
+    (Code("RBK1025"), "a procedure that is never done"),
+    (
+        Code("RBK1026"),
+        "a name of the runbook in a procedure, which doesn't see it",
+    ),
+    (
+        Code("RBK1027"),
+        "an argument that would be read more than once",
+    ),
+    (Code("RBK1028"), "a file that can't be used"),
+    (Code("RBK1029"), "files that use each other in a circle"),
+    (
+        Code("RBK1040"),
+        "a path that isn't what stands here: a schema, table, column or index",
+    ),
+    (Code("RBK1041"), "a schema that the lock file doesn't know"),
+    (Code("RBK1042"), "a table that the lock file doesn't know"),
+    (Code("RBK1043"), "a column that the lock file doesn't know"),
+    (Code("RBK1044"), "an index that the lock file doesn't know"),
+    (Code("RBK1045"), "an index that can't be dropped by itself"),
+    (Code("RBK1046"), "a type of columns that nobody knows"),
+    (
+        Code("RBK1047"),
+        "a type that can't be changed because something else uses the column",
+    ),
+    (
+        Code("RBK1048"),
+        "a type whose dimension or length isn't the lock file's",
+    ),
+    (
+        Code("RBK1049"),
+        "a NOT NULL that can't be relaxed or isn't there",
+    ),
+    (Code("RBK1050"), "a statement that has nothing to do"),
+    (
+        Code("RBK1051"),
+        "an option that doesn't exist, or a value that doesn't fit it",
+    ),
+    (Code("RBK1052"), "a way to replicate that doesn't exist"),
+    (
+        Code("RBK1053"),
+        "a table, column or sequence that one of two databases lacks",
+    ),
+    (
+        Code("RBK1054"),
+        "SQL that can't run in a transaction, or none at all",
+    ),
+    (Code("RBK1055"), "a partition where its parent is meant"),
 ];
 
 /// What can be wrong with names and types.
@@ -90,6 +146,12 @@ pub(crate) enum CheckError {
     },
     #[error("two steps are called `{title}`")]
     SameStep {
+        span: Span,
+        title: String,
+        first: Span,
+    },
+    #[error("a call in another step has the name `{title}`")]
+    StepLikeCall {
         span: Span,
         title: String,
         first: Span,
@@ -202,6 +264,59 @@ pub(crate) enum CheckError {
     EmptyReason { span: Span },
     #[error("a runbook has one `on failure`")]
     SecondOnFailure { span: Span, first: Span },
+    #[error("there is no procedure `{name}`")]
+    UnknownProcedure {
+        span: Span,
+        name: String,
+        candidates: Vec<String>,
+    },
+    #[error("`{name}` takes {}, found {found}", arguments(params.len()))]
+    ProcedureArguments {
+        span: Span,
+        name: String,
+        found: usize,
+        params: Vec<String>,
+        declared: Span,
+    },
+    #[error("`{name}` does itself{}", by_way_of(through))]
+    Recursion {
+        span: Span,
+        name: String,
+        through: Vec<String>,
+    },
+    #[error("the procedures of this runbook come to more than {limit} {unit}")]
+    TooManyCalls {
+        span: Span,
+        limit: usize,
+        unit: &'static str,
+    },
+    #[error("two procedures are called `{name}`")]
+    SameProcedure {
+        span: Span,
+        name: String,
+        first: Span,
+    },
+    #[error("a call in this step is named `{label}` already")]
+    SameCall {
+        span: Span,
+        label: String,
+        label_span: Option<Span>,
+        first: Span,
+        free: String,
+    },
+    #[error("the label is empty")]
+    EmptyLabel { span: Span },
+    #[error("nothing does the procedure `{name}`")]
+    NeverDone { span: Span, name: String },
+    #[error("the procedure `{procedure}` doesn't see `{name}`")]
+    HiddenName {
+        span: Span,
+        name: String,
+        procedure: String,
+        defined: Span,
+    },
+    #[error("this argument has no name")]
+    UnnamedArgument { span: Span },
     #[error("{word} `{name}` is never used")]
     Unused {
         span: Span,
@@ -236,6 +351,9 @@ impl From<CheckError> for Diagnostic {
             E::SameStep { span, first, .. } => make("RBK1003", span, "the second".to_owned())
                 .relate(first, "the first")
                 .help("a step's name is its identity in plan, journal and report: give each its own"),
+            E::StepLikeCall { span, first, .. } => make("RBK1003", span, "a step of the same name".to_owned())
+                .relate(first, "its actions are known by step and label")
+                .help("a step's name is its identity in plan, journal and report: give it another"),
             E::UnknownType { span, name } => {
                 let candidates: Vec<String> = TYPES.iter().map(|ty| ty.name().to_owned()).collect();
                 suggest(make("RBK1004", span, "not a type".to_owned()), span, &name, &candidates, || {
@@ -318,6 +436,45 @@ impl From<CheckError> for Diagnostic {
             }
             E::EmptyReason { span } => make("RBK1016", span, "empty".to_owned()).help("say why, for whoever reads the report"),
             E::SecondOnFailure { span, first } => make("RBK1017", span, "the second".to_owned()).relate(first, "the first").help("put both into one block"),
+            E::UnknownProcedure { span, name, candidates } => suggest(make("RBK1020", span, "no such procedure".to_owned()), span, &name, &candidates, || {
+                if candidates.is_empty() {
+                    "say what it does: `procedure NAME(target: database) { … }`, here or in a file named with `use \"…\"`".to_owned()
+                } else {
+                    format!("the procedures are {}", list(&candidates))
+                }
+            }),
+            E::ProcedureArguments { span, name, params, declared, .. } => make("RBK1021", span, "wrong arguments".to_owned())
+                .relate(declared, "declared here")
+                .help(format!("write `do {name}({})`", params.join(", "))),
+            E::Recursion { span, .. } => make("RBK1022", span, "is being done already".to_owned())
+                .help("a plan is finite and can be read whole: write the statements out"),
+            E::TooManyCalls { span, .. } => make("RBK1022", span, "goes past it".to_owned())
+                .help("nobody reads such a plan: do less, or make several runbooks of it"),
+            E::SameProcedure { span, first, .. } => make("RBK1023", span, "the second".to_owned())
+                .relate(first, "the first")
+                .help("the runbook and all files that it uses share their procedures: give each its own name"),
+            E::SameCall { span, label_span, first, free, .. } => {
+                let diagnostic = make("RBK1024", span, "needs a label of its own".to_owned())
+                    .relate(first, "has that name")
+                    .help(format!("plan and journal know an action by step and label: `as \"{free}\"`, or better what this call is for"));
+                let behind = Span { start: span.end, ..span };
+                match label_span {
+                    Some(label) => diagnostic.fix(label, format!("\"{free}\"")),
+                    None => diagnostic.fix(behind, format!(" as \"{free}\"")),
+                }
+            }
+            E::EmptyLabel { span } => make("RBK1024", span, "empty".to_owned()).help("plan and journal know an action by step and label: say what this call is for"),
+            E::NeverDone { span, name } => {
+                let mut diagnostic = make("RBK1025", span, "never done, and never checked".to_owned())
+                    .help(format!("remove it, or put `do {name}(…)` into a step"));
+                diagnostic.severity = Severity::Warning;
+                diagnostic
+            }
+            E::HiddenName { span, name, procedure, defined } => make("RBK1026", span, "not known in here".to_owned())
+                .relate(defined, format!("`{name}` is defined here, outside of `{procedure}`"))
+                .help("a procedure sees its own parameters and the environment, nothing of where it is done: add a parameter"),
+            E::UnnamedArgument { span } => make("RBK1027", span, "would be read wherever the parameter stands".to_owned())
+                .help("read it once, before: `let value = …`, and give `value`"),
             E::Unused { span, name, word } => {
                 let mut diagnostic = make("RBK1018", span, "never used".to_owned()).help(format!("remove {word} `{name}`, or use it"));
                 diagnostic.severity = Severity::Warning;
@@ -360,7 +517,7 @@ fn mismatch(
     }
 }
 
-fn suggest(
+pub(super) fn suggest(
     diagnostic: Diagnostic,
     span: Span,
     name: &str,
@@ -382,10 +539,28 @@ fn relate(diagnostic: Diagnostic, place: Option<Span>, text: &str) -> Diagnostic
     }
 }
 
-fn list(names: &[String]) -> String {
+pub(super) fn list(names: &[String]) -> String {
     let mut names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.sort();
     names.join(", ")
+}
+
+/// `one argument`, `3 arguments`
+fn arguments(count: usize) -> String {
+    match count {
+        0 => "no argument".to_owned(),
+        1 => "one argument".to_owned(),
+        count => format!("{count} arguments"),
+    }
+}
+
+/// `` through `a` and `b` ``
+fn by_way_of(procedures: &[String]) -> String {
+    if procedures.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = procedures.iter().map(|name| format!("`{name}`")).collect();
+    format!(" through {}", names.join(", "))
 }
 
 fn example(ty: Type) -> &'static str {

@@ -281,6 +281,14 @@ impl Checker<'_> {
         }
     }
 
+    /// A text that is known when planning: of parameters only, where it has parts.
+    pub(crate) fn constant_text(&mut self, text: &ast::Text) -> Option<String> {
+        match self.text(text)?.expr {
+            Expr::Value(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     fn text(&mut self, text: &ast::Text) -> Option<Typed> {
         if let Some(literal) = text.as_literal() {
             return Some(constant(Value::Text(literal.to_owned()), text.span));
@@ -308,15 +316,12 @@ impl Checker<'_> {
         let span = path.span;
         match self.scope.look_up(&name.value) {
             Some(Meaning::Known(value)) => return Some(constant(value, span)),
-            Some(Meaning::Observed { ty, origin }) => {
-                let typed = observed(
-                    Expr::Binding {
-                        name: name.value.clone(),
-                        ty,
-                    },
-                    ty,
-                    span,
-                );
+            Some(Meaning::Observed {
+                binding,
+                ty,
+                origin,
+            }) => {
+                let typed = observed(Expr::Binding { name: binding, ty }, ty, span);
                 return Some(Typed { origin, ..typed });
             }
             Some(Meaning::Broken) => return None,
@@ -335,6 +340,16 @@ impl Checker<'_> {
     }
 
     fn unknown_name(&mut self, name: &str, span: Span) {
+        if let Some((procedure, defined)) = self.hidden(name) {
+            let error = CheckError::HiddenName {
+                span,
+                name: name.to_owned(),
+                procedure: procedure.to_owned(),
+                defined,
+            };
+            self.report(error);
+            return;
+        }
         let candidates = self
             .scope
             .names()
@@ -441,10 +456,7 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<Typed> {
         let database = self.database(database);
-        let sql_text = match self.text(sql).map(|typed| typed.expr) {
-            Some(Expr::Value(Value::Text(text))) => Some(text),
-            _ => None,
-        };
+        let sql_text = self.constant_text(sql);
         let result = named_type(&ty.value);
         match result {
             None => self.report(CheckError::UnknownType {

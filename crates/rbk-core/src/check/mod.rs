@@ -3,27 +3,40 @@
 //! Pure: it knows the runbook's text, the environment and what was given with `--set`, nothing else. It returns what it
 //! could make of them and every diagnostic.
 
+mod column_type;
 mod error;
 mod expressions;
+mod objects;
 mod parameters;
+mod procedures;
+mod schema_error;
 mod scope;
+mod uses;
 
+pub(crate) use column_type::SqlType;
 pub(crate) use error::CheckError;
 pub(crate) use expressions::{Need, Typed};
+pub(crate) use objects::Object;
+pub(crate) use procedures::Via;
+pub(crate) use schema_error::SchemaError;
 
 use crate::catalog::Catalog;
-use crate::environment::{Application, Database, Environment, Lock, Places};
+use crate::environment::{Application, Database, Environment, LockSource, Places};
 use crate::ids::{ApplicationName, DatabaseName, StepPath};
-use crate::plan::{Parameter, Template};
+use crate::plan::{Parameter, Template, UsedFile};
 use crate::state;
 use crate::steps::Statement;
 use crate::value::Type;
+use procedures::{Path, Procedures};
 use rbk_syntax::{Diagnostic, Sources, Span, ast, has_errors};
 use scope::Scope;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 pub use crate::state::CODES as STATE_CODES;
 pub use error::CODES;
+pub use procedures::{Used, Uses};
+pub use uses::UseError;
 
 /// What a check looks at.
 pub struct Input<'a> {
@@ -33,10 +46,12 @@ pub struct Input<'a> {
     pub environment: &'a Environment,
     /// Where the environment's file says it.
     pub places: &'a Places,
-    /// What the lock file says; absent: there is none.
-    pub lock: Option<&'a Lock>,
+    /// The lock file, asked only by a runbook that names schema objects; absent: there is none.
+    pub lock: Option<&'a dyn LockSource>,
     /// `--set NAME=VALUE`, as given.
     pub given: &'a BTreeMap<String, String>,
+    /// The files that it uses.
+    pub uses: &'a Uses,
 }
 
 /// What came of a check.
@@ -52,6 +67,7 @@ pub struct Checked {
 pub struct Program {
     pub(crate) title: String,
     pub(crate) doc: Option<String>,
+    pub(crate) uses: Vec<UsedFile>,
     pub(crate) environment: Environment,
     /// What the lock file says of the databases that statements on schema objects name.
     pub(crate) catalogs: BTreeMap<DatabaseName, Catalog>,
@@ -59,6 +75,22 @@ pub struct Program {
     pub(crate) preflight: Vec<Precondition>,
     pub(crate) steps: Vec<Step>,
     pub(crate) on_failure: Option<Block>,
+}
+
+impl Program {
+    /// The call through which the statement came that a place is part of, if there is one.
+    pub(crate) fn via(&self, place: Span) -> Option<Arc<Via>> {
+        // Only files that are used and blocks outside of steps hold procedures: most programs have no call at all.
+        let blocks = self.steps.iter().map(|step| &step.block);
+        let statements = blocks
+            .chain(&self.on_failure)
+            .flat_map(|block| &block.statements);
+        let mut called = statements.filter(|located| located.via.is_some());
+        let holds = |span: Span| {
+            span.source == place.source && span.start <= place.start && place.end <= span.end
+        };
+        called.find(|located| holds(located.span))?.via.clone()
+    }
 }
 
 /// A `let` or `require` at the top of a runbook.
@@ -99,9 +131,12 @@ pub(crate) struct Located {
     pub(crate) span: Span,
     /// As the runbook says it, on one line.
     pub(crate) text: String,
+    /// The call that it came through, if it stands in a procedure.
+    pub(crate) via: Option<Arc<Via>>,
 }
 
-/// Checks a runbook against an environment. `sources` must hold the runbook's text; texts given with `--set` are added.
+/// Checks a runbook against an environment. `sources` must hold the texts of the
+/// runbook and of the files that it uses; texts given with `--set` are added.
 pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
     let mut checker = Checker {
         environment: input.environment,
@@ -111,11 +146,12 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
         scope: Scope::default(),
         diagnostics: Vec::new(),
         broken: false,
+        procedures: Procedures::default(),
     };
     let parameters = checker.parameters(input, sources);
+    checker.procedures(input);
     let mut preflight = Vec::new();
     let mut steps = Vec::new();
-    let mut titles: HashMap<&str, Span> = HashMap::new();
     let mut on_failure: Option<Block> = None;
 
     for item in &input.runbook.items {
@@ -142,15 +178,15 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
                 }
             }
             ast::Item::Step(item) => {
-                checker.title(&item.title, &mut titles);
-                steps.push(Step {
-                    path: StepPath::new(item.title.value.clone()),
-                    doc: item.doc.as_ref().map(|doc| doc.text.clone()),
-                    block: checker.block(&item.body, item.span, item.span, sources),
-                });
+                checker.title(&item.title);
+                let path = StepPath::new(item.title.value.clone());
+                let block = checker.block(&path, &item.body, item.span, item.span, sources);
+                let doc = item.doc.as_ref().map(|doc| doc.text.clone());
+                steps.push(Step { path, doc, block });
             }
             ast::Item::OnFailure(item) => {
-                let block = checker.block(&item.body, item.span, item.keyword, sources);
+                let path = StepPath::new(ON_FAILURE);
+                let block = checker.block(&path, &item.body, item.span, item.keyword, sources);
                 match &on_failure {
                     Some(first) => checker.report(CheckError::SecondOnFailure {
                         span: item.keyword,
@@ -159,16 +195,17 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
                     None => on_failure = Some(block),
                 }
             }
-            ast::Item::Use(_) | ast::Item::Procedure(_) | ast::Item::Error(_) => {
-                checker.unreadable();
-            }
+            ast::Item::Use(_) | ast::Item::Procedure(_) => {}
+            ast::Item::Error(_) => checker.unreadable(),
         }
     }
     checker.scope.report_unused(&mut checker.diagnostics);
+    checker.report_never_done();
     let (mut diagnostics, broken) = (checker.diagnostics, checker.broken);
     let program = Program {
         title: input.runbook.title.value.clone(),
         doc: input.runbook.doc.as_ref().map(|doc| doc.text.clone()),
+        uses: input.uses.facts(sources),
         environment: input.environment.clone(),
         catalogs: checker.catalogs,
         parameters,
@@ -186,6 +223,17 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
             diagnostic.primary.span.start,
         )
     });
+    // What is wrong in a procedure is wrong in each of its calls; it is said of the first.
+    let mut told = HashSet::new();
+    diagnostics.retain(|diagnostic| {
+        let Diagnostic {
+            code,
+            message,
+            primary,
+            ..
+        } = diagnostic;
+        told.insert((*code, primary.span, message.clone()))
+    });
     let program = (!broken && !has_errors(&diagnostics)).then_some(program);
     Checked {
         program,
@@ -200,16 +248,17 @@ pub(crate) const ON_FAILURE: &str = "on failure";
 pub(crate) struct Checker<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) places: &'a Places,
-    lock: Option<&'a Lock>,
+    lock: Option<&'a dyn LockSource>,
     catalogs: BTreeMap<DatabaseName, Catalog>,
     scope: Scope,
     diagnostics: Vec<Diagnostic>,
     /// Whether something could not be read; its diagnostic was given, and states behind it are guesses.
     broken: bool,
+    procedures: Procedures<'a>,
 }
 
-impl Checker<'_> {
-    pub(crate) fn report(&mut self, error: CheckError) {
+impl<'a> Checker<'a> {
+    pub(crate) fn report(&mut self, error: impl Into<Diagnostic>) {
         self.diagnostics.push(error.into());
     }
 
@@ -246,9 +295,16 @@ impl Checker<'_> {
     /// What the lock file says of a database, of which the plan then keeps a copy; reports where it says nothing.
     pub(crate) fn catalog(&mut self, name: &DatabaseName, span: Span) -> Option<&Catalog> {
         if !self.catalogs.contains_key(name) {
-            let found = self
-                .lock
-                .and_then(|lock| lock.catalog(self.environment, name));
+            let lock = match self.lock.map(LockSource::lock) {
+                // It is there and can't be read: whoever reads it says so.
+                Some(None) => {
+                    self.unreadable();
+                    return None;
+                }
+                Some(lock) => lock,
+                None => None,
+            };
+            let found = lock.and_then(|lock| lock.catalog(self.environment, name));
             let Some(catalog) = found else {
                 let error = CheckError::NoLock {
                     span,
@@ -297,46 +353,52 @@ impl Checker<'_> {
             });
             return None;
         }
-        self.scope.define_binding(name, value.as_ref());
+        let binding = self.binding_of(&name.value);
+        self.scope.define_binding(name, value.as_ref(), binding);
         value
     }
 
-    fn title<'t>(
-        &mut self,
-        title: &'t rbk_syntax::Spanned<String>,
-        titles: &mut HashMap<&'t str, Span>,
-    ) {
+    /// What a `let` whose name was defined is called in the plan.
+    pub(crate) fn binding(&self, name: &ast::Name) -> String {
+        let binding = self.scope.binding(&name.value);
+        binding.unwrap_or(&name.value).to_owned()
+    }
+
+    fn title(&mut self, title: &rbk_syntax::Spanned<String>) {
         if title.value.trim().is_empty() {
             self.report(CheckError::EmptyTitle { span: title.span });
-        } else if title.value == ON_FAILURE {
+            return;
+        }
+        if title.value == ON_FAILURE {
             self.report(CheckError::ReservedTitle { span: title.span });
-        } else if let Some(first) = titles.insert(&title.value, title.span) {
-            self.report(CheckError::SameStep {
-                span: title.span,
-                title: title.value.clone(),
+            return;
+        }
+        let (span, name) = (title.span, title.value.clone());
+        match self.take_path(&name, Path::Step(span)) {
+            Some(Path::Step(first)) => self.report(CheckError::SameStep {
+                span,
+                title: name,
                 first,
-            });
+            }),
+            Some(Path::Call(first)) => self.report(CheckError::StepLikeCall {
+                span,
+                title: name,
+                first,
+            }),
+            None => {}
         }
     }
 
     fn block(
         &mut self,
-        body: &[ast::Statement],
+        path: &StepPath,
+        body: &'a [ast::Statement],
         span: Span,
         words: Span,
         sources: &Sources,
     ) -> Block {
         let mut statements = Vec::with_capacity(body.len());
-        for statement in body {
-            if let Some(checked) = Statement::check(statement, self) {
-                let text = one_line(sources.text(statement.span));
-                statements.push(Located {
-                    statement: checked,
-                    span: statement.span,
-                    text,
-                });
-            }
-        }
+        self.statements(body, path, sources, &mut statements);
         if body.is_empty() {
             self.report(CheckError::EmptyBlock { span });
         }
@@ -347,15 +409,64 @@ impl Checker<'_> {
     }
 }
 
-/// A statement's text on one line, as plan and journal quote it.
+/// A statement's text on one line, as plan and journal quote it, without its comments.
 fn one_line(text: &str) -> String {
+    if !text.contains('\n') {
+        return text.trim().to_owned();
+    }
     let mut line = String::with_capacity(text.len());
+    let mut quotes = "";
+    let mut braces = 0_usize;
     for part in text.lines() {
-        // A comment ends the statement's line; quotes can't be open here unless the text is long text.
-        if !line.is_empty() {
-            line.push(' ');
+        let part = code_of(part, &mut quotes, &mut braces).trim();
+        if line.is_empty() {
+            line.push_str(part);
+            continue;
         }
-        line.push_str(part.trim());
+        if part.is_empty() {
+            continue;
+        }
+        // A newline ends an option, as a comma does.
+        let is_option = braces > 0 && quotes.is_empty() && !line.ends_with(['{', '[', '(', ',']);
+        if is_option && !part.starts_with(['}', ']', ')']) {
+            line.push(',');
+        }
+        line.push(' ');
+        line.push_str(part);
     }
     line
 }
+
+/// A line up to its comment; `quotes` are the open ones of a text, `braces` how many are open outside of texts.
+fn code_of<'t>(line: &'t str, quotes: &mut &'static str, braces: &mut usize) -> &'t str {
+    let mut rest = line;
+    while let Some(character) = rest.chars().next() {
+        let mut length = character.len_utf8();
+        match character {
+            '#' if quotes.is_empty() => return line.get(..line.len() - rest.len()).unwrap_or(line),
+            '\\' if !quotes.is_empty() => {
+                length += rest.chars().nth(1).map_or(0, char::len_utf8);
+            }
+            '"' if quotes.is_empty() => {
+                *quotes = if rest.starts_with("\"\"\"") {
+                    "\"\"\""
+                } else {
+                    "\""
+                };
+                length = quotes.len();
+            }
+            '"' if rest.starts_with(*quotes) => {
+                length = quotes.len();
+                *quotes = "";
+            }
+            '{' if quotes.is_empty() => *braces += 1,
+            '}' if quotes.is_empty() => *braces = braces.saturating_sub(1),
+            _ => {}
+        }
+        rest = rest.get(length..).unwrap_or("");
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

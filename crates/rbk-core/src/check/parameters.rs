@@ -103,7 +103,7 @@ impl Checker<'_> {
             .map(|value| (value, Origin::Default, default.span))
     }
 
-    fn parameter_type(&mut self, name: &ast::Name) -> Option<Type> {
+    pub(super) fn parameter_type(&mut self, name: &ast::Name) -> Option<Type> {
         let ty = named_type(&name.value);
         match ty {
             Some(Type::Snapshot | Type::Table) => {

@@ -27,6 +27,8 @@ pub(super) enum Meaning {
     Known(Value),
     /// A `let`, read when the runbook runs; of a snapshot it is known whose it is.
     Observed {
+        /// What it is called in the plan.
+        binding: String,
         ty: Type,
         origin: Option<DatabaseName>,
     },
@@ -40,9 +42,20 @@ impl Scope {
         self.insert(name, meaning, "parameter");
     }
 
-    pub(super) fn define_binding(&mut self, name: &ast::Name, value: Option<&Typed>) {
+    /// A procedure's parameter, with what it was given.
+    pub(super) fn define_argument(&mut self, name: &ast::Name, meaning: Option<Meaning>) {
+        self.insert(name, meaning.unwrap_or(Meaning::Broken), "parameter");
+    }
+
+    pub(super) fn define_binding(
+        &mut self,
+        name: &ast::Name,
+        value: Option<&Typed>,
+        binding: String,
+    ) {
         let meaning = match value {
             Some(value) => Meaning::Observed {
+                binding,
                 ty: value.ty,
                 origin: value.origin.clone(),
             },
@@ -67,6 +80,14 @@ impl Scope {
         let symbol = self.symbols.get_mut(name)?;
         symbol.used = true;
         Some(symbol.meaning.clone())
+    }
+
+    /// What a `let` is called in the plan.
+    pub(super) fn binding(&self, name: &str) -> Option<&str> {
+        match &self.symbols.get(name)?.meaning {
+            Meaning::Observed { binding, .. } => Some(binding),
+            _ => None,
+        }
     }
 
     pub(super) fn span_of(&self, name: &str) -> Option<Span> {

@@ -4,7 +4,6 @@ use super::error::{EnvironmentError, PLACEHOLDERS};
 use super::forms;
 use super::reader::{Entry, Given, Reader};
 use super::{Access, Approvals, Journal};
-use rbk_syntax::{Span, Spanned};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -72,7 +71,7 @@ fn read_tunnel<'t>(reader: &mut Reader<'t>, entry: &Entry<'t>) -> Option<Vec<Str
                 named.push(placeholder);
             } else {
                 reader.errors.push(EnvironmentError::UnknownPlaceholder {
-                    span: narrowed(reader, word, &placeholder),
+                    span: reader.narrowed(word, &placeholder),
                     placeholder,
                 });
             }
@@ -102,17 +101,6 @@ fn placeholders(text: &str) -> Vec<String> {
             word.then(|| format!("{{{name}}}"))
         })
         .collect()
-}
-
-/// The place of a part of a text, where it is written literally.
-fn narrowed(reader: &Reader<'_>, word: &Spanned<String>, part: &str) -> Span {
-    match reader.slice(word.span).find(part) {
-        Some(at) => {
-            let start = word.span.start as usize + at;
-            Span::new(word.span.source, start, start + part.len())
-        }
-        None => word.span,
-    }
 }
 
 pub(super) fn parameters<'t>(

@@ -49,6 +49,18 @@ pub const CODES: &[(Code, &str)] = &[
         Code("RBK3034"),
         "the project file or the folder of environments can't be read",
     ),
+    (Code("RBK3035"), "the lock file is not TOML"),
+    (Code("RBK3036"), "the lock file is of a newer version"),
+    (
+        Code("RBK3037"),
+        "the lock file says something else than rbk writes",
+    ),
+    (Code("RBK3038"), "a hole in a command that nothing fills"),
+    (Code("RBK3039"), "an argument that no hole takes"),
+    (
+        Code("RBK3040"),
+        "the changelog is outside of its search path",
+    ),
 ];
 
 /// Where a line can be added to a table.
@@ -362,6 +374,42 @@ pub enum EnvironmentError {
         /// The name without that end.
         stem: String,
     },
+    /// A hole in a command that is none of its arguments.
+    #[error("nothing fills the hole `{{{}}}`", shown(hole))]
+    HoleWithout {
+        /// The name in it.
+        hole: String,
+        /// Its place.
+        span: Span,
+        /// The variable of that name that holds a secret.
+        secret: Option<String>,
+        /// What the command is given.
+        arguments: Vec<String>,
+    },
+    /// A command whose program is chosen by whoever writes the runbook.
+    #[error("the program is the hole `{{{}}}`", shown(hole))]
+    HoleAsProgram {
+        /// The name in it.
+        hole: String,
+        /// Its place.
+        span: Span,
+    },
+    /// An argument that changes nothing.
+    #[error("no hole takes the argument `{}`", shown(argument))]
+    ArgumentUnused {
+        /// Its name.
+        argument: String,
+        /// Its place.
+        span: Span,
+    },
+    /// A changelog that can't be named relative to the folder that it must be in.
+    #[error("the changelog is outside of `search_path`")]
+    ChangelogOutside {
+        /// The changelog's place.
+        span: Span,
+        /// The folder's place.
+        folder: Span,
+    },
     /// A file without any database.
     #[error("the file has no `[databases.NAME]`")]
     NoDatabase {
@@ -417,6 +465,9 @@ impl EnvironmentError {
             Self::SharedActive { .. } => "RBK3022",
             Self::EndsLikeArn { .. } => "RBK3023",
             Self::DrillApart { .. } => "RBK3024",
+            Self::HoleWithout { .. } | Self::HoleAsProgram { .. } => "RBK3038",
+            Self::ArgumentUnused { .. } => "RBK3039",
+            Self::ChangelogOutside { .. } => "RBK3040",
         })
     }
 

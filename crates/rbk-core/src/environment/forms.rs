@@ -350,6 +350,44 @@ pub static PATH: Form = Form {
     test: |text| !text.is_empty() && !text.starts_with(['~', '\0']),
 };
 
+/// A changelog to begin with.
+pub const CHANGELOG_EXAMPLE: &str = "../changelog/db.changelog.xml";
+
+/// One of Liquibase's contexts.
+pub static CONTEXT: Form = Form {
+    what: "a context",
+    rule: "at least one character, and no comma",
+    example: "production",
+    pattern: "^[^,]+$",
+    longest: 255,
+    test: |text| !text.is_empty() && !text.contains(','),
+};
+
+/// A schema of a database.
+pub static SCHEMA: Form = Form {
+    what: "a schema",
+    rule: "letters, digits, `_` and `$`, beginning with a letter or `_`, as the catalog writes it",
+    example: "public",
+    pattern: "^[A-Za-z_][A-Za-z0-9_$]*$",
+    longest: 63,
+    test: |text| postgres_name(text) && !text.contains('-'),
+};
+
+/// A variable of a command's environment. Source: POSIX, Base Definitions 8.1.
+pub static VARIABLE: Form = Form {
+    what: "the name of an environment variable",
+    rule: "letters, digits and underscores, not beginning with a digit",
+    example: "PGPASSWORD",
+    pattern: "^[A-Za-z_][A-Za-z0-9_]*$",
+    longest: 255,
+    test: |text| {
+        text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    },
+};
+
 /// A tag's key. Source: the RDS guide on tagging; `rbk:` tags are rbk's own.
 pub static TAG_KEY: Form = Form {
     what: "the key of a tag",

@@ -3,7 +3,9 @@
 use super::error::{EnvironmentError, title};
 use super::places::Places;
 use super::reader::{Header, Reader};
-use super::{Environment, access, applications, databases, drill, forms, like, secrets};
+use super::{
+    Environment, access, applications, commands, databases, drill, forms, like, migrations, secrets,
+};
 use rbk_syntax::nearest;
 use rbk_syntax::{Diagnostic, SourceId, Span, has_errors};
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +83,8 @@ pub(super) fn read<'t>(
     let written_databases = databases::read(reader, databases);
     let written_applications = applications::read(reader, root.take("applications"));
     let parameters = access::parameters(reader, root.take("parameters"));
+    let migrations = migrations::read(reader, root.take("migrations"), base);
+    let commands = commands::read(reader, root.take("commands"));
     let approvals = access::approvals(reader, root.take("approvals"));
     let journal = access::journal(reader, root.take("journal"), base);
     let drill = drill::read(
@@ -116,8 +120,8 @@ pub(super) fn read<'t>(
         databases,
         applications,
         parameters,
-        migrations: None,
-        commands: BTreeMap::new(),
+        migrations,
+        commands,
         approvals,
         journal,
         drill,

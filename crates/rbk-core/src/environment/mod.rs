@@ -5,6 +5,7 @@
 
 mod access;
 mod applications;
+mod commands;
 mod databases;
 mod drill;
 mod error;
@@ -12,6 +13,7 @@ mod forms;
 mod like;
 mod load;
 mod lock;
+mod migrations;
 mod places;
 mod project;
 mod reader;
@@ -25,7 +27,7 @@ mod told;
 pub use error::{CODES, EnvironmentError, Insert};
 pub use forms::Form;
 pub use load::{Loaded, load};
-pub use lock::Lock;
+pub use lock::{LOCK_VERSION, Lock, LockError, LockSource};
 pub use places::Places;
 pub use project::{
     ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings, find,

@@ -407,6 +407,17 @@ impl<'t> Reader<'t> {
             .unwrap_or("")
     }
 
+    /// The place of a part of a text, where it is written literally.
+    pub fn narrowed(&self, word: &Spanned<String>, part: &str) -> Span {
+        match self.slice(word.span).find(part) {
+            Some(at) => {
+                let start = word.span.start as usize + at;
+                Span::new(word.span.source, start, start + part.len())
+            }
+            None => word.span,
+        }
+    }
+
     fn scalar<T>(
         &mut self,
         entry: Option<Entry<'t>>,

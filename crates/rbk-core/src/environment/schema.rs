@@ -70,6 +70,7 @@ texts! {
     Address: ADDRESS,
     Class: CLASS,
     Column: COLUMN,
+    Context: CONTEXT,
     DatabaseName: DATABASE,
     Duration: DURATION,
     Extension: EXTENSION,
@@ -80,6 +81,7 @@ texts! {
     Path: PATH,
     Retention: RETENTION,
     Role: ROLE,
+    SchemaName: SCHEMA,
     SecretName: SECRET,
     SecurityGroup: SECURITY_GROUP,
     SubnetGroup: SUBNET_GROUP,
@@ -122,6 +124,11 @@ struct EnvironmentForm {
     /// What runbooks' parameters are in this environment unless `--set` says otherwise.
     #[schemars(extend("propertyNames" = names(&forms::NAME)))]
     parameters: Option<BTreeMap<String, PlainForm>>,
+    /// The tool that brings schemas up; left out where no runbook says `migrate`.
+    migrations: Option<MigrationsForm>,
+    /// What `run NAME` runs, by name.
+    #[schemars(extend("propertyNames" = names(&forms::NAME)))]
+    commands: Option<BTreeMap<String, CommandForm>>,
     /// Who must say yes.
     approvals: Option<ApprovalsForm>,
     /// Where journals are kept.
@@ -335,6 +342,90 @@ struct HealthForm {
     /// The status that means yes.
     #[schemars(range(min = 100, max = 599), extend("default" = 200))]
     expect: Option<u16>,
+}
+
+/// The tool that brings schemas up.
+#[derive(JsonSchema)]
+#[schemars(rename = "Migrations", deny_unknown_fields)]
+struct MigrationsForm {
+    /// Which one.
+    tool: ToolForm,
+    /// Its main file.
+    changelog: Path,
+    /// The folder that paths within the changelog are relative to, and by which change sets are known; left out: the
+    /// changelog's.
+    search_path: Option<Path>,
+    /// The program and what comes before rbk's own arguments; left out: `liquibase` of the `PATH`.
+    #[schemars(extend("minItems" = 1))]
+    program: Option<Vec<String>>,
+    /// Liquibase's contexts, for instance to leave out what seeds data.
+    #[schemars(extend("uniqueItems" = true))]
+    contexts: Option<Vec<Context>>,
+    /// The schema that the tool keeps its own tables in.
+    #[schemars(extend("default" = "public"))]
+    schema: Option<SchemaName>,
+    /// How long it may take.
+    #[schemars(extend("default" = "30m"))]
+    within: Option<Duration>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "Tool", rename_all = "lowercase", inline)]
+enum ToolForm {
+    /// Liquibase, the program.
+    Liquibase,
+}
+
+/// A command that runbooks may run.
+#[derive(JsonSchema)]
+#[schemars(rename = "Command", deny_unknown_fields)]
+struct CommandForm {
+    /// The program and its arguments, with `{name}` for what it is given. No shell reads it.
+    #[schemars(extend("minItems" = 1))]
+    program: Vec<String>,
+    /// The types of what it is given, by name.
+    #[schemars(extend("propertyNames" = names(&forms::NAME)))]
+    arguments: Option<BTreeMap<String, ArgumentType>>,
+    /// Variables of its environment that hold a secret, by name.
+    #[schemars(extend("propertyNames" = names(&forms::VARIABLE)))]
+    secrets: Option<BTreeMap<String, SecretForm>>,
+    /// How long it may take.
+    #[schemars(extend("default" = "10m"))]
+    within: Option<Duration>,
+    /// Whether running it twice does no harm. Otherwise a person must say what became of one that was cut off.
+    #[schemars(extend("default" = false))]
+    repeatable: Option<bool>,
+}
+
+/// A type of the language.
+struct ArgumentType;
+
+impl JsonSchema for ArgumentType {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ArgumentType".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words: Vec<&str> = super::commands::TYPES
+            .iter()
+            .map(|(word, _)| *word)
+            .collect();
+        json_schema!({ "type": "string", "enum": words })
+    }
+}
+
+/// A secret's current value, or one key of it.
+#[derive(JsonSchema)]
+#[schemars(rename = "SecretField", deny_unknown_fields)]
+struct SecretForm {
+    /// The secret.
+    secret: SecretName,
+    /// The key of its JSON object; left out: the whole value.
+    field: Option<Field>,
 }
 
 /// Who must say yes.

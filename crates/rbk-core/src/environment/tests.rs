@@ -1,6 +1,7 @@
 //! What the tests of this module share.
 
 mod diagnostics;
+mod lock;
 mod places;
 
 use super::*;
@@ -68,6 +69,22 @@ source = "ledger"
 max_loss = "1h"
 lines = 20
 quick = true
+
+[migrations]
+tool = "liquibase"
+changelog = "changelog/main.xml"
+search_path = "changelog/.."
+program = ["/opt/liquibase"]
+contexts = ["!seed"]
+schema = "ops"
+within = "1h"
+
+[commands.warm]
+program = ["warm", "--table={table}", "{rows}", '{"json": true}']
+arguments = { table = "text", rows = "integer" }
+secrets = { PGPASSWORD = { secret = "ledger/reader", field = "password" }, TOKEN = { secret = "ledger/token" } }
+within = "2m"
+repeatable = true
 
 [approvals]
 unattended = true

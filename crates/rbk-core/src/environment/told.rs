@@ -221,6 +221,37 @@ impl EnvironmentError {
                 .help(format!(
                     "Secrets Manager adds such an end in ARNs: if it was copied from there, the name is `{stem}`"
                 )),
+            Self::HoleWithout {
+                span,
+                secret: Some(variable),
+                ..
+            } => at(span, "would show in every list of processes").help(format!(
+                "a secret never becomes an argument: the program finds it in its environment, as `{variable}`"
+            )),
+            Self::HoleWithout {
+                hole,
+                span,
+                arguments,
+                ..
+            } => {
+                let told = at(span, "none of the command's arguments");
+                match nearest(&hole, arguments.iter().map(String::as_str)) {
+                    Some(near) => told
+                        .help(format!("did you mean `{{{near}}}`?"))
+                        .fix(span, format!("{{{near}}}")),
+                    None => told.help(format!(
+                        "declare it: `arguments = {{ {hole} = \"text\" }}`"
+                    )),
+                }
+            }
+            Self::HoleAsProgram { span, .. } => at(span, "a runbook would choose what is run")
+                .help("name the program here; declare a command for each"),
+            Self::ArgumentUnused { argument, span } => at(span, "changes nothing").help(format!(
+                "put `{{{argument}}}` where the program expects it, or take the argument out"
+            )),
+            Self::ChangelogOutside { span, folder } => at(span, "outside")
+                .relate(folder, "of this folder")
+                .help("change sets are known by their path from that folder: name one that the changelog is in, or leave `search_path` out"),
             Self::NoDatabase { span } => at(span, "in all of it").help(
                 "describe the database that there is and the one that a restore creates: `[databases.original]`, `[databases.recovery]`",
             ),

@@ -4,6 +4,7 @@ use crate::ids::{
     ActionId, ApplicationName, DatabaseName, InstanceId, ResourceId, RunId, SecretName, StepPath,
     VersionId,
 };
+use crate::plan::IndexFacts;
 use crate::run::{EndingKind, Failure};
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
@@ -253,6 +254,20 @@ pub enum Observation {
         /// What was seen.
         seen: String,
     },
+    /// A database's catalog is as the lock file says.
+    Catalog {
+        /// The database.
+        database: DatabaseName,
+        /// What was compared: `34 tables, 51 indexes`.
+        seen: String,
+    },
+    /// Indexes that are about to be dropped, as they are.
+    Indexes {
+        /// The database.
+        database: DatabaseName,
+        /// Which, and how they are made.
+        indexes: Vec<IndexFacts>,
+    },
     /// What a condition looked like while it was awaited: first, when it changed, and last.
     Condition {
         /// Whether it holds.
@@ -295,6 +310,13 @@ impl std::fmt::Display for Observation {
             } => write!(f, "{application} uses no database of the environment"),
             Observation::Binding { name, value } => write!(f, "{name} = {value}"),
             Observation::Required { statement, seen } => write!(f, "{statement}: {seen}"),
+            Observation::Catalog { database, seen } => {
+                write!(f, "{database} is as its lock file says: {seen}")
+            }
+            Observation::Indexes { database, indexes } => {
+                let names: Vec<&str> = indexes.iter().map(|index| index.name.as_str()).collect();
+                write!(f, "indexes of {database} as they are: {}", names.join(", "))
+            }
             Observation::Condition { seen, .. } => f.write_str(seen),
         }
     }

@@ -148,6 +148,8 @@ impl Facts {
             Observation::Identity { .. }
             | Observation::Absent { .. }
             | Observation::Required { .. }
+            | Observation::Catalog { .. }
+            | Observation::Indexes { .. }
             | Observation::Condition { .. } => {}
         }
     }

@@ -2,13 +2,19 @@
 //!
 //! Pure, and done once: a run executes its stored plan and never lowers again.
 
+mod bounds;
+mod ledger;
+
+pub(crate) use bounds::{LOCK_TIMEOUT, by_size};
+pub(crate) use ledger::Ledger;
+
 use crate::catalog::Catalog;
 use crate::check::{Block, ON_FAILURE, Precondition, Program};
-use crate::environment::{Database, Environment};
+use crate::environment::{Database, Environment, Migrations, TableName};
 use crate::ids::{ActionId, ApplicationName, DatabaseName, SecretName, StepPath};
 use crate::plan::{
-    Action, CatalogScope, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan, PlannedAction,
-    Preflight, Risk, RunbookFacts, SecretContent, Step, Template, Wording,
+    Action, CatalogScope, Change, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan,
+    PlannedAction, Preflight, Risk, RunbookFacts, SecretContent, Step, Template, Wording,
 };
 use crate::state;
 use sha2::{Digest, Sha256};
@@ -23,11 +29,13 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
     let mut lowering = Lowering {
         environment: &program.environment,
         catalogs: &program.catalogs,
+        ledger: Ledger::default(),
         in_failure: false,
         active: &active,
         preflight: Vec::new(),
         actions: Vec::new(),
         path: StepPath::new(""),
+        ordinals: BTreeMap::new(),
         statement: String::new(),
         bindings: BTreeMap::new(),
     };
@@ -46,6 +54,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         });
     }
     lowering.in_failure = true;
+    lowering.ledger.from_anywhere();
     let on_failure = match &program.on_failure {
         Some(block) => lowering.block(StepPath::new(ON_FAILURE), block),
         None => Vec::new(),
@@ -59,6 +68,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
             doc: program.doc.clone(),
             file: file.to_owned(),
             sha256: hex::encode(Sha256::digest(text.as_bytes())),
+            uses: program.uses.clone(),
         },
         environment: program.environment.clone(),
         parameters: program.parameters.clone(),
@@ -104,14 +114,26 @@ pub(crate) struct Lowering<'p> {
     pub(crate) environment: &'p Environment,
     /// What the lock file says.
     pub(crate) catalogs: &'p BTreeMap<DatabaseName, Catalog>,
+    /// What the statements before this one changed of schemas.
+    pub(crate) ledger: Ledger,
     /// Whether the statements of `on failure` are being lowered.
     pub(crate) in_failure: bool,
     active: &'p BTreeMap<ApplicationName, DatabaseName>,
     preflight: Vec<Preflight>,
     actions: Vec<PlannedAction>,
+    /// Of the step, and behind it the labels of the calls that the statement came through.
     path: StepPath,
+    /// How many actions there are of each path.
+    ordinals: BTreeMap<StepPath, usize>,
     statement: String,
     bindings: BTreeMap<String, Expr>,
+}
+
+impl<'p> Lowering<'p> {
+    /// What the lock file says of a database that the check has looked up.
+    pub(crate) fn catalog(&self, database: &DatabaseName) -> Option<&'p Catalog> {
+        self.catalogs.get(database)
+    }
 }
 
 impl Lowering<'_> {
@@ -126,7 +148,9 @@ impl Lowering<'_> {
     }
 
     fn push(&mut self, risk: Risk, upper_bound: Option<u64>, summary: String, action: Action) {
-        let id = ActionId::new(format!("{}#{}", self.path, self.actions.len() + 1));
+        let ordinal = self.ordinals.entry(self.path.clone()).or_default();
+        *ordinal += 1;
+        let id = ActionId::new(format!("{}#{ordinal}", self.path));
         if let Action::Observe { name, expr, .. } = &action {
             self.bindings.insert(name.clone(), expr.clone());
         }
@@ -214,12 +238,119 @@ impl Lowering<'_> {
         });
     }
 
-    /// Preflight proves that the catalog is as the lock file says.
-    pub(crate) fn proves_catalog(&mut self, database: &DatabaseName, scope: CatalogScope) {
-        self.prove(Preflight::Catalog {
+    /// Statements are about to be lowered from what the lock file says of these schemas: sees to it that it is proven.
+    /// `migrate` has done it for schemas that the runbook recreated, and for all others with them; a database that the
+    /// runbook creates can't be looked at before the first effect, so it is proven here; of any other, preflight proves it.
+    pub(crate) fn relies_on_lock<'s>(
+        &mut self,
+        database: &DatabaseName,
+        mut schemas: impl Iterator<Item = &'s str>,
+    ) {
+        if self.ledger.is_proven(database)
+            || schemas.all(|schema| self.ledger.is_recreated(database, schema))
+        {
+            return;
+        }
+        if !self.is_created_here(database) {
+            self.prove(Preflight::Catalog {
+                database: database.clone(),
+                scope: CatalogScope::Whole,
+            });
+        } else if !self.in_failure {
+            self.proves_no_drift(database);
+        }
+    }
+
+    /// A schema is about to be recreated: what goes with it besides tables must be what the lock file says.
+    pub(crate) fn relies_on_surroundings(&mut self, database: &DatabaseName, schema: &str) {
+        if self.is_created_here(database) {
+            return self.relies_on_lock(database, [schema].into_iter());
+        }
+        let found = self
+            .preflight
+            .iter_mut()
+            .find_map(|preflight| match preflight {
+                Preflight::Catalog {
+                    database: of,
+                    scope: CatalogScope::Around { schemas },
+                } if of == database => Some(schemas),
+                _ => None,
+            });
+        // What two schemas have from each other goes and comes back with both: they are looked at together.
+        match found {
+            Some(schemas) if schemas.iter().any(|known| known == schema) => {}
+            Some(schemas) => schemas.push(schema.to_owned()),
+            None => self.prove(Preflight::Catalog {
+                database: database.clone(),
+                scope: CatalogScope::Around {
+                    schemas: vec![schema.to_owned()],
+                },
+            }),
+        }
+    }
+
+    /// Adds the proof that a database is as the lock file says.
+    pub(crate) fn proves_no_drift(&mut self, database: &DatabaseName) {
+        self.ledger.prove(database);
+        let action = Action::Assert {
+            condition: Expr::NoDrift {
+                database: database.clone(),
+            },
+            otherwise: None,
+        };
+        let summary = format!("prove that `{database}` is as the lock file says");
+        self.action(Risk::Reads, 10 * MINUTE, summary, action);
+    }
+
+    fn is_created_here(&self, database: &DatabaseName) -> bool {
+        self.preflight.iter().any(
+            |preflight| matches!(preflight, Preflight::Absent { database: of, .. } if of == database),
+        )
+    }
+
+    /// Adds statements for one transaction.
+    pub(crate) fn change_schema(
+        &mut self,
+        risk: Risk,
+        upper_bound: u64,
+        summary: String,
+        database: &DatabaseName,
+        (change, statements): (Change, Vec<String>),
+    ) {
+        self.change_schema_with(
+            risk,
+            upper_bound,
+            summary,
+            database,
+            (change, statements),
+            BTreeMap::new(),
+        );
+    }
+
+    /// The same, with settings of the transaction.
+    pub(crate) fn change_schema_with(
+        &mut self,
+        risk: Risk,
+        upper_bound: u64,
+        summary: String,
+        database: &DatabaseName,
+        (change, statements): (Change, Vec<String>),
+        settings: BTreeMap<String, String>,
+    ) {
+        let action = Action::ChangeSchema {
             database: database.clone(),
-            scope,
-        });
+            change,
+            statements,
+            settings,
+            lock_timeout: LOCK_TIMEOUT,
+        };
+        self.action(risk, upper_bound, summary, action);
+    }
+
+    /// The migration tool's own tables.
+    pub(crate) fn own_tables(&self) -> Vec<TableName> {
+        let migrations = self.environment.migrations.as_ref();
+        migrations.map(Migrations::own_tables).unwrap_or_default()
     }
 
     fn prove(&mut self, preflight: Preflight) {
@@ -238,22 +369,7 @@ impl Lowering<'_> {
 
     /// How writes on a database are stopped: by its applications' own roles where all of them have one.
     pub(crate) fn freeze(&self, database: &DatabaseName) -> Freeze {
-        let users: Vec<_> = self
-            .environment
-            .applications
-            .values()
-            .filter(|application| application.databases.contains(database))
-            .collect();
-        let mut roles: Vec<_> = users
-            .iter()
-            .filter_map(|application| application.role.clone())
-            .collect();
-        if roles.is_empty() || roles.len() < users.len() {
-            return Freeze::ReadOnly;
-        }
-        roles.sort();
-        roles.dedup();
-        Freeze::NoLogin { roles }
+        freeze(self.environment, database)
     }
 
     /// What an instance is created with.
@@ -285,11 +401,55 @@ impl Lowering<'_> {
     }
 
     fn block(&mut self, path: StepPath, block: &Block) -> Vec<PlannedAction> {
-        self.path = path;
         for located in &block.statements {
-            self.statement.clone_from(&located.text);
+            match &located.via {
+                Some(via) => {
+                    self.path.clone_from(&via.path);
+                    self.statement = format!("{}: {}", via.text, located.text);
+                }
+                None => {
+                    self.path.clone_from(&path);
+                    self.statement.clone_from(&located.text);
+                }
+            }
             located.statement.lower(self);
         }
-        std::mem::take(&mut self.actions)
+        let mut actions = std::mem::take(&mut self.actions);
+        name_what_must_be_typed(&mut actions);
+        actions
     }
+}
+
+/// Whoever approves a destruction types the name of the database that it strikes: the first one before the next approval.
+fn name_what_must_be_typed(actions: &mut [PlannedAction]) {
+    let mut struck: Option<String> = None;
+    for planned in actions.iter_mut().rev() {
+        match &mut planned.action {
+            Action::Approve { typed, .. } => *typed = struck.take(),
+            Action::ChangeSchema { database, .. } if planned.risk == Risk::Destroys => {
+                struck = Some(database.to_string());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How writes to a database are stopped: by taking the login from the roles of all applications that may use it, where each
+/// has one.
+pub(crate) fn freeze(environment: &Environment, database: &DatabaseName) -> Freeze {
+    let users: Vec<_> = environment
+        .applications
+        .values()
+        .filter(|application| application.databases.contains(database))
+        .collect();
+    let mut roles: Vec<_> = users
+        .iter()
+        .filter_map(|application| application.role.clone())
+        .collect();
+    if roles.is_empty() || roles.len() < users.len() {
+        return Freeze::ReadOnly;
+    }
+    roles.sort();
+    roles.dedup();
+    Freeze::NoLogin { roles }
 }

@@ -73,6 +73,18 @@ pub struct RunbookFacts {
     pub file: String,
     /// SHA-256 of its text, in hex.
     pub sha256: String,
+    /// The files that it uses, itself or through another one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<UsedFile>,
+}
+
+/// A file whose procedures a runbook does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsedFile {
+    /// The file, as it was found from the one that uses it.
+    pub file: String,
+    /// SHA-256 of its text, in hex.
+    pub sha256: String,
 }
 
 /// A parameter and its value.

@@ -14,6 +14,11 @@ pub enum Change {
         /// Its name.
         schema: String,
     },
+    /// What roles may do on a recreated schema's tables, views and sequences is put back, once they are there again.
+    RestoreGrants {
+        /// The schema.
+        schema: String,
+    },
     /// Indexes are dropped; each must be what the plan says, and its definition is journaled first.
     DropIndexes {
         /// Which.

@@ -275,8 +275,10 @@ pub trait Postgres: Send + Sync {
     }
 
     /// Copies tables in binary form, in the order given, each in a transaction of its own on the target together with its
-    /// marker (`part` is the table). Tables whose marker is there are left out. Foreign keys and triggers don't fire.
-    /// Memory does not grow with the tables.
+    /// marker: `marker` with the table as its part (`public.documents`). Tables whose marker is there are left out. Foreign
+    /// keys and triggers don't fire. Memory does not grow with the tables.
+    ///
+    /// What [`Session::change`] says of markers and of kinds of errors holds for each table.
     async fn copy(
         &self,
         _from: &Login,
@@ -294,13 +296,14 @@ pub trait Postgres: Send + Sync {
     }
 }
 
-/// Told how far something is that takes its time. Must return at once.
+/// Told how far something is that takes its time, as often as it likes. Returns at once.
 pub trait Progress: Send + Sync {
     /// `done` of `total`, in bytes, rows or parts; `seen` says it in words: ``copying public.embeddings, 1200 rows``.
     fn tell(&self, seen: &str, done: u64, total: u64);
 }
 
-/// The identity of a change in a database: a row in `rbk.markers`, written in the same transaction.
+/// The identity of a change in a database: a row in `rbk.markers`, written in the same transaction. Run, action and part
+/// are its key, so that no change can be committed twice.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Marker {
     /// The run.
@@ -442,7 +445,9 @@ pub enum MigrationError {
 /// The environment's commands.
 #[async_trait]
 pub trait Commands: Send + Sync {
-    /// Runs one to its end. A status other than 0 is an error whose message ends with the last lines that it wrote.
+    /// Runs one to its end. A status other than 0 is an error whose message ends with the last lines that it wrote, secrets
+    /// taken out. [`Sent::No`] means that it never began or ended by itself; one that was stopped (deadline, signal) is
+    /// [`Sent::Maybe`].
     async fn run(&self, request: &CommandRequest<'_>) -> Result<CommandFacts, PortError>;
 }
 
@@ -536,7 +541,8 @@ pub trait Session: Send + Sync {
         ))
     }
 
-    /// Whether a change was committed.
+    /// Whether a change was committed. [`PortErrorKind::InvalidState`] while a transaction that carries the marker is
+    /// still open: the server may not have noticed yet that who began it is gone, and it may still be committed.
     async fn has_marker(&self, _marker: &Marker) -> Result<bool, PortError> {
         // contract: goes when every implementation has it
         Err(PortError::new(
@@ -546,7 +552,15 @@ pub trait Session: Send + Sync {
         ))
     }
 
-    /// Runs statements and writes the marker, all in one transaction. Makes schema `rbk` where it isn't there.
+    /// Writes the marker, then runs the statements (none: just the marker), all in one transaction. Makes schema `rbk`
+    /// where it isn't there, in a transaction before.
+    ///
+    /// The marker comes first: where an earlier transaction of the same marker is still open, this one waits at it, and
+    /// fails with [`PortErrorKind::AlreadySo`] when that one is committed. So it may be sent again at any time.
+    ///
+    /// A lock that isn't given within `lock_timeout` is [`PortErrorKind::InvalidState`], and the message says who holds it
+    /// and since when: it is tried again. A missing privilege is [`PortErrorKind::AccessDenied`]. A connection that is lost,
+    /// at whatever point, is [`PortErrorKind::Unreachable`] and [`Sent::Maybe`].
     async fn change(
         &self,
         _request: &ChangeRequest<'_>,

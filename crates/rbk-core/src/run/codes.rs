@@ -11,6 +11,11 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK4005"), "there is no such secret"),
     (Code("RBK4006"), "a secret can't be used"),
     (Code("RBK4007"), "there is no such snapshot"),
+    (Code("RBK4008"), "a database isn't as its lock file says"),
+    (
+        Code("RBK4009"),
+        "something outside of a schema would go with it",
+    ),
     (Code("RBK4010"), "an assertion does not hold"),
     (Code("RBK4011"), "a deadline passed"),
     (
@@ -27,6 +32,14 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK4020"), "what was accepted has no effect"),
     (Code("RBK4021"), "the run was aborted"),
     (Code("RBK4022"), "a person decided that it failed"),
+    (Code("RBK4023"), "an index isn't as the lock file says"),
+    (Code("RBK4024"), "a foreign key does not hold"),
+    (Code("RBK4025"), "a command failed"),
+    (
+        Code("RBK4026"),
+        "somebody else holds the migration tool's lock",
+    ),
+    (Code("RBK4027"), "a lock in the database wasn't given"),
     (Code("RBK4030"), "a call failed"),
     (Code("RBK4031"), "access was denied"),
     (
@@ -42,6 +55,7 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK4040"), "nobody could be asked for an approval"),
     (Code("RBK4041"), "stopped by a person"),
     (Code("RBK4042"), "the journal can't be written"),
+    (Code("RBK4043"), "a migration failed"),
     (Code("RBK4050"), "an outcome could not be decided"),
     (Code("RBK4060"), "somebody else holds the lock"),
     (Code("RBK4070"), "the journal is damaged"),

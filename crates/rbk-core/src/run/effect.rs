@@ -6,7 +6,7 @@
 use super::failure::Failure;
 use super::performer::{Performer, Scene};
 use crate::ids::{StepPath, VersionId};
-use crate::journal::{Decision, Event, How, Intent, Outcome, Proof};
+use crate::journal::{Decision, Event, How, Intent, Observation, Outcome, Proof};
 use crate::plan::PlannedAction;
 use crate::ports::{PortError, PortErrorKind, Sent};
 use crate::run::Point;
@@ -58,6 +58,16 @@ pub(crate) trait Effect: Send {
     /// Sends the one call.
     async fn send(&mut self, scene: &Scene<'_>) -> Result<(), PortError>;
 
+    /// What was read before the call that is worth keeping, whatever becomes of it; taken once, after [`Effect::prepare`].
+    fn observations(&mut self) -> Vec<Observation> {
+        Vec::new()
+    }
+
+    /// What it means that the call was refused.
+    fn explain(&mut self, error: PortError) -> Failure {
+        error.into()
+    }
+
     /// What it means that an accepted call has no effect after the plan's upper bound; absent: nobody can tell.
     fn overdue(&mut self, _waited: Duration, _seen: &str) -> Option<Failure> {
         None
@@ -91,6 +101,8 @@ pub(crate) enum Probe {
     Foreign(Failure),
     /// It may be left out.
     Skip(String),
+    /// It can't be seen: a person must say what they found.
+    Unseen(String),
 }
 
 enum Settled {
@@ -99,6 +111,8 @@ enum Settled {
     Failed(Failure),
     Skip(String),
     Undecided(String),
+    /// It can't be seen, however long one looks.
+    Unseen(String),
 }
 
 /// What a send came to.
@@ -131,6 +145,8 @@ impl Performer<'_> {
         if let Some((Decision::Failed, by, reason)) = decision {
             return Err(Failure::DecidedByHand { by, reason });
         }
+        let said = decision.as_ref();
+        let said = said.map_or(String::new(), |(_, by, reason)| format!("{by}: {reason}"));
         let decision = decision.map(|(decision, ..)| decision);
         let mut since = match known.intent {
             Some((_, at)) => Since::Intent(at),
@@ -158,6 +174,16 @@ impl Performer<'_> {
                 Settled::Skip(reason) => return Ok(Event::Skipped { reason }),
                 Settled::Failed(failure) => return Err(failure),
                 Settled::Undecided(seen) => return Err(undecidable(effect.as_ref(), &seen)),
+                // Nobody but the person could see it, so their word is taken.
+                Settled::Unseen(_) if by_hand => {
+                    return Ok(Event::Outcome(Outcome::Done {
+                        how: How::ByHand,
+                        detail: said,
+                        proof: None,
+                    }));
+                }
+                Settled::Unseen(_) if last.is_none() && decision == Some(Decision::NotDone) => {}
+                Settled::Unseen(seen) => return Err(undecidable(effect.as_ref(), &seen)),
                 Settled::Undone if by_hand => {
                     return Err(undecidable(
                         effect.as_ref(),
@@ -172,12 +198,19 @@ impl Performer<'_> {
                     PortErrorKind::AlreadyExists | PortErrorKind::Conflict
                 )
             {
-                return Err(error.clone().into());
+                return Err(effect.explain(error.clone()));
             }
             let interrupt = self.interrupt.clone();
             interrupt
                 .unless(1, false, effect.prepare(&self.scene(planned)))
                 .await?;
+            for observation in effect.observations() {
+                let event = Event::Observed {
+                    preflight: None,
+                    observation,
+                };
+                self.record(step, planned, event).await?;
+            }
             since = match self.send(step, planned, effect.as_mut()).await? {
                 Answer::Accepted => {
                     last = None;
@@ -197,14 +230,16 @@ impl Performer<'_> {
                     })),
                     Settled::Skip(reason) => Ok(Event::Skipped { reason }),
                     Settled::Failed(failure) => Err(failure),
-                    Settled::Undecided(seen) => Err(undecidable(effect.as_ref(), &seen)),
+                    Settled::Undecided(seen) | Settled::Unseen(seen) => {
+                        Err(undecidable(effect.as_ref(), &seen))
+                    }
                     Settled::Undone => Err(undecidable(effect.as_ref(), "it isn't so")),
                 };
             }
         }
         // Lost again and again, and each time seen not to have been applied.
         Err(match last {
-            Some(error) => error.into(),
+            Some(error) => effect.explain(error),
             None => Failure::Bug {
                 message: format!("{} was never sent", effect.call()),
             },
@@ -237,6 +272,7 @@ impl Performer<'_> {
                 Probe::Done { detail, proof } => return Ok(Settled::Done(detail, proof)),
                 Probe::Foreign(failure) => return Ok(Settled::Failed(failure)),
                 Probe::Skip(reason) => return Ok(Settled::Skip(reason)),
+                Probe::Unseen(seen) => return Ok(Settled::Unseen(seen)),
                 Probe::Undone(seen) => {
                     let decided = match since {
                         Since::Nothing => true,
@@ -316,11 +352,11 @@ impl Performer<'_> {
                     return Ok(Answer::Unclear(error));
                 }
                 PortErrorKind::InvalidState => INVALID_STATE,
-                _ => return Err(error.into()),
+                _ => return Err(effect.explain(error)),
             };
             let patience = patience.min(bound(planned));
             if waited >= patience {
-                return Err(error.into());
+                return Err(effect.explain(error));
             }
             self.tick(planned, error.message.clone(), waited, Some(patience));
             let wait = self.jittered(backoff.next());
@@ -358,7 +394,9 @@ impl Performer<'_> {
             Settled::Skip(reason) => Ok(Event::Skipped { reason }),
             Settled::Undone => Err(otherwise),
             Settled::Failed(failure) => Err(failure),
-            Settled::Undecided(seen) => Err(undecidable(effect.as_ref(), &seen)),
+            Settled::Undecided(seen) | Settled::Unseen(seen) => {
+                Err(undecidable(effect.as_ref(), &seen))
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Evaluating a plan's expressions against the world: one value, what was seen, and whether waiting may help.
 
+use super::compare::{drift, matches};
 use super::compute::{age, negate};
 use super::credentials::{Content, pointed_at};
 use super::failure::Failure;
@@ -40,7 +41,7 @@ impl Seen {
         }
     }
 
-    fn condition(holds: bool, text: impl Into<String>) -> Self {
+    pub fn condition(holds: bool, text: impl Into<String>) -> Self {
         Self {
             value: Value::Boolean(holds),
             text: text.into(),
@@ -106,9 +107,22 @@ pub(crate) fn evaluate<'f>(look: &'f mut Look<'_>, expr: &'f Expr) -> Evaluating
                 let value = session(look, database).await?.query(sql, *ty).await?;
                 Ok(Seen::of(value))
             }
-            Expr::Matches { .. } | Expr::NoDrift { .. } | Expr::Size { .. } => {
-                unimplemented!("contract")
+            Expr::Size { database, table } => {
+                let bytes = session(look, database).await?.size(table.as_ref()).await?;
+                Ok(Seen::of(Value::Size(bytes)))
             }
+            Expr::Matches {
+                left,
+                right,
+                left_path,
+                right_path,
+                tables,
+            } => {
+                let left = (left, left_path.as_str());
+                let right = (right, right_path.as_str());
+                matches(look, left, right, tables).await
+            }
+            Expr::NoDrift { database } => no_drift(look, database).await,
             Expr::LatestSnapshot { database } => latest_snapshot(look, database).await,
             Expr::Snapshot { id, database } => {
                 let id = SnapshotId::new(render(look, id).await?);
@@ -214,20 +228,18 @@ async fn two_sides(
     }
 }
 
-async fn session<'l>(
+async fn no_drift(look: &mut Look<'_>, database: &DatabaseName) -> Result<Seen, Failure> {
+    let drift = drift(look, database).await?;
+    Ok(Seen::condition(drift.differences.is_empty(), drift.text()))
+}
+
+pub(super) async fn session<'l>(
     look: &'l mut Look<'_>,
     database: &DatabaseName,
 ) -> Result<&'l dyn Session, Failure> {
     look.session(database)
         .await
-        .map_err(|unreached| match unreached {
-            Unreached::Nothing(reason) => Failure::Evaluation {
-                doing: format!("logging in to {database}"),
-                reason,
-            },
-            Unreached::Unreachable(error) => error.into(),
-            Unreached::Failed(failure) => failure,
-        })
+        .map_err(|unreached| unreached.into_failure(database))
 }
 
 async fn latest_snapshot(look: &mut Look<'_>, database: &DatabaseName) -> Result<Seen, Failure> {

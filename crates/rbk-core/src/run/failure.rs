@@ -2,6 +2,8 @@
 //!
 //! A failure is journaled as it is, so that a report of last year says the same as the screen did.
 
+use super::listing::first_few;
+use crate::environment::TableName;
 use crate::ids::{DatabaseName, InstanceId, RunId, SecretName, SnapshotId, VersionId};
 use crate::ports::{PortError, PortErrorKind};
 use crate::shell::shell_word;
@@ -64,6 +66,24 @@ pub enum Failure {
         instance: InstanceId,
         wanted: Option<SnapshotId>,
     },
+    #[error(
+        "database {database} isn't as its lock file says: {}",
+        first_few(differences, NAMED, "; ")
+    )]
+    Drift {
+        database: DatabaseName,
+        differences: Vec<String>,
+    },
+    #[error(
+        "what is outside of {} in {database} would go with it: {}",
+        schemas_text(schemas),
+        first_few(dependents, NAMED, "; ")
+    )]
+    Dependents {
+        database: DatabaseName,
+        schemas: Vec<String>,
+        dependents: Vec<String>,
+    },
     #[error("{}", said(message, "the assertion does not hold", statement, seen))]
     Assertion {
         statement: String,
@@ -106,6 +126,41 @@ pub enum Failure {
         expected: Option<VersionId>,
         found: Option<VersionId>,
     },
+    #[error(
+        "index `{index}` of {table} in {database} isn't as the lock file says: it should be `{expected}`, and {}",
+        index_text(found)
+    )]
+    IndexDiffers {
+        database: DatabaseName,
+        table: TableName,
+        index: String,
+        expected: String,
+        found: Option<String>,
+    },
+    #[error("foreign keys of {database} don't hold: {}", orphans_text(keys))]
+    Orphans {
+        database: DatabaseName,
+        keys: Vec<OrphanedKey>,
+    },
+    #[error("command `{command}` failed: {reason}")]
+    CommandFailed { command: String, reason: String },
+    #[error(
+        "{by} holds the migration tool's lock on {database}{}",
+        since_text(since)
+    )]
+    MigrationLocked {
+        database: DatabaseName,
+        by: String,
+        since: Option<String>,
+    },
+    #[error("{doing}: a lock wasn't given: {reason}")]
+    LockNotGiven { doing: String, reason: String },
+    #[error("{}", migration_text(database, change_set, reason))]
+    MigrationFailed {
+        database: DatabaseName,
+        change_set: Option<String>,
+        reason: String,
+    },
     #[error("{by} said no to: {prompt}")]
     Refused { prompt: String, by: String },
     #[error("nobody could be asked: {prompt}")]
@@ -140,6 +195,21 @@ pub enum Failure {
     Bug { message: String },
 }
 
+/// A foreign key with rows that refer to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrphanedKey {
+    /// The table that refers.
+    pub table: TableName,
+    /// The constraint.
+    pub key: String,
+    /// The table that is referred to.
+    pub references: TableName,
+    /// How many rows refer to nothing.
+    pub rows: u64,
+    /// One of them: `document_id = 17`.
+    pub example: Option<String>,
+}
+
 impl From<PortError> for Failure {
     fn from(error: PortError) -> Self {
         Failure::Port(Box::new(error))
@@ -158,7 +228,9 @@ impl Failure {
                 | PortErrorKind::Tls => Class::Suspends,
                 _ => Class::Decided,
             },
-            Failure::Unanswerable { .. } | Failure::Journal { .. } => Class::Suspends,
+            Failure::Unanswerable { .. }
+            | Failure::Journal { .. }
+            | Failure::MigrationFailed { .. } => Class::Suspends,
             Failure::Interrupted { .. } => Class::Interrupted,
             Failure::Undecidable { .. } => Class::Undecidable,
             Failure::Bug { .. } => Class::Bug,
@@ -181,6 +253,10 @@ impl Failure {
             | Failure::Terminal { .. }
             | Failure::Vanished { .. }
             | Failure::Overdue { .. }
+            | Failure::CommandFailed { .. }
+            | Failure::MigrationLocked { .. }
+            | Failure::LockNotGiven { .. }
+            | Failure::MigrationFailed { .. }
             | Failure::Unanswerable { .. }
             | Failure::Journal { .. }
             | Failure::DecidedByHand { .. } => 4,
@@ -202,6 +278,8 @@ impl Failure {
             Failure::SecretMissing { .. } => "RBK4005",
             Failure::SecretUnusable { .. } => "RBK4006",
             Failure::NoSnapshot { .. } => "RBK4007",
+            Failure::Drift { .. } => "RBK4008",
+            Failure::Dependents { .. } => "RBK4009",
             Failure::Assertion { .. } => "RBK4010",
             Failure::Deadline { .. } => "RBK4011",
             Failure::Terminal { .. } => "RBK4012",
@@ -215,6 +293,11 @@ impl Failure {
             Failure::Overdue { .. } => "RBK4020",
             Failure::Aborted { .. } => "RBK4021",
             Failure::DecidedByHand { .. } => "RBK4022",
+            Failure::IndexDiffers { .. } => "RBK4023",
+            Failure::Orphans { .. } => "RBK4024",
+            Failure::CommandFailed { .. } => "RBK4025",
+            Failure::MigrationLocked { .. } => "RBK4026",
+            Failure::LockNotGiven { .. } => "RBK4027",
             Failure::Port(error) => match error.kind {
                 PortErrorKind::AccessDenied => "RBK4031",
                 PortErrorKind::Credentials => "RBK4032",
@@ -229,6 +312,7 @@ impl Failure {
             Failure::Unanswerable { .. } => "RBK4040",
             Failure::Interrupted { .. } => "RBK4041",
             Failure::Journal { .. } => "RBK4042",
+            Failure::MigrationFailed { .. } => "RBK4043",
             Failure::Undecidable { .. } => "RBK4050",
             Failure::Bug { .. } => "RBK4090",
         }
@@ -260,7 +344,25 @@ impl Failure {
             Failure::Refused { .. } | Failure::Unanswerable { .. } => {
                 "asking for an approval".to_owned()
             }
+            Failure::Drift { database, .. } => {
+                format!("comparing {database} with its lock file")
+            }
+            Failure::Dependents { database, .. } => {
+                format!("looking for what depends on schemas of {database}")
+            }
+            Failure::IndexDiffers {
+                database, index, ..
+            } => format!("looking at index `{index}` of {database}"),
+            Failure::Orphans { database, .. } => {
+                format!("proving the foreign keys of {database}")
+            }
+            Failure::CommandFailed { command, .. } => format!("running command `{command}`"),
+            Failure::MigrationLocked { database, .. }
+            | Failure::MigrationFailed { database, .. } => {
+                format!("migrating the schema of {database}")
+            }
             Failure::Evaluation { doing, .. }
+            | Failure::LockNotGiven { doing, .. }
             | Failure::Overdue { doing, .. }
             | Failure::Undecidable { doing, .. } => doing.clone(),
             Failure::Port(error) => error.doing.clone(),
@@ -328,6 +430,31 @@ impl Failure {
                 "say yes with `rbk resume RUN --approve {}`, or resume on a terminal",
                 shell_word(step)
             ),
+            Failure::Drift { .. } => "look at what is different; if the database is right, write the lock file anew with `rbk env pull`, look at its changes, then run again".to_owned(),
+            Failure::Dependents { .. } => {
+                "nothing was changed; move them into the schema, or drop them now and make them again afterwards, then run again".to_owned()
+            }
+            Failure::IndexDiffers { .. } => {
+                "nothing was dropped here; if the database is right, write the lock file anew with `rbk env pull`, look at its changes, then run again".to_owned()
+            }
+            Failure::Orphans { .. } => {
+                "compare these tables with where their rows come from (`assert A matches B`): rows are missing, or were never there".to_owned()
+            }
+            Failure::CommandFailed { .. } => {
+                "look at what it wrote; `on failure` has run".to_owned()
+            }
+            Failure::MigrationLocked { .. } => {
+                "find out whether that still runs; if it doesn't, release its lock with `liquibase release-locks`, then run again".to_owned()
+            }
+            Failure::LockNotGiven { .. } => {
+                "wait until what is named there has ended, or end it with `select pg_terminate_backend(PID)`, then run again".to_owned()
+            }
+            Failure::MigrationFailed { change_set: Some(_), .. } => {
+                "mend the change set, or the data that it fails on, then `rbk resume RUN`: those before it stay applied and are left out; nothing was undone".to_owned()
+            }
+            Failure::MigrationFailed { change_set: None, .. } => {
+                "mend what the tool complains about, then `rbk resume RUN`; nothing was undone".to_owned()
+            }
             Failure::ProofFailed { .. } => "nothing was switched; look at the secret".to_owned(),
             Failure::Evaluation { .. } => "correct the runbook or what it reads".to_owned(),
             Failure::Port(error) => port_help(error),
@@ -371,6 +498,56 @@ fn said(message: &Option<String>, what: &str, statement: &str, seen: &str) -> St
     match message {
         Some(message) => format!("{message} (`{statement}`: {seen})"),
         None => format!("{what}: `{statement}`: {seen}"),
+    }
+}
+
+/// How many are named at most.
+const NAMED: usize = 5;
+
+fn schemas_text(schemas: &[String]) -> String {
+    let names: Vec<String> = schemas.iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [name] => format!("schema {name}"),
+        names => format!("schemas {}", names.join(", ")),
+    }
+}
+
+fn index_text(found: &Option<String>) -> String {
+    match found {
+        Some(found) => format!("is `{found}`"),
+        None => "isn't there".to_owned(),
+    }
+}
+
+fn since_text(since: &Option<String>) -> String {
+    let since = since.as_ref();
+    since.map_or(String::new(), |since| format!(", since {since}"))
+}
+
+fn orphans_text(keys: &[OrphanedKey]) -> String {
+    let lines: Vec<String> = keys
+        .iter()
+        .map(|found| {
+            let OrphanedKey {
+                table,
+                key,
+                references,
+                rows,
+                example,
+            } = found;
+            let are = if *rows == 1 { "row of" } else { "rows of" };
+            let example = example.as_ref();
+            let example = example.map_or(String::new(), |row| format!(", for instance {row}"));
+            format!("`{key}`: {rows} {are} {table} without theirs in {references}{example}")
+        })
+        .collect();
+    first_few(&lines, NAMED, "; ")
+}
+
+fn migration_text(database: &DatabaseName, change_set: &Option<String>, reason: &str) -> String {
+    match change_set {
+        Some(change_set) => format!("change set `{change_set}` failed on {database}: {reason}"),
+        None => format!("the migration of {database} failed: {reason}"),
     }
 }
 

@@ -2,13 +2,14 @@
 
 use super::credentials::Content;
 use super::failure::Failure;
+use super::ticker::{Ticker, Unwatched};
 use crate::environment::{Application, Database, Environment};
 use crate::ids::{ApplicationName, DatabaseName, SecretName};
 use crate::journal::Facts;
 use crate::plan::{InstanceSettings, Plan};
 use crate::ports::{
-    Endpoint, Instance, Login, PortError, PortErrorKind, SecretFacts, SecretValue, Session, Which,
-    World,
+    Endpoint, Instance, Login, PortError, PortErrorKind, Progress, SecretFacts, SecretValue,
+    Session, Which, World,
 };
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ pub(crate) struct Look<'a> {
     pub plan: &'a Plan,
     pub facts: &'a Facts,
     known: Known,
+    ticker: Option<Ticker<'a>>,
 }
 
 /// What was read.
@@ -39,6 +41,20 @@ pub(crate) enum Unreached {
     Failed(Failure),
 }
 
+impl Unreached {
+    /// What it means to whoever needs the database.
+    pub fn into_failure(self, database: &DatabaseName) -> Failure {
+        match self {
+            Unreached::Nothing(reason) => Failure::Evaluation {
+                doing: format!("logging in to {database}"),
+                reason,
+            },
+            Unreached::Unreachable(error) => error.into(),
+            Unreached::Failed(failure) => failure,
+        }
+    }
+}
+
 impl From<Failure> for Unreached {
     fn from(failure: Failure) -> Self {
         Unreached::Failed(failure)
@@ -57,6 +73,22 @@ impl<'a> Look<'a> {
             plan,
             facts,
             known,
+            ticker: None,
+        }
+    }
+
+    /// The same, and somebody is told how far what takes its time is.
+    pub fn told(self, ticker: Ticker<'a>) -> Self {
+        Self {
+            ticker: Some(ticker),
+            ..self
+        }
+    }
+
+    pub fn progress(&self) -> &dyn Progress {
+        match &self.ticker {
+            Some(ticker) => ticker,
+            None => &Unwatched,
         }
     }
 
@@ -136,8 +168,7 @@ impl<'a> Look<'a> {
     /// A session as the database's administrator, at the address that RDS names.
     pub async fn session(&mut self, name: &DatabaseName) -> Result<&dyn Session, Unreached> {
         if !self.known.sessions.contains_key(name) {
-            let secret = self.database(name)?.administration().clone();
-            let session = self.log_in(name, &secret).await?;
+            let session = self.log_in(name).await?;
             self.known.sessions.insert(name.clone(), session);
         }
         self.known
@@ -152,15 +183,11 @@ impl<'a> Look<'a> {
         mut self,
         name: &DatabaseName,
     ) -> Result<Box<dyn Session>, Unreached> {
-        let secret = self.database(name)?.administration().clone();
-        self.log_in(name, &secret).await
+        self.log_in(name).await
     }
 
-    async fn log_in(
-        &mut self,
-        name: &DatabaseName,
-        secret: &SecretName,
-    ) -> Result<Box<dyn Session>, Unreached> {
+    /// Where and as whom the database's administrator logs in, at the address that RDS names.
+    pub async fn login(&mut self, name: &DatabaseName) -> Result<Login, Unreached> {
         let database = self.database(name)?;
         let id = &database.instance;
         let Some(instance) = self.instance(name).await? else {
@@ -172,27 +199,36 @@ impl<'a> Look<'a> {
                 instance.status
             )));
         };
+        let secret = database.administration();
         let value = self.current(secret).await?;
         let content = Content::parse(secret, &value)?;
-        let login = Login {
+        Ok(Login {
             host: endpoint.host,
             port: endpoint.port,
             database: database.database.clone(),
             username: content.need(secret, "username")?.to_owned(),
             password: content.password(secret)?,
+        })
+    }
+
+    async fn log_in(&mut self, name: &DatabaseName) -> Result<Box<dyn Session>, Unreached> {
+        let login = self.login(name).await?;
+        let error = match self.world.postgres.connect(&login).await {
+            Ok(session) => return Ok(session),
+            Err(error) => error,
         };
-        match self.world.postgres.connect(&login).await {
-            Ok(session) => Ok(session),
-            Err(error) if error.kind == PortErrorKind::Unreachable => {
-                Err(match instance.terminal_status() {
-                    Some(status) => Unreached::Nothing(format!(
-                        "instance `{id}` is `{status}` and can't be reached"
-                    )),
-                    None => Unreached::Unreachable(error),
-                })
-            }
-            Err(error) => Err(Unreached::Failed(error.into())),
+        if error.kind != PortErrorKind::Unreachable {
+            return Err(Unreached::Failed(error.into()));
         }
+        let instance = self.instance(name).await?;
+        let terminal = instance.as_ref().and_then(Instance::terminal_status);
+        Err(match (terminal, &instance) {
+            (Some(status), Some(instance)) => Unreached::Nothing(format!(
+                "instance `{}` is `{status}` and can't be reached",
+                instance.id
+            )),
+            _ => Unreached::Unreachable(error),
+        })
     }
 }
 

@@ -4,16 +4,20 @@
 //! failure that may be mended outside undoes nothing; a decided one runs `on failure`.
 
 mod codes;
+mod compare;
 mod compute;
 mod credentials;
 mod effect;
 mod ending;
 mod evaluate;
 mod failure;
+mod listing;
 mod look;
 mod options;
 mod performer;
 mod preflight;
+mod reading;
+mod ticker;
 
 #[cfg(test)]
 mod tests;
@@ -21,13 +25,15 @@ mod tests;
 pub use crate::journal::{Decision, Failed, Observation};
 pub use codes::CODES;
 pub use ending::{Ending, EndingKind, Refusal};
-pub use failure::{Class, Failure};
+pub use failure::{Class, Failure, OrphanedKey};
 pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
 pub use preflight::{Finding, look_ahead};
+pub use reading::{Unread, prove_identity, read_catalog};
 
 pub(crate) use credentials::{Content, pointed_at};
 pub(crate) use effect::{Effect, Probe, Since};
 pub(crate) use evaluate::{Hope, evaluate, render};
+pub(crate) use listing::first_few;
 pub(crate) use look::Unreached;
 pub(crate) use performer::{Performer, Scene};
 pub(crate) use preflight::{foreign, owner};
@@ -210,6 +216,7 @@ impl Runner {
             operator: self.options.operator.clone(),
             extend: self.options.extend.map(|extend| extend.as_secs()),
             is_resumed,
+            began: self.world.clock.monotonic(),
             _lease: lease,
         }
     }

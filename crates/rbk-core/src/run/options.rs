@@ -99,6 +99,8 @@ pub struct Tick {
     pub elapsed: Duration,
     /// For how long it may wait, where that is known.
     pub limit: Option<Duration>,
+    /// How far it is, and of how much, in bytes, rows or parts; absent where there is nothing to count.
+    pub done: Option<(u64, u64)>,
 }
 
 /// Stands at the points where a crash is most instructive. A test's hook that never returns is a process that died there.

@@ -5,12 +5,13 @@ use super::ending::{Ending, EndingKind};
 use super::failure::{Class, Failure};
 use super::look::Look;
 use super::options::{Hooks, Interrupt, Observer, Tick};
+use super::ticker::Ticker;
 use crate::action::{self, Kind};
 use crate::ids::{ActionId, RunId, StepPath};
 use crate::journal::{Entry, Event, Facts, Failed, Journal, JournalError, Outcome, Phase};
 use crate::lease::Lease;
 use crate::plan::{Plan, PlannedAction};
-use crate::ports::World;
+use crate::ports::{Marker, World};
 use crate::status;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub(crate) struct Performer<'a> {
     pub extend: Option<u64>,
     /// Whether an earlier epoch has proven who we are: the credentials may be others now.
     pub is_resumed: bool,
+    /// When the action that is performed was begun, on the clock that never goes back.
+    pub began: Duration,
     /// Held for as long as this lives.
     pub _lease: Box<dyn Lease>,
 }
@@ -39,12 +42,25 @@ pub(crate) struct Scene<'s> {
     pub plan_hash: &'s str,
     pub facts: &'s Facts,
     pub run: &'s RunId,
+    /// How many times the run was begun or resumed.
+    pub epoch: u64,
     pub planned: &'s PlannedAction,
+    pub ticker: Ticker<'s>,
 }
 
 impl<'s> Scene<'s> {
     pub fn look(&self) -> Look<'s> {
-        Look::new(self.world, self.plan, self.facts)
+        Look::new(self.world, self.plan, self.facts).told(self.ticker.clone())
+    }
+
+    /// The identity of what the action changes in a database.
+    pub fn marker(&self, part: Option<String>) -> Marker {
+        Marker {
+            run: self.run.clone(),
+            action: self.planned.id.clone(),
+            part,
+            epoch: self.epoch,
+        }
     }
 }
 
@@ -136,6 +152,7 @@ impl Performer<'_> {
         if self.interrupt.level() >= 1 {
             return Err(Failure::Interrupted { in_flight: false });
         }
+        self.began = self.world.clock.monotonic();
         self.record(step, planned, Event::Started).await?;
         let last = match action::kind(&planned.action) {
             Kind::Effect(effect) => self.effect(step, planned, effect).await,
@@ -287,7 +304,14 @@ impl Performer<'_> {
             plan_hash: &self.plan_hash,
             facts: &self.journal.facts,
             run: &self.journal.run,
+            epoch: self.journal.state.epoch,
             planned,
+            ticker: Ticker::new(
+                self.observer.as_ref(),
+                self.world.clock.as_ref(),
+                planned,
+                self.began,
+            ),
         }
     }
 
@@ -325,6 +349,7 @@ impl Performer<'_> {
             seen,
             elapsed,
             limit,
+            done: None,
         });
     }
 

@@ -1,5 +1,6 @@
 //! What is read and proven before the first effect, in the plan's order: identity first.
 
+use super::compare::catalog;
 use super::evaluate::{active_database, evaluate, render};
 use super::failure::Failure;
 use super::look::{Known, Look};
@@ -101,7 +102,7 @@ async fn observe(look: &mut Look<'_>, preflight: &Preflight) -> Result<Observati
             application: application.clone(),
             database: active_database(look, application).await?,
         }),
-        Preflight::Catalog { .. } => unimplemented!("contract"),
+        Preflight::Catalog { database, scope } => catalog(look, database, scope).await,
         Preflight::Observe { name, expr, .. } => Ok(Observation::Binding {
             name: name.clone(),
             value: evaluate(look, expr).await?.value,
@@ -131,7 +132,11 @@ async fn observe(look: &mut Look<'_>, preflight: &Preflight) -> Result<Observati
     }
 }
 
-async fn identity(world: &World, account: &str, region: &str) -> Result<Observation, Failure> {
+pub(super) async fn identity(
+    world: &World,
+    account: &str,
+    region: &str,
+) -> Result<Observation, Failure> {
     let caller = world.identity.caller().await?;
     if caller.account != account {
         return Err(Failure::WrongAccount {

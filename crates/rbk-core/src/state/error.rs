@@ -63,6 +63,77 @@ pub const CODES: &[(Code, &str)] = &[
         "a wait for an instance that nothing creates",
     ),
     (Code("RBK2018"), "a runbook without a step"),
+    (
+        Code("RBK2019"),
+        "a schema is dropped that an application uses or may use",
+    ),
+    (
+        Code("RBK2020"),
+        "a schema is dropped without an `approve` in its step",
+    ),
+    (Code("RBK2021"), "a schema is recreated twice"),
+    (Code("RBK2022"), "a schema without tables is worked on"),
+    (
+        Code("RBK2023"),
+        "a column's type changes under what is made of it",
+    ),
+    (Code("RBK2024"), "a column gets the type that it has"),
+    (
+        Code("RBK2025"),
+        "something is restored or relaxed that isn't changed",
+    ),
+    (
+        Code("RBK2026"),
+        "an index is dropped twice, or made where it stands",
+    ),
+    (
+        Code("RBK2027"),
+        "an index is made while its column has another type",
+    ),
+    (
+        Code("RBK2028"),
+        "a column is left with another type than the lock file's",
+    ),
+    (Code("RBK2029"), "an index is left dropped"),
+    (Code("RBK2030"), "a column is left without its NOT NULL"),
+    (Code("RBK2031"), "a proof is asked for that can't hold"),
+    (Code("RBK2032"), "rows are loaded where rows may be"),
+    (
+        Code("RBK2033"),
+        "rows are loaded into a database that an application uses or may use",
+    ),
+    (
+        Code("RBK2034"),
+        "the migration tool's own tables are copied",
+    ),
+    (
+        Code("RBK2035"),
+        "rows are copied from a database that can be written to",
+    ),
+    (Code("RBK2036"), "a frozen database is written to"),
+    (Code("RBK2037"), "rows are loaded while a slow index stands"),
+    (Code("RBK2038"), "sequences are left behind their rows"),
+    (Code("RBK2039"), "foreign keys are left unproven"),
+    (
+        Code("RBK2040"),
+        "loaded rows are left without planner statistics",
+    ),
+    (
+        Code("RBK2041"),
+        "loaded rows are never compared with where they came from",
+    ),
+    (
+        Code("RBK2042"),
+        "sequences are read from another database than the rows",
+    ),
+    (
+        Code("RBK2043"),
+        "databases are compared while one can be written to",
+    ),
+    (
+        Code("RBK2044"),
+        "nothing proves a schema behind the runbook's own SQL",
+    ),
 ];
 
 /// What can be wrong with the states of a runbook.
@@ -282,10 +353,14 @@ impl From<StateError> for Diagnostic {
     }
 }
 
-const FROM_ANYWHERE: &str = "`on failure` begins wherever a step has failed: only what is legal in every such state can stand here, \
+pub(super) const FROM_ANYWHERE: &str = "`on failure` begins wherever a step has failed: only what is legal in every such state can stand here, \
                              or what says `if reachable`";
 
-fn relate(diagnostic: Diagnostic, place: Option<Span>, text: impl Into<String>) -> Diagnostic {
+pub(super) fn relate(
+    diagnostic: Diagnostic,
+    place: Option<Span>,
+    text: impl Into<String>,
+) -> Diagnostic {
     match place {
         Some(span) => diagnostic.relate(span, text),
         None => diagnostic,

@@ -1,22 +1,38 @@
 //! The state pass: through the preconditions, the steps, then `on failure` from wherever a step may have failed.
 
-use super::{DatabaseState, Existence, Login, State, StateError, Writes};
-use crate::check::{Block, Need, Precondition, Program, Typed};
+use super::error::FROM_ANYWHERE;
+use super::schema_error::SchemaError;
+use super::{DatabaseState, Existence, Login, SchemaState, State, StateError, Writes};
+use crate::catalog::Catalog;
+use crate::check::{Block, Need, Precondition, Program, Typed, Via};
 use crate::environment::Environment;
 use crate::ids::{ApplicationName, DatabaseName};
 use crate::plan::{Expr, Operator};
 use rbk_syntax::{Diagnostic, Span, ast};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Where the pass stands.
 pub(crate) struct Flow<'p> {
     pub(crate) environment: &'p Environment,
+    /// What the lock file says of the databases that statements on schema objects name.
+    pub(super) catalogs: &'p BTreeMap<DatabaseName, Catalog>,
     pub(crate) state: State,
     /// Each application's active database as preflight proves it, where a `require` says so.
     pub(crate) active_at_preflight: BTreeMap<ApplicationName, DatabaseName>,
     /// Whether the statements of `on failure` are being read.
     pub(crate) in_failure: bool,
-    errors: Vec<StateError>,
+    /// Whether somebody has been asked in this step.
+    pub(crate) approved: bool,
+    /// How often a schema's state was changed.
+    pub(super) changes: u64,
+    /// A schema that no statement has touched.
+    pub(super) untouched: SchemaState,
+    /// What was said to be left undone, and of which statement.
+    pub(super) told: BTreeSet<(&'static str, Span)>,
+    diagnostics: Vec<(Diagnostic, Option<Arc<Via>>)>,
+    /// The call that the statement came through which is being read.
+    via: Option<Arc<Via>>,
 }
 
 /// Follows the states through a program.
@@ -25,6 +41,7 @@ pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnost
 
     let mut anywhere = flow.state.clone();
     for step in &program.steps {
+        flow.approved = false;
         flow.block(&step.block, Some(&mut anywhere));
     }
     flow.at_the_end();
@@ -37,9 +54,19 @@ pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnost
     if let Some(block) = &program.on_failure {
         flow.state = anywhere;
         flow.in_failure = true;
+        flow.approved = false;
         flow.block(block, None);
     }
-    flow.errors.into_iter().map(Diagnostic::from).collect()
+    flow.diagnostics
+        .into_iter()
+        .map(|(diagnostic, via)| {
+            let via = via.or_else(|| program.via(diagnostic.primary.span));
+            match via {
+                Some(via) => via.relate(diagnostic),
+                None => diagnostic,
+            }
+        })
+        .collect()
 }
 
 /// Each application's active database as far as the `require`s of a program say it.
@@ -51,10 +78,16 @@ pub(crate) fn active_at_preflight(program: &Program) -> BTreeMap<ApplicationName
 fn behind_preflight(program: &Program) -> Flow<'_> {
     let mut flow = Flow {
         environment: &program.environment,
+        catalogs: &program.catalogs,
         state: State::unknown(&program.environment),
         active_at_preflight: BTreeMap::new(),
         in_failure: false,
-        errors: Vec::new(),
+        approved: false,
+        changes: 0,
+        untouched: SchemaState::default(),
+        told: BTreeSet::new(),
+        diagnostics: Vec::new(),
+        via: None,
     };
     for precondition in &program.preflight {
         if let Precondition::Require { condition, .. } = precondition {
@@ -77,7 +110,17 @@ fn known_active(state: &State) -> BTreeMap<ApplicationName, DatabaseName> {
 
 impl Flow<'_> {
     pub(crate) fn error(&mut self, error: StateError) {
-        self.errors.push(error);
+        self.diagnostics.push((error.into(), self.via.clone()));
+    }
+
+    /// In `on failure` a line before a statement mends nothing: the states before it are many.
+    pub(crate) fn schema_error(&mut self, error: SchemaError) {
+        let mut diagnostic = Diagnostic::from(error);
+        if self.in_failure {
+            diagnostic.help = Some(FROM_ANYWHERE.to_owned());
+            diagnostic.fix = None;
+        }
+        self.diagnostics.push((diagnostic, self.via.clone()));
     }
 
     /// The state of a database that the check has resolved.
@@ -87,8 +130,18 @@ impl Flow<'_> {
 
     /// Changes the state of a database.
     pub(crate) fn change(&mut self, name: &DatabaseName, change: impl FnOnce(&mut DatabaseState)) {
-        if let Some(state) = self.state.databases.get_mut(name) {
-            change(state);
+        let Some(state) = self.state.databases.get_mut(name) else {
+            return;
+        };
+        let before = *state;
+        change(state);
+        let (writes, existence) = (state.writes, state.existence);
+        if writes.may_be(Writes::Open) && !before.writes.may_be(Writes::Open) {
+            self.source_changed(name, writes.since());
+        }
+        if existence.is(Existence::Creating) && !before.existence.is(Existence::Creating) {
+            // It is another instance: whatever was done to the schemas of the one before is gone.
+            self.state.schemas.retain(|(of, _), _| of != name);
         }
     }
 
@@ -121,7 +174,7 @@ impl Flow<'_> {
         false
     }
 
-    fn still_creating(&self, database: &DatabaseName, span: Span) -> StateError {
+    pub(super) fn still_creating(&self, database: &DatabaseName, span: Span) -> StateError {
         let since = self.database(database).restored;
         StateError::StillCreating {
             span,
@@ -159,16 +212,21 @@ impl Flow<'_> {
         }
     }
 
-    /// What is known once a condition has been seen to hold.
+    /// What is known once a condition has been seen to hold. Reports what can't be seen to hold.
     pub(crate) fn narrow(&mut self, condition: &Expr, span: Span) {
+        self.demand_possible(condition, span);
+        self.learn(condition, span);
+    }
+
+    fn learn(&mut self, condition: &Expr, span: Span) {
         match condition {
             Expr::Binary {
                 operator: Operator::And,
                 left,
                 right,
             } => {
-                self.narrow(left, span);
-                self.narrow(right, span);
+                self.learn(left, span);
+                self.learn(right, span);
             }
             Expr::Binary {
                 operator: Operator::Or,
@@ -176,9 +234,9 @@ impl Flow<'_> {
                 right,
             } => {
                 let before = self.state.clone();
-                self.narrow(left, span);
+                self.learn(left, span);
                 let either = std::mem::replace(&mut self.state, before);
-                self.narrow(right, span);
+                self.learn(right, span);
                 self.state.join(&either);
             }
             Expr::Not(inner) => {
@@ -207,20 +265,37 @@ impl Flow<'_> {
             }),
             Expr::ChecksPass { database }
             | Expr::Count { database, .. }
-            | Expr::Query { database, .. } => {
-                self.change(database, |state| {
-                    state.existence.set(Existence::Available, span);
-                    state.login.set(Login::Works, span);
-                    state.looked_at = true;
-                });
-            }
-            Expr::Binary { left, right, .. } => {
+            | Expr::Query { database, .. }
+            | Expr::Size { database, .. } => self.read(database, span),
+            Expr::Binary {
+                operator,
+                left,
+                right,
+            } => {
                 // `count(target.public.documents) > 0` logs in to know.
                 for side in [left, right] {
-                    if matches!(side.as_ref(), Expr::Count { .. } | Expr::Query { .. }) {
-                        self.narrow(side, span);
+                    if matches!(
+                        side.as_ref(),
+                        Expr::Count { .. } | Expr::Query { .. } | Expr::Size { .. }
+                    ) {
+                        self.learn(side, span);
                     }
                 }
+                self.counted(*operator, left, right, span);
+            }
+            Expr::Matches {
+                left,
+                right,
+                tables,
+                ..
+            } => {
+                self.read(left, span);
+                self.read(right, span);
+                self.matched(left, right, tables, span);
+            }
+            Expr::NoDrift { database } => {
+                self.read(database, span);
+                self.no_drift(database);
             }
             Expr::Uses {
                 application,
@@ -240,10 +315,21 @@ impl Flow<'_> {
         }
     }
 
+    /// A login was made, and something was read.
+    fn read(&mut self, database: &DatabaseName, span: Span) {
+        self.change(database, |state| {
+            state.existence.set(Existence::Available, span);
+            state.login.set(Login::Works, span);
+            state.looked_at = true;
+        });
+    }
+
     /// Reads statements in order; `anywhere` gathers the states in which one of them may fail.
     fn block(&mut self, block: &Block, mut anywhere: Option<&mut State>) {
         for located in &block.statements {
+            self.via.clone_from(&located.via);
             located.statement.flow(self, located.span);
+            self.via = None;
             if let Some(anywhere) = &mut anywhere {
                 anywhere.join(&self.state);
             }
@@ -298,6 +384,9 @@ impl Flow<'_> {
                 }
             }
         }
-        self.errors.extend(errors);
+        for error in errors {
+            self.error(error);
+        }
+        self.all_whole();
     }
 }

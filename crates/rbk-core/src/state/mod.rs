@@ -7,14 +7,19 @@
 mod error;
 mod facet;
 mod flow;
+mod load;
+mod proof;
+mod reshape;
 mod schema;
+mod schema_error;
+#[cfg(test)]
+mod tests;
 
 pub use error::CODES;
 pub(crate) use error::StateError;
 pub(crate) use facet::{Bit, Facet};
 pub(crate) use flow::{Flow, active_at_preflight, analyse};
-#[expect(unused_imports, reason = "contract")]
-pub(crate) use schema::{Keys, Origin, Rows, SchemaState, Sequences};
+pub(crate) use schema::SchemaState;
 
 use crate::environment::Environment;
 use crate::ids::{ApplicationName, DatabaseName};
@@ -42,6 +47,10 @@ pub(crate) struct DatabaseState {
     pub(crate) restored: Option<Span>,
     /// Whether any data of it was read since it was restored.
     pub(crate) looked_at: bool,
+    /// Where the migration tool last ran on it: its own tables are there.
+    pub(crate) migrated: Option<Span>,
+    /// Where the runbook's own SQL may have changed the objects of any schema, until `no drift` is proven.
+    pub(crate) unchecked: Option<Span>,
 }
 
 /// Whether an instance is there.
@@ -156,9 +165,18 @@ impl State {
             mine.created = mine.created.or(theirs.created);
             mine.restored = mine.restored.or(theirs.restored);
             mine.looked_at &= theirs.looked_at;
+            mine.migrated = mine.migrated.or(theirs.migrated);
+            mine.unchecked = mine.unchecked.or(theirs.unchecked);
         }
         for (key, theirs) in &other.schemas {
-            self.schemas.entry(key.clone()).or_default().join(theirs);
+            match self.schemas.get_mut(key) {
+                Some(mine) => mine.join(theirs),
+                None => {
+                    let mut mine = SchemaState::default();
+                    mine.join(theirs);
+                    self.schemas.insert(key.clone(), mine);
+                }
+            }
         }
         for (key, mine) in &mut self.schemas {
             if !other.schemas.contains_key(key) {

@@ -1,10 +1,9 @@
 //! What is believed of a database's schema: its origin, its rows, and what differs from the lock file for now.
 
-use super::{Bit, Facet, Flow};
+use super::{Bit, Facet};
 use crate::catalog::ColumnName;
 use crate::environment::TableName;
 use crate::ids::DatabaseName;
-use crate::plan::{ColumnChange, IndexFacts};
 use rbk_syntax::Span;
 use std::collections::BTreeMap;
 
@@ -13,24 +12,58 @@ use std::collections::BTreeMap;
 pub(crate) struct SchemaState {
     /// Where its objects come from.
     pub(crate) origin: Facet<Origin>,
-    /// Whether its tables hold rows.
+    /// Where it was recreated.
+    pub(crate) recreated: Option<Span>,
+    /// Whether its tables hold rows besides those that this runbook loaded.
     pub(crate) rows: Facet<Rows>,
-    /// Columns whose type isn't the lock file's now: their type, and where they got it.
-    pub(crate) columns: BTreeMap<ColumnName, (String, Span)>,
-    /// Indexes of the lock file that are dropped now, and where.
-    pub(crate) indexes: BTreeMap<String, Span>,
-    /// Columns that may hold NULL now, though the lock file says otherwise, and where that was said.
-    pub(crate) nullable: BTreeMap<ColumnName, Span>,
-    /// Where it was last loaded, and from which database.
-    pub(crate) loaded: Option<(DatabaseName, Span)>,
+    /// Tables that were counted and had no rows.
+    pub(crate) empty: BTreeMap<TableName, Span>,
+    /// Columns whose type isn't the lock file's now.
+    pub(crate) columns: BTreeMap<ColumnName, Departure<String>>,
+    /// Indexes of the lock file that are dropped now.
+    pub(crate) indexes: BTreeMap<String, Departure<()>>,
+    /// Indexes that this runbook has made again, and where.
+    pub(crate) remade: BTreeMap<String, Span>,
+    /// Columns that may hold NULL now, though the lock file says otherwise.
+    pub(crate) nullable: BTreeMap<ColumnName, Departure<()>>,
+    /// Tables that this runbook loaded.
+    pub(crate) loads: BTreeMap<TableName, Load>,
     /// Whether its foreign keys hold for its rows.
     pub(crate) keys: Facet<Keys>,
     /// Whether its sequences are past its rows.
     pub(crate) sequences: Facet<Sequences>,
-    /// Where its rows were last seen to equal those that they were loaded from.
+    /// Since when the planner's statistics aren't those of its rows.
+    pub(crate) unanalyzed: Option<Span>,
+    /// Where the runbook's own SQL may have changed its objects, until `no drift` is proven.
+    pub(crate) unchecked: Option<Span>,
+    /// Another number at each change, no two alike in one pass.
+    pub(super) version: u64,
+    /// The version that was joined last: a runbook's statements are many, and few of them change a schema.
+    pub(super) joined: Option<u64>,
+}
+
+/// Something that isn't as the lock file says.
+#[derive(Debug, Clone)]
+pub(crate) struct Departure<T> {
+    /// How it is instead.
+    pub(crate) to: T,
+    /// Where it became so.
+    pub(crate) since: Span,
+    /// Whether it is so on every way that leads here.
+    pub(crate) certain: bool,
+}
+
+/// Rows that came from another database.
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    /// Where they came from.
+    pub(crate) from: DatabaseName,
+    /// Where they were loaded.
+    pub(crate) span: Span,
+    /// Where they were last seen to equal what they came from.
     pub(crate) matched: Option<Span>,
-    /// Whether the planner's statistics are those of its rows.
-    pub(crate) analyzed: bool,
+    /// Where what they came from could be changed since.
+    pub(crate) outdated: Option<Span>,
 }
 
 /// Where a schema's objects come from.
@@ -51,7 +84,7 @@ impl Bit for Origin {
     const UNKNOWN: u8 = 1 << Origin::Before as u8;
 }
 
-/// Whether a schema's tables hold rows.
+/// Whether a schema's tables hold rows that this runbook didn't load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rows {
     /// They may.
@@ -100,124 +133,81 @@ impl Bit for Sequences {
 }
 
 impl SchemaState {
+    /// Whether there may be no tables, and nothing but this runbook's statements has been at it.
+    pub(crate) fn has_no_tables(&self) -> bool {
+        self.unchecked.is_none() && self.origin.may_be(Origin::Recreated)
+    }
+
+    /// Whether a table certainly holds no row.
+    pub(crate) fn is_empty(&self, table: &TableName) -> bool {
+        !self.loads.contains_key(table)
+            && (self.rows.is(Rows::None) || self.empty.contains_key(table))
+    }
+
+    /// It has been changed: `version` must be new.
+    pub(super) fn touch(&mut self, version: u64) {
+        self.version = version;
+        self.joined = None;
+    }
+
     /// Either state: what holds in both.
-    pub(crate) fn join(&mut self, other: &SchemaState) {
+    pub(super) fn join(&mut self, other: &SchemaState) {
+        let same = self.version == other.version && self.joined.is_none();
+        if other.joined.is_none() && (same || self.joined == Some(other.version)) {
+            return;
+        }
         self.origin.join(other.origin);
+        self.recreated = self.recreated.or(other.recreated);
         self.rows.join(other.rows);
         self.keys.join(other.keys);
         self.sequences.join(other.sequences);
-        for (column, change) in &other.columns {
-            self.columns
-                .entry(column.clone())
-                .or_insert_with(|| change.clone());
+        self.empty
+            .retain(|table, _| other.empty.contains_key(table));
+        self.remade
+            .retain(|index, _| other.remade.contains_key(index));
+        join_departures(&mut self.columns, &other.columns);
+        join_departures(&mut self.indexes, &other.indexes);
+        join_departures(&mut self.nullable, &other.nullable);
+        self.join_loads(&other.loads);
+        self.unanalyzed = self.unanalyzed.or(other.unanalyzed);
+        self.unchecked = self.unchecked.or(other.unchecked);
+        self.joined = Some(other.version);
+    }
+
+    /// What only one way has loaded hasn't been matched on the other.
+    fn join_loads(&mut self, others: &BTreeMap<TableName, Load>) {
+        for (table, mine) in &mut self.loads {
+            let theirs = others.get(table).filter(|theirs| theirs.from == mine.from);
+            mine.matched = mine.matched.and(theirs.and_then(|theirs| theirs.matched));
+            mine.outdated = mine.outdated.or(theirs.and_then(|theirs| theirs.outdated));
         }
-        for (index, span) in &other.indexes {
-            self.indexes.entry(index.clone()).or_insert(*span);
+        for (table, theirs) in others {
+            if !self.loads.contains_key(table) {
+                let load = Load {
+                    matched: None,
+                    ..theirs.clone()
+                };
+                self.loads.insert(table.clone(), load);
+            }
         }
-        for (column, span) in &other.nullable {
-            self.nullable.entry(column.clone()).or_insert(*span);
-        }
-        self.loaded = self.loaded.take().or_else(|| other.loaded.clone());
-        self.matched = self.matched.and(other.matched);
-        self.analyzed &= other.analyzed;
     }
 }
 
-/// What statements on schema objects need and leave behind: each checks its pre-state, reports what is missing, then changes the
-/// state.
-#[expect(unused_variables, dead_code, reason = "contract")]
-impl Flow<'_> {
-    /// `recreate schema`
-    pub(crate) fn recreate_schema(&mut self, database: &DatabaseName, schema: &str, span: Span) {}
-
-    /// `migrate`
-    pub(crate) fn migrate(&mut self, database: &DatabaseName, span: Span) {}
-
-    /// `drop index`, `drop indexes on`
-    pub(crate) fn drop_indexes(
-        &mut self,
-        database: &DatabaseName,
-        schema: &str,
-        indexes: &[IndexFacts],
-        span: Span,
-    ) {
+/// What only one way has changed may be so or not.
+fn join_departures<K: Ord + Clone, T: Clone>(
+    mine: &mut BTreeMap<K, Departure<T>>,
+    others: &BTreeMap<K, Departure<T>>,
+) {
+    for (key, departure) in mine.iter_mut() {
+        departure.certain &= others.get(key).is_some_and(|theirs| theirs.certain);
     }
-
-    /// `restore indexes on`
-    pub(crate) fn restore_indexes(
-        &mut self,
-        database: &DatabaseName,
-        schema: &str,
-        indexes: &[IndexFacts],
-        span: Span,
-    ) {
+    for (key, theirs) in others {
+        if !mine.contains_key(key) {
+            let departure = Departure {
+                certain: false,
+                ..theirs.clone()
+            };
+            mine.insert(key.clone(), departure);
+        }
     }
-
-    /// `alter column`, `alter columns`
-    pub(crate) fn alter_columns(
-        &mut self,
-        database: &DatabaseName,
-        schema: &str,
-        columns: &[ColumnChange],
-        span: Span,
-    ) {
-    }
-
-    /// `restore column types in`
-    pub(crate) fn restore_column_types(
-        &mut self,
-        database: &DatabaseName,
-        schema: &str,
-        span: Span,
-    ) {
-    }
-
-    /// `relax not null on`
-    pub(crate) fn relax_not_null(
-        &mut self,
-        database: &DatabaseName,
-        schema: &str,
-        columns: &[ColumnName],
-        span: Span,
-    ) {
-    }
-
-    /// `restore not null on`
-    pub(crate) fn restore_not_null(
-        &mut self,
-        database: &DatabaseName,
-        schema: &str,
-        columns: &[ColumnName],
-        span: Span,
-    ) {
-    }
-
-    /// `replicate … with copy`: these tables, of these schemas; `excepted` are those that the statement leaves out.
-    pub(crate) fn replicate(
-        &mut self,
-        from: &DatabaseName,
-        to: &DatabaseName,
-        tables: &[TableName],
-        excepted: &[TableName],
-        span: Span,
-    ) {
-    }
-
-    /// `sync sequences of … from …`
-    pub(crate) fn sync_sequences(&mut self, of: &DatabaseName, from: &DatabaseName, span: Span) {}
-
-    /// `validate constraints of`
-    pub(crate) fn validate_constraints(
-        &mut self,
-        database: &DatabaseName,
-        schema: &str,
-        span: Span,
-    ) {
-    }
-
-    /// `analyze`
-    pub(crate) fn analyze(&mut self, database: &DatabaseName, span: Span) {}
-
-    /// `sql on`: whatever it does, nothing is believed of the database's schemas any more than that they are there.
-    pub(crate) fn unchecked_sql(&mut self, database: &DatabaseName, span: Span) {}
 }

@@ -19,11 +19,13 @@ impl Approve {
 }
 
 impl Meaning for Approve {
-    fn flow(&self, _: &mut Flow<'_>, _: Span) {}
+    fn flow(&self, flow: &mut Flow<'_>, _: Span) {
+        flow.approved = true;
+    }
 
     fn lower(&self, lowering: &mut Lowering<'_>) {
         let summary = format!("ask a person: {}", lowering.template(&self.prompt));
-        // Nothing in the language destroys anything yet; what will, names the entity that must be typed.
+        // What must be typed depends on what follows: the block that it stands in names it when all of it is lowered.
         lowering.open_ended(Risk::Reads, summary, Action::Approve { prompt: self.prompt.clone(), typed: None });
     }
 }

@@ -57,6 +57,20 @@ statements! {
     approve::Approve,
     note::Note,
     observe::Observe,
+    recreate_schema::RecreateSchema,
+    migrate::Migrate,
+    drop_indexes::DropIndexes,
+    restore_indexes::RestoreIndexes,
+    alter_columns::AlterColumns,
+    restore_column_types::RestoreColumnTypes,
+    relax_not_null::RelaxNotNull,
+    restore_not_null::RestoreNotNull,
+    replicate::Replicate,
+    sync_sequences::SyncSequences,
+    validate_constraints::ValidateConstraints,
+    analyze::Analyze,
+    sql::Sql,
+    run_command::RunCommand,
 }
 
 impl Statement {
@@ -104,6 +118,54 @@ impl Statement {
             K::Approve { prompt } => Some(Statement::Approve(Approve::check(prompt, checker))),
             K::Note { text } => Some(Statement::Note(Note::check(text, checker))),
             K::Let { name, value } => Observe::check(name, value, checker).map(Statement::Observe),
+            K::RecreateSchema { schema } => {
+                RecreateSchema::check(schema, checker).map(Statement::RecreateSchema)
+            }
+            K::Migrate { database } => {
+                Migrate::check(database, statement.span, checker).map(Statement::Migrate)
+            }
+            K::DropIndex { index } => {
+                DropIndexes::check_one(index, checker).map(Statement::DropIndexes)
+            }
+            K::DropIndexes { on } => {
+                DropIndexes::check(on, statement.span, checker).map(Statement::DropIndexes)
+            }
+            K::RestoreIndexes { on } => {
+                RestoreIndexes::check(on, statement.span, checker).map(Statement::RestoreIndexes)
+            }
+            K::AlterColumn { column, to, using } => {
+                AlterColumns::check_one(column, to, using.as_ref(), checker)
+                    .map(Statement::AlterColumns)
+            }
+            K::AlterColumns { of, schema, to } => {
+                AlterColumns::check(of, schema, to, checker).map(Statement::AlterColumns)
+            }
+            K::RestoreColumnTypes { schema } => {
+                RestoreColumnTypes::check(schema, checker).map(Statement::RestoreColumnTypes)
+            }
+            K::RelaxNotNull { on } => RelaxNotNull::check(on, checker).map(Statement::RelaxNotNull),
+            K::RestoreNotNull { on } => {
+                RestoreNotNull::check(on, checker).map(Statement::RestoreNotNull)
+            }
+            K::Replicate {
+                from,
+                to,
+                with,
+                options,
+            } => Replicate::check((from, to), with, options, statement.span, checker)
+                .map(Statement::Replicate),
+            K::SyncSequences { of, from } => {
+                SyncSequences::check(of, from, checker).map(Statement::SyncSequences)
+            }
+            K::ValidateConstraints { of } => {
+                ValidateConstraints::check(of, checker).map(Statement::ValidateConstraints)
+            }
+            K::Analyze { database } => Analyze::check(database, checker).map(Statement::Analyze),
+            K::Sql { database, sql } => Sql::check(database, sql, checker).map(Statement::Sql),
+            K::RunCommand { command, options } => {
+                RunCommand::check(command, options, statement.span, checker)
+                    .map(Statement::RunCommand)
+            }
             _ => {
                 checker.unreadable();
                 None

@@ -16,7 +16,7 @@ pub(crate) struct Observe {
 impl Observe {
     pub(super) fn check(name: &ast::Name, value: &ast::Expr, checker: &mut Checker<'_>) -> Option<Self> {
         let value = checker.define(name, value)?;
-        Some(Self { name: name.value.clone(), value })
+        Some(Self { name: checker.binding(name), value })
     }
 }
 

@@ -63,7 +63,11 @@ impl SwitchSecret {
 
     fn demand_source_given_up(&self, flow: &mut Flow<'_>, from: &DatabaseName, since: Option<Span>, span: Span) {
         if !self.accepting_loss {
-            flow.error(StateError::LossNotSaid { span, from: from.clone(), since });
+            match flow.carried(from, &self.database) {
+                Some(Ok(())) => {}
+                Some(Err(not)) => flow.not_carried(from, &self.database, not, span),
+                None => flow.error(StateError::LossNotSaid { span, from: from.clone(), since }),
+            }
         }
         let writes = flow.database(from).writes;
         if writes.may_be(Writes::Open) {
@@ -102,6 +106,7 @@ impl Meaning for SwitchSecret {
                 let error = StateError::SwitchToFrozen { span, application: application.clone(), database: database.clone(), since: writes.since() };
                 flow.error(error);
             }
+            flow.demand_whole(&database, &application, span);
         }
         if let Some(state) = flow.state.applications.get_mut(&application) {
             state.active = [database].into();

@@ -17,7 +17,7 @@ use tokio_postgres::{Client, GenericClient, IsolationLevel, Row, Transaction};
 
 /// All that the text of a definition depends on. With nothing but `pg_catalog` in the path, all other names are written
 /// with their schema.
-const PINNED: &str = "\
+pub(crate) const PINNED: &str = "\
     SET LOCAL search_path = pg_catalog, pg_temp; \
     SET LOCAL quote_all_identifiers = off; \
     SET LOCAL standard_conforming_strings = on; \
@@ -40,11 +40,6 @@ fn own(class: &str, oid: &str) -> String {
          AND e.objsubid = 0 AND e.deptype = 'e')"
     )
 }
-
-/// An index's statement. Of a partitioned one Postgres writes `ON ONLY`, which would leave out the partitions; without
-/// it, running the statement makes the whole index again. Wants `pg_index i` and the index's `pg_class c`.
-const INDEX_DEFINITION: &str = "regexp_replace(pg_get_indexdef(i.indexrelid), \
-    CASE c.relkind WHEN 'I' THEN '^(CREATE (UNIQUE )?INDEX (\"([^\"]|\"\")*\"|[^\" ]+) ON )ONLY ' ELSE '^()$' END, '\\1')";
 
 /// Reads all of it.
 pub(crate) async fn read(client: &mut Client) -> Result<Catalog, Failure> {
@@ -75,13 +70,11 @@ pub(crate) async fn definitions(
 ) -> Result<Vec<Option<String>>, Failure> {
     let schemas: Vec<&str> = indexes.iter().map(|i| i.table.schema.as_str()).collect();
     let names: Vec<&str> = indexes.iter().map(|i| i.name.as_str()).collect();
-    let sql = format!(
-        "SELECT {INDEX_DEFINITION} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted(nsp, name, position) \
+    let sql = "SELECT pg_get_indexdef(i.indexrelid) FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted(nsp, name, position) \
          LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indexrelid = c.oid) \
            ON n.nspname = wanted.nsp AND c.relname = wanted.name \
-         ORDER BY position"
-    );
-    let rows = client.query(&sql, &[&schemas, &names]).await?;
+         ORDER BY position";
+    let rows = client.query(sql, &[&schemas, &names]).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 

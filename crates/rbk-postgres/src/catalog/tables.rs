@@ -1,6 +1,6 @@
 //! Tables with all that hangs on them.
 
-use super::{GRANT, INDEX_DEFINITION, LISTED, figure, grant, own};
+use super::{GRANT, LISTED, figure, grant, own};
 use crate::error::Failure;
 use rbk_core::catalog::{
     Catalog, Column, Constraint, ConstraintKind, Identity, Index, Partition, References, Table,
@@ -271,7 +271,7 @@ async fn indexes(
     // An expression's and a predicate's columns are known by what the index depends on; those of an index behind a
     // constraint by its keys.
     let sql = format!(
-        "SELECT n.nspname::text, c2.relname::text, c.relname::text, c.oid, {INDEX_DEFINITION}, \
+        "SELECT n.nspname::text, c2.relname::text, c.relname::text, c.oid, pg_get_indexdef(c.oid), \
            ARRAY(SELECT a.attname::text FROM ( \
                    SELECT k.number, min(k.position) AS position FROM ( \
                      SELECT number, position FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS u(number, position) \

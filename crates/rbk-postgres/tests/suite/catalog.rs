@@ -374,7 +374,7 @@ async fn partitions_and_heirs_know_their_parents() {
     let whole = index(events, " ON ONLY ");
     assert_eq!(
         whole.definition,
-        "CREATE INDEX \" ON ONLY \" ON public.events USING btree (note) WHERE (note <> ' ON ONLY '::text)"
+        "CREATE INDEX \" ON ONLY \" ON ONLY public.events USING btree (note) WHERE (note <> ' ON ONLY '::text)"
     );
     let part = leaf
         .indexes
@@ -548,22 +548,51 @@ async fn a_dropped_index_is_made_again_from_its_definition() {
     let server = shop().await;
     let before = read(&server).await;
     let client = server.administrator().connect().await.unwrap();
+    let quoted = |schema: &str, name: &str| {
+        format!(
+            "\"{}\".\"{}\"",
+            schema.replace('"', "\"\""),
+            name.replace('"', "\"\"")
+        )
+    };
     let mut made = 0;
     for (schema_name, schema) in &before.schemas {
         let tables = schema.tables.values().map(|t| &t.indexes);
         let views = schema.views.values().map(|v| &v.indexes);
-        for (index_name, index) in tables.chain(views).flatten() {
+        let all: Vec<(&String, &Index)> = tables.chain(views).flatten().collect();
+        for (index_name, index) in &all {
             if index.constraint.is_some() || index.part_of.is_some() {
                 continue;
             }
-            let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-            let drop = format!("DROP INDEX {}.{}", quoted(schema_name), quoted(index_name));
+            let mut family = vec![(*index_name, *index)];
+            let mut next = 0;
+            while next < family.len() {
+                let parent = family[next].0;
+                family.extend(
+                    all.iter()
+                        .filter(|(_, i)| i.part_of.as_ref() == Some(parent)),
+                );
+                next += 1;
+            }
+            let drop = format!("DROP INDEX {}", quoted(schema_name, index_name));
             client.batch_execute(&drop).await.unwrap();
-            client.batch_execute(&index.definition).await.unwrap();
-            made += 1;
+            for (_, index) in &family {
+                client.batch_execute(&index.definition).await.unwrap();
+            }
+            for (name, index) in family.iter().rev() {
+                if let Some(parent) = &index.part_of {
+                    let attach = format!(
+                        "ALTER INDEX {} ATTACH PARTITION {}",
+                        quoted(schema_name, parent),
+                        quoted(schema_name, name)
+                    );
+                    client.batch_execute(&attach).await.unwrap();
+                }
+            }
+            made += family.len();
         }
     }
-    assert_eq!(made, 8);
+    assert_eq!(made, 11);
     assert_eq!(
         without_figures(read(&server).await),
         without_figures(before)

@@ -52,18 +52,18 @@ while True:
     threading.Thread(target=pump, args=(far, near), daemon=True).start()
 "#;
 
-struct Forwarder {
+pub struct Forwarder {
     folder: tempfile::TempDir,
 }
 
 impl Forwarder {
-    fn write() -> Self {
+    pub fn write() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("forward.py"), FORWARDER).unwrap();
         Self { folder }
     }
 
-    fn access(&self, server: &Server) -> Access {
+    pub fn access(&self, server: &Server) -> Access {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         Access {
             tunnel: Some(
@@ -83,7 +83,7 @@ impl Forwarder {
         }
     }
 
-    fn started(&self) -> PathBuf {
+    pub fn started(&self) -> PathBuf {
         self.folder.path().join("started")
     }
 }

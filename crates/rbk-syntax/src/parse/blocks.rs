@@ -84,7 +84,7 @@ impl Reader<'_, '_> {
         let word = words::first_word(written);
         let continuation = std::mem::take(&mut self.quiet.continuation);
         let span = self.chunk_span(chunk);
-        if let Some(rule) = words::statement(word) {
+        if let Some(rule) = words::rule(word, written) {
             let kind = self.read(chunk, rule, |converter, pair| {
                 converter.statement(pair, span)
             });
@@ -109,7 +109,7 @@ impl Reader<'_, '_> {
                         .fix(word_span, "assert")
                 });
             }
-            "param" | "runbook" => {
+            "param" | "runbook" | "use" => {
                 let help = "it stands at the top of the file, outside of all blocks";
                 self.problems
                     .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
@@ -119,7 +119,7 @@ impl Reader<'_, '_> {
                 self.problems
                     .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
             }
-            "step" | "on" => {
+            "step" | "on" | "procedure" => {
                 let help = "blocks are not put into one another: close the one before with `}`";
                 self.problems
                     .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
@@ -162,7 +162,7 @@ impl Reader<'_, '_> {
             let error = SyntaxError::Unexpected {
                 expected: "the end of the statement".into(),
                 found: "`{`".into(),
-                help: Some("only `step` and `on failure` have blocks".into()),
+                help: Some("only `step`, `on failure` and `procedure` have blocks".into()),
             };
             self.problems.add(|| error.at(place));
         }

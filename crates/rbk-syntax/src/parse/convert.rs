@@ -202,5 +202,32 @@ fn is_word(rule: Rule) -> bool {
             | Rule::kw_snapshot
             | Rule::kw_checks_of
             | Rule::kw_as
+            | Rule::kw_in
+            | Rule::kw_with
+            | Rule::kw_using
+            | Rule::kw_use
+            | Rule::kw_procedure
+            | Rule::kw_migrate
+            | Rule::kw_analyze
+            | Rule::kw_replicate
+            | Rule::kw_run
+            | Rule::kw_do
+            | Rule::kw_no_drift_in
+            | Rule::kw_columns_of_type
+            | Rule::kw_recreate_schema
+            | Rule::kw_drop_index
+            | Rule::kw_drop_indexes_on
+            | Rule::kw_restore_indexes_on
+            | Rule::kw_alter_column
+            | Rule::kw_alter_columns_of_type
+            | Rule::kw_restore_column_types_in
+            | Rule::kw_relax_not_null_on
+            | Rule::kw_restore_not_null_on
+            | Rule::kw_sync_sequences_of
+            | Rule::kw_validate_constraints_of
+            | Rule::kw_sql_on
+            | Rule::comma
+            | Rule::opening
+            | Rule::line_end
     )
 }

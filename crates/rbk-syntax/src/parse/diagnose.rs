@@ -26,9 +26,27 @@ const PHRASES: &[&[&str]] = &[
     &["is", "healthy"],
     &["accepts", "connections"],
     &["has", "left"],
+    &["recreate", "schema"],
+    &["drop", "indexes", "on"],
+    &["drop", "index"],
+    &["restore", "indexes", "on"],
+    &["restore", "column", "types", "in"],
+    &["restore", "not", "null", "on"],
+    &["alter", "column"],
+    &["alter", "columns", "of", "type"],
+    &["relax", "not", "null", "on"],
+    &["sync", "sequences", "of"],
+    &["validate", "constraints", "of"],
+    &["sql", "on"],
+    &["columns", "of", "type"],
+    &["no", "drift", "in"],
 ];
 
+/// Words that are easily taken for one another.
+const PREPOSITIONS: &[&str] = &["from", "in", "of", "on", "to", "using", "with"];
+
 const OPERATOR: &str = "an operator";
+const END_OF_ENTRY: &str = "the end of the line";
 const SAID_OF_IT: &str = "what is said of it";
 const TEXT: &str = "a text in double quotes";
 
@@ -52,7 +70,11 @@ pub(super) fn fault(source: SourceId, text: &str, chunk: &Chunk, fault: Fault) -
                 .at(place)
                 .fix(place, "\\{")
         }
-        Fault::UnclosedParenthesis { at } => SyntaxError::UnclosedParenthesis.at(span(at, at + 1)),
+        Fault::UnclosedParenthesis { at } => {
+            let is_square = text.as_bytes().get(at) == Some(&b'[');
+            let (open, close) = if is_square { ('[', ']') } else { ('(', ')') };
+            SyntaxError::UnclosedParenthesis { open, close }.at(span(at, at + 1))
+        }
         Fault::UnclosedBrace { at } => SyntaxError::UnclosedBlock.at(span(at, at + 1)),
         Fault::SingleQuotes { start, end } => {
             let place = span(start, end);
@@ -97,7 +119,7 @@ pub(super) fn refusal(
         .or_else(|| place.foreign_name())
         .or_else(|| place.detached_unit())
         .or_else(|| place.typographic_quotes())
-        .or_else(|| place.semicolon())
+        .or_else(|| place.semicolon(&expected))
         .or_else(|| place.phrase(&expected))
         .unwrap_or_else(|| place.unexpected(&expected))
 }
@@ -257,9 +279,17 @@ impl<'t> Place<'t> {
         })
     }
 
-    fn semicolon(&self) -> Option<Diagnostic> {
+    fn semicolon(&self, expected: &Expected) -> Option<Diagnostic> {
         self.rest().starts_with(';').then(|| {
             let place = self.span(self.at, self.at + 1);
+            if expected.kinds.contains(&END_OF_ENTRY) {
+                let error = SyntaxError::Unexpected {
+                    expected: "the end of the option".into(),
+                    found: "`;`".into(),
+                    help: Some("a newline or a comma ends an option".into()),
+                };
+                return error.at(place).fix(place, ",");
+            }
             let error = SyntaxError::Unexpected {
                 expected: "the end of the statement".into(),
                 found: "`;`".into(),
@@ -278,9 +308,12 @@ impl<'t> Place<'t> {
     /// `set credential of …`: the second or third word of a phrase.
     fn phrase(&self, expected: &Expected) -> Option<Diagnostic> {
         let is_claim = |phrase: &[&str]| matches!(phrase, ["is" | "accepts" | "has", ..]);
+        let first = words::first_word(self.written);
         let here = |phrase: &[&str]| {
             expected.literals.contains(&phrase.join(" ").as_str())
                 || is_claim(phrase) && expected.kinds.contains(&SAID_OF_IT)
+                // Of several statements that begin alike, only one was tried.
+                || self.at == 0 && matches!(first, "drop" | "alter") && phrase.first() == Some(&first)
         };
         let (place, words) = self.broken_phrase(self.at, here).or_else(|| {
             // A first word that was taken for a name: `latest snapshto of …`.
@@ -289,9 +322,17 @@ impl<'t> Place<'t> {
                 .trim_end_matches(|last: char| last.is_ascii_alphanumeric() || last == '_')
                 .len();
             let is_value = expected.kinds.contains(&OPERATOR) && start < before.len();
-            let there =
-                |phrase: &[&str]| is_claim(phrase) || matches!(phrase, ["latest" | "checks", ..]);
-            is_value.then(|| self.broken_phrase(start, there)).flatten()
+            let there = |phrase: &[&str]| {
+                is_claim(phrase) || matches!(phrase, ["latest" | "checks" | "no", ..])
+            };
+            let is_target = before.get(start..) == Some("columns");
+            let by_type = |phrase: &[&str]| matches!(phrase, ["columns", ..]);
+            None.or_else(|| is_value.then(|| self.broken_phrase(start, there)).flatten())
+                .or_else(|| {
+                    is_target
+                        .then(|| self.broken_phrase(start, by_type))
+                        .flatten()
+                })
         })?;
         let place = Self { at: place, ..*self };
         let literals = Expected {
@@ -347,6 +388,12 @@ impl<'t> Place<'t> {
             None if words::RESERVED.contains(&word) && expected.kinds.contains(&"a name") => {
                 return SyntaxError::ReservedName { name: word.to_owned() }.at(place);
             }
+            None if words::first_word(self.written) == "procedure" && self.rest().starts_with('=') => {
+                Some("a procedure is given all its values where it is done: none has a default".into())
+            }
+            None if words::first_word(self.written) == "procedure" && expected.only_literal() == Some(":") => {
+                Some("each parameter says its type, for instance `db: database`".into())
+            }
             None if self.rest().starts_with('.') => Some("no blanks stand around the dots of a path".into()),
             None => None,
         };
@@ -359,8 +406,24 @@ impl<'t> Place<'t> {
         let end = self.before().trim_end().len();
         match (similar, expected.only_literal()) {
             (Some(similar), _) => diagnostic.fix(place, similar),
-            (None, Some(literal @ (")" | ":"))) => diagnostic.fix(self.span(end, end), literal),
-            // A word was left out before another.
+            // A name without a type, or an option without a value: more is missing than the sign.
+            (None, Some(":"))
+                if !self
+                    .rest()
+                    .starts_with(|next: char| next.is_alphanumeric() || "\"[_-".contains(next)) =>
+            {
+                diagnostic
+            }
+            (None, Some(literal @ (")" | ":" | "]" | "}"))) => {
+                diagnostic.fix(self.span(end, end), literal)
+            }
+            (None, Some("(")) => diagnostic,
+            // One little word was taken for another, or one was left out.
+            (None, Some(literal))
+                if PREPOSITIONS.contains(&word) && PREPOSITIONS.contains(&literal) =>
+            {
+                diagnostic.fix(place, literal)
+            }
             (None, Some(literal)) if !word.is_empty() => {
                 diagnostic.fix(self.span(self.at, self.at), format!("{literal} "))
             }
@@ -406,7 +469,7 @@ impl Expected {
             &[]
         };
         let claims = if has(OPERATOR) {
-            &["exists", "is", "accepts", "uses", "has"][..]
+            &["exists", "is", "accepts", "uses", "has", "matches"][..]
         } else {
             &[]
         };
@@ -441,11 +504,15 @@ impl Expected {
             return TEXT.into();
         }
         // Where a value may go on, what it could go on with is too much to list.
-        let literals = self.literals.iter().filter(|literal| **literal != "(");
-        let kinds = self
-            .kinds
+        let is_only = self.only_literal().is_some();
+        let literals = self
+            .literals
             .iter()
-            .filter(|kind| ![OPERATOR, SAID_OF_IT].contains(kind));
+            .filter(|literal| is_only || **literal != "(");
+        let wants_name = self.kinds.contains(&"a name");
+        let kinds = self.kinds.iter().filter(|kind| {
+            ![OPERATOR, SAID_OF_IT].contains(kind) && !(wants_name && **kind == END_OF_ENTRY)
+        });
         let mut all: Vec<String> = literals.map(|literal| format!("`{literal}`")).collect();
         all.extend(kinds.map(|kind| (*kind).to_owned()));
         match all.as_slice() {

@@ -15,7 +15,7 @@ pub enum SyntaxError {
         help: Option<String>,
     },
     #[error("the file does not say what it is called")]
-    MissingTitle,
+    MissingTitle { has_only_procedures: bool },
     #[error("`{word}` begins no statement")]
     UnknownStatement {
         word: String,
@@ -32,8 +32,8 @@ pub enum SyntaxError {
     UnclosedBlock,
     #[error("`}}` closes nothing")]
     StrayBrace,
-    #[error("`(` is never closed")]
-    UnclosedParenthesis,
+    #[error("`{open}` is never closed")]
+    UnclosedParenthesis { open: char, close: char },
     #[error("the text has no closing quotes")]
     UnterminatedText { long: bool },
     #[error("`{{` in a text is never closed")]
@@ -79,8 +79,8 @@ pub enum SyntaxError {
     ForeignName { name: String },
     #[error("`{name}` is a word of the language")]
     ReservedName { name: String },
-    #[error("a title is fixed text")]
-    InterpolatedTitle,
+    #[error("a {what} is fixed text")]
+    InterpolatedTitle { what: &'static str },
     #[error("nested more than {} levels deep", super::scan::MAX_DEPTH)]
     TooDeep,
     #[error("{what} is too long")]
@@ -96,6 +96,8 @@ pub enum SyntaxError {
     QueryWithoutType,
     #[error("`{what}` is said twice")]
     Duplicate { what: &'static str },
+    #[error("the option `{option}` is said twice")]
+    DuplicateOption { option: String },
     #[error("{more} more errors are not shown")]
     TooManyErrors { more: usize },
 }
@@ -126,7 +128,7 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK0022"), "`keep` without a reason"),
     (Code("RBK0023"), "A hyphen in a name"),
     (Code("RBK0024"), "A reserved name"),
-    (Code("RBK0025"), "A title that is not fixed"),
+    (Code("RBK0025"), "A title, label or file that is not fixed"),
     (Code("RBK0026"), "Nested too deeply"),
     (Code("RBK0027"), "Too long"),
     (Code("RBK0028"), "File too large"),
@@ -146,13 +148,13 @@ impl SyntaxError {
     pub fn code(&self) -> Code {
         Code(match self {
             Self::Unexpected { .. } => "RBK0001",
-            Self::MissingTitle => "RBK0002",
+            Self::MissingTitle { .. } => "RBK0002",
             Self::UnknownStatement { .. } => "RBK0003",
             Self::UnknownItem { .. } => "RBK0004",
             Self::Misplaced { .. } => "RBK0005",
             Self::UnclosedBlock => "RBK0006",
             Self::StrayBrace => "RBK0007",
-            Self::UnclosedParenthesis => "RBK0008",
+            Self::UnclosedParenthesis { .. } => "RBK0008",
             Self::UnterminatedText { .. } => "RBK0009",
             Self::UnclosedInterpolation => "RBK0010",
             Self::StrayBraceInText => "RBK0011",
@@ -169,13 +171,13 @@ impl SyntaxError {
             Self::KeepWithoutReason => "RBK0022",
             Self::HyphenatedName { .. } => "RBK0023",
             Self::ReservedName { .. } => "RBK0024",
-            Self::InterpolatedTitle => "RBK0025",
+            Self::InterpolatedTitle { .. } => "RBK0025",
             Self::TooDeep => "RBK0026",
             Self::TooLong { .. } => "RBK0027",
             Self::TooLarge => "RBK0028",
             Self::ControlCharacter { .. } => "RBK0029",
             Self::QueryWithoutType => "RBK0031",
-            Self::Duplicate { .. } => "RBK0032",
+            Self::Duplicate { .. } | Self::DuplicateOption { .. } => "RBK0032",
             Self::TooManyErrors { .. } => "RBK0033",
             Self::ForeignName { .. } => "RBK0034",
         })
@@ -185,7 +187,7 @@ impl SyntaxError {
     pub fn label(&self) -> String {
         match self {
             Self::Unexpected { expected, .. } => format!("expected {expected}"),
-            Self::MissingTitle => "the title belongs here".into(),
+            Self::MissingTitle { .. } => "the title belongs here".into(),
             Self::UnknownStatement {
                 similar: Some(similar),
                 ..
@@ -199,9 +201,9 @@ impl SyntaxError {
             Self::UnknownStatement { .. } => "no such statement".into(),
             Self::UnknownItem { .. } => "no such item".into(),
             Self::Misplaced { .. } => "not here".into(),
-            Self::UnclosedBlock | Self::UnclosedParenthesis | Self::UnclosedInterpolation => {
-                "opened here".into()
-            }
+            Self::UnclosedBlock
+            | Self::UnclosedParenthesis { .. }
+            | Self::UnclosedInterpolation => "opened here".into(),
             Self::StrayBrace => "nothing is open here".into(),
             Self::UnterminatedText { .. } => "begins here".into(),
             Self::StrayBraceInText => "closes nothing".into(),
@@ -224,13 +226,13 @@ impl SyntaxError {
             Self::HyphenatedName { .. } => "`-` subtracts".into(),
             Self::ForeignName { .. } => "not a name".into(),
             Self::ReservedName { .. } => "not free for a name".into(),
-            Self::InterpolatedTitle => "holds `{…}`".into(),
+            Self::InterpolatedTitle { .. } => "holds `{…}`".into(),
             Self::TooDeep => "one level too many".into(),
             Self::TooLong { .. } => "begins here".into(),
             Self::TooLarge => "the last byte that is still allowed".into(),
             Self::ControlCharacter { .. } => "here".into(),
             Self::QueryWithoutType => "`as TYPE` belongs here".into(),
-            Self::Duplicate { .. } => "the second time".into(),
+            Self::Duplicate { .. } | Self::DuplicateOption { .. } => "the second time".into(),
             Self::TooManyErrors { .. } => "the last one that is shown".into(),
         }
     }
@@ -239,19 +241,28 @@ impl SyntaxError {
     pub fn help(&self) -> Option<String> {
         let help = match self {
             Self::Unexpected { help, .. } => return help.clone(),
-            Self::MissingTitle => "begin with a line like `runbook \"Quick recovery\"`",
+            Self::MissingTitle {
+                has_only_procedures: true,
+            } => {
+                "a file of procedures is read with the runbook that uses it: name that one; or begin with a line like `runbook \"…\"`"
+            }
+            Self::MissingTitle { .. } => "begin with a line like `runbook \"Quick recovery\"`",
             Self::UnknownStatement { similar: None, .. } => {
                 "statements begin with `restore`, `set`, `switch`, `freeze`, `thaw`, `keep`, `await`, `assert`, `approve`, \
-                 `note` or `let`"
+                 `note`, `let`, \
+                 `recreate`, `migrate`, `drop`, `alter`, `relax`, `sync`, `validate`, `analyze`, `sql`, `replicate`, `run` or `do`"
             }
             Self::UnknownItem { similar: None, .. } => {
-                "a runbook is made of `param`, `let`, `require`, `step \"…\" { … }` and `on failure { … }`"
+                "a runbook is made of `use`, `param`, `let`, `require`, `procedure …(…) { … }`, `step \"…\" { … }` and \
+                 `on failure { … }`"
             }
             Self::UnknownStatement { .. } | Self::UnknownItem { .. } => return None,
             Self::Misplaced { help, .. } => help,
             Self::UnclosedBlock => "close it with `}` on a line of its own",
             Self::StrayBrace => "remove it, or look for the `{` that is missing above",
-            Self::UnclosedParenthesis => "close it with `)`",
+            Self::UnclosedParenthesis { close, .. } => {
+                return Some(format!("close it with `{close}`"));
+            }
             Self::UnterminatedText { long: false } => {
                 "a text ends on its line: close it with `\"`, or use `\"\"\"` for many lines"
             }
@@ -286,7 +297,13 @@ impl SyntaxError {
             }
             Self::ForeignName { .. } => "names are made of the letters `a` to `z`, digits and `_`",
             Self::ReservedName { .. } => "choose another name",
-            Self::InterpolatedTitle => {
+            Self::InterpolatedTitle { what: "file" } => {
+                "which files are read is seen without running anything: write it out, or `\\{` for the character"
+            }
+            Self::InterpolatedTitle { what: "label" } => {
+                "plans and journals tell two calls apart by their labels: write it out, or `\\{` for the character"
+            }
+            Self::InterpolatedTitle { .. } => {
                 "plans, journals and reports know a step by its title: write it out, or `\\{` for the character"
             }
             Self::TooDeep => "name a part of it with `let`",
@@ -296,7 +313,7 @@ impl SyntaxError {
             Self::QueryWithoutType => {
                 "say it behind the query: `query(target, \"select …\") as integer`"
             }
-            Self::Duplicate { .. } => "remove one of them",
+            Self::Duplicate { .. } | Self::DuplicateOption { .. } => "remove one of them",
             Self::TooManyErrors { .. } => "mend the ones above first",
         };
         Some(help.into())

@@ -294,6 +294,14 @@ impl Converter<'_> {
                     span: Span { end, ..span },
                 }
             }
+            Rule::no_drift => {
+                let database = self.entity(&mut self.parts(pair));
+                let end = database.span.end;
+                Expr {
+                    kind: ExprKind::NoDrift { database },
+                    span: Span { end, ..span },
+                }
+            }
             Rule::reference => self.reference(pair),
             other => {
                 debug_assert!(false, "an operand of the rule {other:?}");
@@ -351,24 +359,28 @@ impl Converter<'_> {
         }
     }
 
-    /// `app uses source`, `app has left source`
-    fn relation(&mut self, application: Path, pair: Pair<'_, Rule>) -> Expr {
-        let start = application.span;
+    /// `app uses source`, `app has left source`, `source.public matches broken.public`
+    fn relation(&mut self, subject: Path, pair: Pair<'_, Rule>) -> Expr {
+        let start = subject.span;
         let mut parts = self.parts(pair);
-        let has_left = parts
-            .take(Rule::kw_relation)
-            .is_some_and(|words| words.as_str().starts_with("has"));
-        let database = self.entity(&mut parts);
-        let span = start.to(database.span);
-        let kind = if has_left {
+        let words = parts.take(Rule::kw_relation);
+        let words = words.as_ref().map_or("", Pair::as_str);
+        let object = self.entity(&mut parts);
+        let span = start.to(object.span);
+        let kind = if words.starts_with("has") {
             ExprKind::HasLeft {
-                application,
-                database,
+                application: subject,
+                database: object,
+            }
+        } else if words == "matches" {
+            ExprKind::Matches {
+                left: subject,
+                right: object,
             }
         } else {
             ExprKind::Uses {
-                application,
-                database,
+                application: subject,
+                database: object,
             }
         };
         Expr { kind, span }

@@ -36,6 +36,10 @@ impl Rule {
             Rule::param => Literal("param"),
             Rule::let_value => Literal("let"),
             Rule::require => Literal("require"),
+            Rule::use_file => Literal("use"),
+            Rule::procedure => Literal("procedure"),
+            Rule::parameters => Literal("("),
+            Rule::parameter => Kind("a name"),
             Rule::step => Literal("step"),
             Rule::on_failure => Literal("on failure"),
 
@@ -50,6 +54,37 @@ impl Rule {
             Rule::approve => Literal("approve"),
             Rule::note => Literal("note"),
 
+            Rule::recreate_schema => Literal("recreate schema"),
+            Rule::migrate => Literal("migrate"),
+            Rule::drop_index => Literal("drop index"),
+            Rule::drop_indexes => Literal("drop indexes on"),
+            Rule::restore_indexes => Literal("restore indexes on"),
+            Rule::alter_column => Literal("alter column"),
+            Rule::alter_columns => Literal("alter columns of type"),
+            Rule::restore_column_types => Literal("restore column types in"),
+            Rule::relax_not_null => Literal("relax not null on"),
+            Rule::restore_not_null => Literal("restore not null on"),
+            Rule::sync_sequences => Literal("sync sequences of"),
+            Rule::validate_constraints => Literal("validate constraints of"),
+            Rule::analyze => Literal("analyze"),
+            Rule::sql => Literal("sql on"),
+            Rule::replicate => Literal("replicate"),
+            Rule::run_command => Literal("run"),
+            Rule::do_procedure => Literal("do"),
+
+            Rule::target | Rule::columns_of_type => Literal("columns of type"),
+            Rule::column_type | Rule::type_name => Kind("a type"),
+            Rule::type_words | Rule::time_field => Silent,
+            Rule::amount => Kind("a number"),
+            Rule::time_zone | Rule::modifier | Rule::dimension => Silent,
+
+            Rule::options => Literal("{"),
+            Rule::entry => Kind("the name of an option"),
+            Rule::entry_end | Rule::line_end => Kind("the end of the line"),
+            Rule::entry_value | Rule::item_value | Rule::list | Rule::pattern => Kind("a value"),
+
+            Rule::using => Literal("using"),
+            Rule::label => Literal("as"),
             Rule::otherwise => Literal("else"),
             Rule::because => Literal("because"),
             Rule::within => Literal("within"),
@@ -65,6 +100,7 @@ impl Rule {
             | Rule::latest_snapshot
             | Rule::snapshot_named
             | Rule::checks_pass
+            | Rule::no_drift
             | Rule::reference
             | Rule::time
             | Rule::duration
@@ -81,8 +117,12 @@ impl Rule {
             Rule::characters | Rule::long_characters | Rule::escape | Rule::interpolation => Silent,
 
             Rule::colon => Literal(":"),
+            Rule::comma => Literal(","),
             Rule::assign => Literal("="),
+            Rule::opening => Literal("("),
             Rule::closing => Literal(")"),
+            Rule::closing_bracket => Literal("]"),
+            Rule::closing_brace => Literal("}"),
 
             Rule::kw_runbook => Literal("runbook"),
             Rule::kw_param => Literal("param"),
@@ -112,6 +152,30 @@ impl Rule {
             Rule::kw_checks_of => Literal("checks of"),
             Rule::kw_pass => Literal("pass"),
             Rule::kw_as => Literal("as"),
+            Rule::kw_in => Literal("in"),
+            Rule::kw_with => Literal("with"),
+            Rule::kw_using => Literal("using"),
+            Rule::kw_use => Literal("use"),
+            Rule::kw_procedure => Literal("procedure"),
+            Rule::kw_migrate => Literal("migrate"),
+            Rule::kw_analyze => Literal("analyze"),
+            Rule::kw_replicate => Literal("replicate"),
+            Rule::kw_run => Literal("run"),
+            Rule::kw_do => Literal("do"),
+            Rule::kw_no_drift_in => Literal("no drift in"),
+            Rule::kw_columns_of_type => Literal("columns of type"),
+            Rule::kw_recreate_schema => Literal("recreate schema"),
+            Rule::kw_drop_index => Literal("drop index"),
+            Rule::kw_drop_indexes_on => Literal("drop indexes on"),
+            Rule::kw_restore_indexes_on => Literal("restore indexes on"),
+            Rule::kw_alter_column => Literal("alter column"),
+            Rule::kw_alter_columns_of_type => Literal("alter columns of type"),
+            Rule::kw_restore_column_types_in => Literal("restore column types in"),
+            Rule::kw_relax_not_null_on => Literal("relax not null on"),
+            Rule::kw_restore_not_null_on => Literal("restore not null on"),
+            Rule::kw_sync_sequences_of => Literal("sync sequences of"),
+            Rule::kw_validate_constraints_of => Literal("validate constraints of"),
+            Rule::kw_sql_on => Literal("sql on"),
         }
     }
 }

@@ -6,19 +6,34 @@ use super::error::SyntaxError;
 use super::grammar::{Grammar, Rule};
 use super::scan::{Chunk, Level, Piece, Scanner};
 use super::{Problems, words};
-use crate::ast::{Doc, Item, OnFailure, Param, Runbook, Step};
+use crate::ast::{Doc, Item, OnFailure, Param, Procedure, Runbook, Step};
 use crate::span::{SourceId, Span, Spanned};
 use pest::Parser;
 use pest::iterators::Pair;
 
+/// What a file is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Has a title.
+    Runbook,
+    /// Is used by a runbook, and has none.
+    Used,
+}
+
 /// Reads a whole file; the second result is its comments.
-pub(super) fn file(source: SourceId, text: &str, problems: &mut Problems) -> (Runbook, Vec<Span>) {
+pub(super) fn file(
+    kind: Kind,
+    source: SourceId,
+    text: &str,
+    problems: &mut Problems,
+) -> (Runbook, Vec<Span>) {
     let start = if text.starts_with('\u{feff}') {
         '\u{feff}'.len_utf8()
     } else {
         0
     };
     let mut reader = Reader {
+        kind,
         source,
         text,
         scanner: Scanner::new(text, start),
@@ -47,6 +62,7 @@ pub(super) struct Quiet {
 
 /// Reads a file piece by piece.
 pub(super) struct Reader<'t, 'p> {
+    kind: Kind,
     pub(super) source: SourceId,
     pub(super) text: &'t str,
     pub(super) scanner: Scanner<'t>,
@@ -82,11 +98,20 @@ impl<'t> Reader<'t, '_> {
                 .first()
                 .map_or(0, |item| item_span(item).start as usize);
             let place = self.span(at, at);
-            self.problems.add(|| {
-                SyntaxError::MissingTitle
+            let has_only_procedures = !self.items.is_empty()
+                && self
+                    .items
+                    .iter()
+                    .all(|item| matches!(item, Item::Use(_) | Item::Procedure(_)));
+            if self.kind == Kind::Runbook {
+                self.problems.add(|| {
+                    SyntaxError::MissingTitle {
+                        has_only_procedures,
+                    }
                     .at(place)
                     .fix(place, "runbook \"…\"\n\n")
-            });
+                });
+            }
             Spanned {
                 value: String::new(),
                 span: place,
@@ -117,10 +142,15 @@ impl<'t> Reader<'t, '_> {
         self.quiet.brace = quiet.brace;
         self.quiet.misplaced = quiet.misplaced && word == "let";
         match word {
+            "runbook" | "param" | "let" | "require" | "step" | "on" if self.kind == Kind::Used => {
+                self.not_in_used(chunk, word);
+            }
             "runbook" => self.runbook(chunk),
             "param" => self.param(chunk),
             "let" => self.let_value(chunk),
             "require" => self.require(chunk),
+            "use" => self.use_file(chunk),
+            "procedure" => self.procedure(chunk),
             "step" => self.step(chunk),
             "on" => self.on_failure(chunk),
             _ if quiet.continuation => {}
@@ -133,7 +163,7 @@ impl<'t> Reader<'t, '_> {
             }
             _ => self.unknown_item(chunk, word),
         }
-        if !matches!(word, "param" | "step" | "runbook") {
+        if !matches!(word, "param" | "step" | "procedure" | "runbook") {
             self.doc_is_loose();
         }
     }
@@ -198,6 +228,34 @@ impl<'t> Reader<'t, '_> {
         self.refuse_block(chunk);
     }
 
+    fn use_file(&mut self, chunk: &Chunk) {
+        let span = self.chunk_span(chunk);
+        let item = self.read(chunk, Rule::use_file, |converter, pair| {
+            converter.use_file(pair, span)
+        });
+        self.items.push(item.map_or(Item::Error(span), Item::Use));
+        self.refuse_block(chunk);
+    }
+
+    fn procedure(&mut self, chunk: &Chunk) {
+        let span = self.chunk_span(chunk);
+        let doc = self.pending_doc.take();
+        let head = self.read(chunk, Rule::procedure, |converter, pair| {
+            converter.procedure(pair, span)
+        });
+        let (body, end) = self.block(chunk, head.is_some());
+        let span = Span { end, ..span };
+        self.items.push(match head {
+            Some(head) => Item::Procedure(Procedure {
+                doc,
+                body,
+                span,
+                ..head
+            }),
+            None => Item::Error(span),
+        });
+    }
+
     fn step(&mut self, chunk: &Chunk) {
         let span = self.chunk_span(chunk);
         let doc = self.pending_doc.take();
@@ -224,6 +282,18 @@ impl<'t> Reader<'t, '_> {
             keyword: span,
             span: Span { end, ..span },
         }));
+    }
+
+    /// What only a runbook holds, in a file that one uses.
+    fn not_in_used(&mut self, chunk: &Chunk, word: &str) {
+        let span = self.chunk_span(chunk);
+        let word_span = self.span(chunk.start, chunk.start + word.len());
+        let what = word.to_owned();
+        let help = "a file that is used holds nothing but `use` and `procedure`: put procedures into a file of their own";
+        self.problems
+            .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
+        self.items.push(Item::Error(span));
+        self.skip_block(chunk);
     }
 
     fn misplaced_statement(&mut self, chunk: &Chunk, word: &str) {

@@ -1,7 +1,7 @@
 //! From text to tree.
 //!
 //! [`scan`] cuts the text into items and statements, [`items`] and [`blocks`] put the file together from
-//! them, [`statements`], [`expressions`], [`texts`] and [`literals`] turn what the grammar matched into the tree,
+//! them, [`statements`], [`options`], [`expressions`], [`texts`] and [`literals`] turn what the grammar matched into the tree,
 //! and [`diagnose`] finds words for what it didn't,
 //! and [`broken`] saves a name from it.
 //!
@@ -18,6 +18,7 @@ mod expressions;
 mod grammar;
 mod items;
 mod literals;
+mod options;
 mod scan;
 mod single;
 mod statements;
@@ -49,6 +50,15 @@ pub struct Parsed {
 
 /// Reads a runbook. Never fails as a whole: what could not be read is an error node and a diagnostic.
 pub fn parse(source: SourceId, text: &str) -> Parsed {
+    parse_as(items::Kind::Runbook, source, text)
+}
+
+/// Reads a file that a runbook uses: it has no title, and nothing stands in it but `use` and `procedure`.
+pub fn parse_used(source: SourceId, text: &str) -> Parsed {
+    parse_as(items::Kind::Used, source, text)
+}
+
+fn parse_as(kind: items::Kind, source: SourceId, text: &str) -> Parsed {
     let mut problems = Problems::new(source);
     if !is_acceptable(text, &mut problems) {
         return Parsed {
@@ -57,7 +67,7 @@ pub fn parse(source: SourceId, text: &str) -> Parsed {
             trivia: Vec::new(),
         };
     }
-    let (runbook, trivia) = items::file(source, text, &mut problems);
+    let (runbook, trivia) = items::file(kind, source, text, &mut problems);
     Parsed {
         runbook: Some(runbook),
         diagnostics: problems.finish(),

@@ -45,6 +45,8 @@ pub(super) struct Chunk {
     pub opens: Option<usize>,
     /// Which of the scanner's comments stand inside.
     pub comments: Range<usize>,
+    /// Which of the scanner's line ends stand inside: those that end an entry of a block of options.
+    pub line_ends: Range<usize>,
     /// The first thing that is wrong with its brackets or texts.
     pub fault: Option<Fault>,
     /// Whether the rest of the enclosing block was skipped to get out of it.
@@ -90,7 +92,12 @@ pub(super) struct Scanner<'t> {
     open: Vec<(Open, usize)>,
     /// Comments passed so far, `##` lines excepted.
     pub comments: Vec<(usize, usize)>,
+    /// Line ends that end an entry of a block of options, so far.
+    line_ends: Vec<usize>,
 }
+
+/// What the grammar sees in place of a line end that ends an entry: the rule `line_end`. No text holds it.
+const LINE_END: &str = "\u{1}";
 
 impl<'t> Scanner<'t> {
     pub(super) fn new(text: &'t str, at: usize) -> Self {
@@ -99,6 +106,7 @@ impl<'t> Scanner<'t> {
             at,
             open: Vec::new(),
             comments: Vec::new(),
+            line_ends: Vec::new(),
         }
     }
 
@@ -125,7 +133,8 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// The text of a chunk for the grammar: comments inside are blanked out, so that offsets stay what they are.
+    /// The text of a chunk for the grammar: comments inside are blanked out and the ends of entries are marked,
+    /// so that offsets stay what they are.
     pub(super) fn code(&self, chunk: &Chunk) -> Cow<'t, str> {
         let text = self.text.get(chunk.start..chunk.end).unwrap_or("");
         let comments = self.comments.get(chunk.comments.clone()).unwrap_or(&[]);
@@ -134,6 +143,11 @@ impl<'t> Scanner<'t> {
             let range = start - chunk.start..end - chunk.start;
             let blanks = " ".repeat(range.len());
             code.to_mut().replace_range(range, &blanks);
+        }
+        let line_ends = self.line_ends.get(chunk.line_ends.clone()).unwrap_or(&[]);
+        for at in line_ends.iter().filter(|at| **at < chunk.end) {
+            let at = at - chunk.start;
+            code.to_mut().replace_range(at..at + 1, LINE_END);
         }
         code
     }
@@ -210,6 +224,7 @@ impl<'t> Scanner<'t> {
             end: start,
             opens: None,
             comments: self.comments.len()..self.comments.len(),
+            line_ends: self.line_ends.len()..self.line_ends.len(),
             fault: None,
             lost: false,
         };
@@ -225,6 +240,7 @@ impl<'t> Scanner<'t> {
         }
         self.check_bounds(&mut chunk);
         chunk.comments.end = self.comments.len();
+        chunk.line_ends.end = self.line_ends.len();
         chunk
     }
 
@@ -359,7 +375,10 @@ impl<'t> Scanner<'t> {
         match self.open.last() {
             None => {
                 let goes_on = match self.byte(next) {
-                    b'{' => level == Level::File && chunk.fault.is_none(),
+                    b'{' => {
+                        chunk.fault.is_none()
+                            && (level == Level::File || words::takes_options(self.word_of(chunk)))
+                    }
                     byte => byte.is_ascii_lowercase() && words::continues(self.rest(next)),
                 };
                 if !goes_on {
@@ -376,6 +395,14 @@ impl<'t> Scanner<'t> {
                 chunk.lost = true;
                 true
             }
+            Some((Open::Brace, at))
+                if level == Level::Block
+                    && words::takes_options(self.word_of(chunk))
+                    && words::begins_statement(self.rest(next)) =>
+            {
+                note(chunk, Fault::UnclosedBrace { at: *at });
+                true
+            }
             Some((Open::Parenthesis, _)) if words::begins_any(self.rest(next)) => {
                 let index = self
                     .open
@@ -385,11 +412,19 @@ impl<'t> Scanner<'t> {
                 self.close_parentheses(index, chunk);
                 false
             }
-            _ => {
+            open => {
+                if matches!(open, Some((Open::Brace, _))) {
+                    self.line_ends.push(self.at);
+                }
                 self.pass_to(next);
                 false
             }
         }
+    }
+
+    /// The word that a chunk begins with.
+    fn word_of(&self, chunk: &Chunk) -> &'t str {
+        words::first_word(self.rest(chunk.start))
     }
 
     /// Passes blanks and comments.

@@ -3,7 +3,7 @@
 use super::convert::{Converter, Parts};
 use super::error::SyntaxError;
 use super::grammar::Rule;
-use crate::ast::{Expr, ExprKind, Let, Param, Require, StatementKind, Text};
+use crate::ast::{Expr, ExprKind, Let, Param, Procedure, Require, StatementKind, Text, Use};
 use crate::span::{Span, Spanned};
 use pest::iterators::Pair;
 
@@ -41,6 +41,45 @@ impl Converter<'_> {
         Require {
             condition,
             otherwise,
+            span,
+        }
+    }
+
+    pub(super) fn use_file(&mut self, pair: Pair<'_, Rule>, span: Span) -> Use {
+        debug_assert_eq!(pair.as_rule(), Rule::use_file);
+        let place = self.behind(span);
+        let file = self.title_after(&mut self.parts(pair), "use", place);
+        Use { file, span }
+    }
+
+    /// The head of a procedure.
+    pub(super) fn procedure(&mut self, pair: Pair<'_, Rule>, span: Span) -> Procedure {
+        debug_assert_eq!(pair.as_rule(), Rule::procedure);
+        let mut parts = self.parts(pair);
+        let name = self.name(&mut parts);
+        let mut params = Vec::new();
+        let list = parts.take(Rule::parameters).map(Pair::into_inner);
+        for part in list.into_iter().flatten() {
+            if part.as_rule() != Rule::parameter {
+                continue;
+            }
+            let span = self.span(&part);
+            let mut parts = self.parts(part);
+            let name = self.name(&mut parts);
+            let ty = self.name(&mut parts);
+            params.push(Param {
+                doc: None,
+                name,
+                ty,
+                default: None,
+                span,
+            });
+        }
+        Procedure {
+            doc: None,
+            name,
+            params,
+            body: Vec::new(),
             span,
         }
     }
@@ -112,6 +151,80 @@ impl Converter<'_> {
             },
             Rule::note => StatementKind::Note {
                 text: self.text_after(&mut parts, "note", behind),
+            },
+            Rule::recreate_schema => StatementKind::RecreateSchema {
+                schema: self.entity(&mut parts),
+            },
+            Rule::migrate => StatementKind::Migrate {
+                database: self.entity(&mut parts),
+            },
+            Rule::drop_index => StatementKind::DropIndex {
+                index: self.entity(&mut parts),
+            },
+            Rule::drop_indexes => StatementKind::DropIndexes {
+                on: self.target(&mut parts),
+            },
+            Rule::restore_indexes => StatementKind::RestoreIndexes {
+                on: self.target(&mut parts),
+            },
+            Rule::alter_column => StatementKind::AlterColumn {
+                column: self.entity(&mut parts),
+                to: self.column_type(&mut parts),
+                using: parts
+                    .take_if(Rule::using)
+                    .map(|clause| self.clause_text(clause, "using")),
+            },
+            Rule::alter_columns => StatementKind::AlterColumns {
+                of: self.column_type(&mut parts),
+                schema: self.entity(&mut parts),
+                to: self.column_type(&mut parts),
+            },
+            Rule::restore_column_types => StatementKind::RestoreColumnTypes {
+                schema: self.entity(&mut parts),
+            },
+            Rule::relax_not_null => StatementKind::RelaxNotNull {
+                on: self.entity(&mut parts),
+            },
+            Rule::restore_not_null => StatementKind::RestoreNotNull {
+                on: self.entity(&mut parts),
+            },
+            Rule::sync_sequences => StatementKind::SyncSequences {
+                of: self.entity(&mut parts),
+                from: self.entity(&mut parts),
+            },
+            Rule::validate_constraints => StatementKind::ValidateConstraints {
+                of: self.entity(&mut parts),
+            },
+            Rule::analyze => StatementKind::Analyze {
+                database: self.entity(&mut parts),
+            },
+            Rule::sql => StatementKind::Sql {
+                database: self.entity(&mut parts),
+                sql: self.text_after(&mut parts, "sql on …", behind),
+            },
+            Rule::replicate => StatementKind::Replicate {
+                from: self.entity(&mut parts),
+                to: self.entity(&mut parts),
+                with: self.name(&mut parts),
+                options: self.options(&mut parts),
+            },
+            Rule::run_command => StatementKind::RunCommand {
+                command: self.name(&mut parts),
+                options: self.options(&mut parts),
+            },
+            Rule::do_procedure => StatementKind::Do {
+                procedure: self.name(&mut parts),
+                arguments: self.arguments(&mut parts),
+                label: parts.take_if(Rule::label).map(|clause| {
+                    let label = self.clause_text(clause, "as");
+                    if label.as_literal().is_none() {
+                        self.add(
+                            &SyntaxError::InterpolatedTitle { what: "label" },
+                            label.span,
+                        );
+                    }
+                    label
+                }),
             },
             other => {
                 debug_assert!(false, "a statement of the rule {other:?}");

@@ -58,7 +58,11 @@ impl Converter<'_> {
         let text = self.text_after(parts, keyword, place);
         let span = text.span;
         if !is_fixed(&text.parts) {
-            self.add(&SyntaxError::InterpolatedTitle, span);
+            let what = match keyword {
+                "use" => "file",
+                _ => "title",
+            };
+            self.add(&SyntaxError::InterpolatedTitle { what }, span);
         }
         let value = text
             .parts

@@ -5,14 +5,16 @@ use super::grammar::Rule;
 /// Items by their first word, and an example of each.
 pub(super) const ITEMS: &[(&str, &str)] = &[
     ("runbook", "runbook \"Quick recovery\""),
+    ("use", "use \"shared.rbk\""),
     ("param", "param target: database = recovery"),
     ("let", "let snap = latest snapshot of source"),
     ("require", "require app uses source"),
+    ("procedure", "procedure prove(db: database) { … }"),
     ("step", "step \"Restore\" { … }"),
     ("on", "on failure { … }"),
 ];
 
-/// Statements by their first word, the rule that reads them, and an example of each.
+/// Statements by their first word, the rule that reads them unless [`rule`] knows better, and an example of each.
 pub(super) const STATEMENTS: &[(&str, Rule, &str)] = &[
     ("restore", Rule::restore, "restore target from snap"),
     ("set", Rule::set_credentials, "set credentials of target"),
@@ -37,6 +39,60 @@ pub(super) const STATEMENTS: &[(&str, Rule, &str)] = &[
         Rule::let_value,
         "let n = count(target.public.documents)",
     ),
+    (
+        "recreate",
+        Rule::recreate_schema,
+        "recreate schema broken.public",
+    ),
+    ("migrate", Rule::migrate, "migrate broken"),
+    (
+        "drop",
+        Rule::drop_indexes,
+        "drop indexes on columns of type vector in broken.public",
+    ),
+    (
+        "alter",
+        Rule::alter_columns,
+        "alter columns of type vector in broken.public to text",
+    ),
+    (
+        "relax",
+        Rule::relax_not_null,
+        "relax not null on broken.public",
+    ),
+    (
+        "sync",
+        Rule::sync_sequences,
+        "sync sequences of broken from source",
+    ),
+    (
+        "validate",
+        Rule::validate_constraints,
+        "validate constraints of broken.public",
+    ),
+    ("analyze", Rule::analyze, "analyze broken"),
+    ("sql", Rule::sql, "sql on broken \"…\""),
+    (
+        "replicate",
+        Rule::replicate,
+        "replicate source to broken with copy",
+    ),
+    (
+        "run",
+        Rule::run_command,
+        "run warm_cache { table: \"documents\" }",
+    ),
+    ("do", Rule::do_procedure, "do prove(target)"),
+];
+
+/// Rules of statements that share their first word with another: it, a word that tells them apart, which is the
+/// second or, where that is misspelt, the third, and what is none of them all the same.
+const VARIANTS: &[(&str, [&str; 2], Rule)] = &[
+    ("restore", ["indexes", "on"], Rule::restore_indexes),
+    ("restore", ["column", "types"], Rule::restore_column_types),
+    ("restore", ["not", "null"], Rule::restore_not_null),
+    ("drop", ["index", ""], Rule::drop_index),
+    ("alter", ["column", ""], Rule::alter_column),
 ];
 
 /// Words that only ever continue the line before.
@@ -103,6 +159,46 @@ pub(super) fn statement(word: &str) -> Option<Rule> {
         .map(|(_, rule, _)| *rule)
 }
 
+/// The rule of a statement that begins with `word`, or of the one among several that a text is probably meant for.
+pub(super) fn rule(word: &str, text: &str) -> Option<Rule> {
+    let common = statement(word)?;
+    if !matches!(word, "restore" | "drop" | "alter") {
+        return Some(common);
+    }
+    let mut next = words_behind(text, word.len());
+    let (second, third) = (next.next().unwrap_or(""), next.next().unwrap_or(""));
+    // `restore indexes from snap`: a database may well be called so.
+    if third == "from" {
+        return Some(common);
+    }
+    let variants = || VARIANTS.iter().filter(|(first, ..)| *first == word);
+    let found = variants()
+        .find(|(_, [is_second, _], _)| *is_second == second)
+        .or_else(|| {
+            variants().find(|(_, [_, is_third], _)| !third.is_empty() && *is_third == third)
+        });
+    Some(found.map_or(common, |(.., rule)| *rule))
+}
+
+/// Words with nothing but blanks and comments between them.
+fn words_behind(text: &str, at: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text.get(at..).unwrap_or("");
+    std::iter::from_fn(move || {
+        rest = rest.trim_start();
+        while rest.starts_with('#') {
+            rest = rest.get(rest.find('\n')?..)?.trim_start();
+        }
+        let word = first_word(rest);
+        rest = rest.get(word.len()..)?;
+        (!word.is_empty()).then_some(word)
+    })
+}
+
+/// Whether a word begins a statement that has a block of options.
+pub(super) fn takes_options(word: &str) -> bool {
+    matches!(word, "replicate" | "run")
+}
+
 /// Whether a word begins an item.
 pub(super) fn is_item(word: &str) -> bool {
     ITEMS.iter().any(|(first, _)| *first == word)
@@ -128,7 +224,7 @@ fn is_if_reachable(line: &str) -> bool {
     rest.is_empty() || rest.starts_with(['#', '}'])
 }
 
-/// Whether a line begins like a block does: `step "…"` or `on failure`.
+/// Whether a line begins like a block does: `step "…"`, `on failure` or `procedure name`.
 pub(super) fn begins_block(line: &str) -> bool {
     let word = first_word(line);
     let rest = line
@@ -138,6 +234,7 @@ pub(super) fn begins_block(line: &str) -> bool {
     match word {
         "step" => rest.starts_with(['"', '{', '\'', '“']),
         "on" => first_word(rest) == "failure",
+        "procedure" => rest.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_'),
         _ => false,
     }
 }
@@ -146,17 +243,20 @@ pub(super) fn begins_block(line: &str) -> bool {
 pub(super) fn begins_item(line: &str) -> bool {
     let word = first_word(line);
     match word {
-        "step" | "on" => begins_block(line),
+        "step" | "on" | "procedure" => begins_block(line),
         _ => is_item(word) && is_followed_by_word(line, word),
     }
 }
 
 /// Whether a line begins like an item or a statement does.
 pub(super) fn begins_any(line: &str) -> bool {
+    line.starts_with('}') || begins_item(line) || begins_statement(line)
+}
+
+/// Whether a line begins like a statement does.
+pub(super) fn begins_statement(line: &str) -> bool {
     let word = first_word(line);
-    line.starts_with('}')
-        || begins_item(line)
-        || (statement(word).is_some() && is_followed_by_word(line, word))
+    statement(word).is_some() && is_followed_by_word(line, word)
 }
 
 fn is_followed_by_word(line: &str, word: &str) -> bool {

@@ -1,8 +1,8 @@
 //! What is told about mistakes: every diagnostic in full.
 
-use crate::{file, told, told_of_file};
+use crate::{file, render, told, told_of_file};
 use insta::assert_snapshot;
-use rbk_syntax::CODES;
+use rbk_syntax::{CODES, SourceId, parse_used};
 
 /// One snapshot for several statements that go wrong alike.
 #[track_caller]
@@ -60,6 +60,174 @@ fn misspelt_words_inside_statements_are_recognised() {
         "let x = latest snapshot target",
         "let x = snapshot \"a\" on target",
     ]));
+}
+
+#[test]
+fn misspelt_words_of_schema_statements_are_recognised() {
+    assert_snapshot!(each_told(&[
+        "recreate schma a.public",
+        "recreate a.public",
+        "recrate schema a.public",
+        "drop table a.public.b",
+        "drop indexs on a.public",
+        "drop indexes in a.public",
+        "drop indexes on columns of typ vector in a.public",
+        "drop indexes on column of type vector in a.public",
+        "drop indexes on columns of type vector on a.public",
+        "restore indexs on a.public",
+        "restore indexes of a.public",
+        "restore column type in a.public",
+        "restore columns types in a.public",
+        "restore column types of a.public",
+        "restore no null on a.public",
+        "restore not nul on a.public",
+        "restore a.public",
+        "alter colum a.b.c.d to text",
+        "alter table a.b.c",
+        "alter column a.b.c.d text",
+        "alter column a.b.c.d to double precison",
+        "alter column a.b.c.d to text usin \"x\"",
+        "alter columns type vector in a.public to text",
+        "alter columns of type vector in a.public too text",
+        "relax null on a.public",
+        "sync sequence of a from b",
+        "sync sequences of a to b",
+        "validate constraint of a.public",
+        "analyse a",
+        "sql a \"select\"",
+        "replicate a to b",
+        "replicate a to b using copy",
+        "let x = no drfit in a",
+        "assert no drift on a",
+        "assert a.public match b.public",
+    ]));
+}
+
+#[test]
+fn what_schema_statements_miss_is_named() {
+    assert_snapshot!(each_told(&[
+        "recreate schema",
+        "migrate",
+        "drop",
+        "drop index",
+        "drop indexes on",
+        "drop indexes on columns of type",
+        "drop indexes on columns of type vector",
+        "drop indexes on columns of type vector in",
+        "alter",
+        "alter column a.b.c.d to",
+        "alter column a.b.c.d to vector(",
+        "alter column a.b.c.d to vector()",
+        "alter column a.b.c.d to numeric(10,)",
+        "alter column a.b.c.d to text[",
+        "alter column a.b.c.d to text using",
+        "alter column a.b.c.d to 5",
+        "alter columns of type text in a.public",
+        "restore indexes on",
+        "restore not null on",
+        "relax",
+        "sync sequences of a",
+        "sql on a",
+        "sql on a select",
+        "replicate a to b with",
+        "run",
+        "do",
+        "do prove",
+        "do prove(a",
+        "do prove(a) as",
+        "do prove(a) as again",
+        "do prove a, b",
+        "do prove(a) as \"{a}\"",
+        "assert a.public matches",
+        "assert no drift in",
+    ]));
+}
+
+#[test]
+fn options_are_told_apart() {
+    assert_snapshot!(each_told(&[
+        "run x { a }",
+        "run x { a: }",
+        "run x { a: 1 b: 2 }",
+        "run x { a: 1; b: 2 }",
+        "run x { a: 1,, b: 2 }",
+        "run x { , a: 1 }",
+        "run x { a = 1 }",
+        "run x { \"a\": 1 }",
+        "run x { 5: 1 }",
+        "run x {\n  mode: full load\n  b: 1\n}",
+        "run x {\n  mode: full +\n  b: 1\n}",
+        "run x {\n  lob: full, chunk 64kb\n}",
+        "run x { a: [1, 2 }",
+        "run x { a: [1 2] }",
+        "run x { a: [[1], 2] }",
+        "run x { a: [b: 1] }",
+        "run x { a: 1] }",
+        "run x { a: { b: 1 } }",
+        "run x { a: public.* + 1 }",
+        "run x { a: * }",
+        "run x { a: public.t_* }",
+        "run x { a: 1, a: 2 }",
+        "run x { now: 1 }",
+        "run x { a-b: 1 }",
+        "run x { a: b-c }",
+        "run x { a: 5min }",
+        "run x (a: 1)",
+        "run x a: 1",
+        "run x { a: 1 } else \"y\"",
+        "replicate a to b with copy { tables: public* }",
+        "migrate a { b: 1 }",
+    ]));
+}
+
+#[test]
+fn blocks_of_options_are_opened_and_closed() {
+    assert_snapshot!(each_file(&[
+        "runbook \"R\"\nstep \"A\" {\n  run x {\n    a: 1\n  note \"b\"\n  note \"c\"\n}\nstep \"B\" {\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  run x {\n    a: 1\n}\nstep \"B\" {\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  run x {\n    a: [1,\n    b: 2\n  }\n  note \"c\"\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  run x {\n    a: [\n      b,\n    note: 2\n  }\n  note \"c\"\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  run x\n    a: 1\n  }\n  note \"c\"\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  run x {\n    a: \"b\n    c: 2\n  }\n  note \"c\"\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  run x {\n    a: 1\n",
+        "runbook \"R\"\nrun x {\n  a: 1\n}\nlet y = 5\n",
+        "runbook \"R\"\nstep \"A\" {\n  run x {\n    a: 1\n  }\n  }\n  note \"c\"\n}\n",
+    ]));
+}
+
+#[test]
+fn procedures_say_what_they_are_given() {
+    assert_snapshot!(each_file(&[
+        "runbook \"R\"\nprocedure {\n  note \"a\"\n}\n",
+        "runbook \"R\"\nprocedure p {\n  note \"a\"\n}\n",
+        "runbook \"R\"\nprocedure \"p\"() {\n  note \"a\"\n}\n",
+        "runbook \"R\"\nprocedure p()\n  note \"a\"\n}\n",
+        "runbook \"R\"\nprocedure p(a) {\n  note \"a\"\n}\n",
+        "runbook \"R\"\nprocedure p(a: database b: text) {\n  note \"a\"\n}\n",
+        "runbook \"R\"\nprocedure p(a: text = \"x\") {\n  note \"a\"\n}\n",
+        "runbook \"R\"\nprocedure p(now: time) {\n  note \"a\"\n}\n",
+        "runbook \"R\"\nprocedure p(a: database {\n  note \"a\"\n}\n",
+        "runbook \"R\"\nprocedur p() {\n  note \"a\"\n}\n",
+        "runbook \"R\"\nprocedure p() {\n  note \"a\"\n\nprocedure q() {\n  note \"b\"\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  procedure p() {\n    note \"a\"\n  }\n}\n",
+        "runbook \"R\"\nstep \"A\" {\n  use \"x\"\n}\n",
+        "runbook \"R\"\nuse\nuse x.rbk\nuse \"{x}.rbk\"\nuse \"a.rbk\" \"b.rbk\"\nuse 'a.rbk'\n",
+        "runbook \"R\"\ndo p(a)\n",
+        "procedure p(a: database) {\n  migrate a\n}\n",
+    ]));
+}
+
+#[test]
+fn files_that_are_used_hold_procedures_only() {
+    let text = "## Procedures.\n\nuse \"other.rbk\"\n\n## Copies.\nprocedure copy(a: database) {\n  migrate a\n}\n";
+    let parsed = parse_used(SourceId::default(), text);
+    assert_eq!(parsed.diagnostics, []);
+    assert_eq!(parsed.runbook.unwrap().items.len(), 2);
+
+    let text = "runbook \"R\"\nparam a: database\nlet b = 5\nrequire c\nprocedure p() {\n  note \"x\"\n}\n\
+                step \"S\" {\n  note \"x\"\n}\non failure {\n  note \"x\"\n}\nnote \"x\"\nstp \"x\" {\n}\n";
+    let parsed = parse_used(SourceId::default(), text);
+    assert_snapshot!(render::diagnostics(&parsed.diagnostics, text));
 }
 
 #[test]

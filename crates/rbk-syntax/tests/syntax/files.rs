@@ -1,12 +1,89 @@
 //! Whole files.
 
-use crate::{QUICK_RECOVERY, file};
+use crate::{QUICK_RECOVERY, REBUILD, file};
 use insta::assert_snapshot;
 use rbk_syntax::{SourceId, decode, parse};
 
 #[test]
 fn quick_recovery_is_read() {
     assert_snapshot!(file(QUICK_RECOVERY));
+}
+
+#[test]
+fn a_rebuilt_schema_is_read() {
+    assert_snapshot!(file(REBUILD));
+}
+
+#[test]
+fn types_are_read_as_postgres_writes_them() {
+    let types = [
+        "text",
+        "TEXT",
+        "vector(1536)",
+        "vector( 1536 )",
+        "numeric(10, 2)",
+        "numeric ( 10,2 )",
+        "numeric(3, -1)",
+        "double precision",
+        "double   precision",
+        "character varying(20)",
+        "national character varying (20)",
+        "bit varying",
+        "timestamp with time zone",
+        "timestamp(3) without  time zone",
+        "time\n    with time zone",
+        "interval day to second(3)",
+        "interval year",
+        "text[]",
+        "text[][3]",
+        "integer [ 3 ]",
+        "public.vector(3)[]",
+        "geometry(Point, 4326)",
+        "in",
+    ];
+    let statements: Vec<String> = types
+        .iter()
+        .map(|ty| format!("  alter columns of type {ty} in a.public to {ty}\n  alter column a.b.c.d to {ty} using \"x\"\n"))
+        .collect();
+    assert_snapshot!(file(&format!(
+        "runbook \"R\"\nstep \"S\" {{\n{}}}\n",
+        statements.concat()
+    )));
+}
+
+#[test]
+fn options_end_with_their_line_or_a_comma() {
+    assert_snapshot!(file(
+        r#"runbook "R"
+step "S" {
+  replicate a to b with copy
+  replicate a to b with copy {}
+  replicate a to b
+    with copy # why
+  {
+    # nothing but a comment
+  }
+  run x { a: 1, b: 2 }
+  run x { a: 1, b: two.three, c: two.*, }
+  run x {
+    mode: full
+    exists: true
+    uses: [one,
+      two.*, "three"
+    ]
+    and_more: 1 + 2
+    with: not a
+    text: """
+      a: b
+      c: d
+    """, last: (
+      1
+    )
+  }
+  note "done"
+}
+"#
+    ));
 }
 
 #[test]
@@ -116,6 +193,26 @@ step "S" {
   await is is available within 5m
   assert checks
   let else = else
+  restore indexes from indexes
+  restore indexes # said
+    # twice
+    from indexes
+  restore indexes on indexes
+  restore column from column
+  restore column types in types.in
+  restore types from null
+  restore not null on on.on
+  drop index index.indexes.on
+  drop indexes on columns.of
+  drop indexes on columns of type of in in.in
+  sync sequences of of from from
+  replicate to to with with with
+  run run { run: run }
+  do do(do) as "as"
+  assert matches matches matches
+  assert no
+  assert no.drift matches no.drift
+  assert no drift in no
   assert else else "else"
 }
 "#

@@ -18,6 +18,9 @@ use rbk_syntax::{SourceId, parse, parse_expression};
 /// The quick recovery of the language's own page.
 const QUICK_RECOVERY: &str = include_str!("../texts/quick-recovery.rbk");
 
+/// Everything that a rebuilt schema needs.
+const REBUILD: &str = include_str!("../texts/rebuild.rbk");
+
 /// Reads a file and returns it with its tree and everything that is told about it.
 #[track_caller]
 fn file(text: &str) -> String {

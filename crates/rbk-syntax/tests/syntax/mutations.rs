@@ -1,9 +1,12 @@
 //! Whatever a text is: it is read without a panic, and every span is a part of it.
 
-use crate::QUICK_RECOVERY;
+use crate::{QUICK_RECOVERY, REBUILD};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use rbk_syntax::ast::{Expr, ExprKind, Item, Statement, StatementKind, Text, TextPart};
+use rbk_syntax::ast::{
+    ColumnType, Entry, EntryValue, Expr, ExprKind, Item, Path, Statement, StatementKind, Target,
+    Text, TextPart,
+};
 use rbk_syntax::{SourceId, Span, parse, parse_expression};
 
 /// What mutations put in: signs and words that mean something.
@@ -50,6 +53,20 @@ const PIECES: &[&str] = &[
     " is ",
     "runbook",
     "await ",
+    "[",
+    "]",
+    "*",
+    "use \"x\"",
+    "procedure p(a: database) {",
+    "do p(",
+    "replicate a to b with copy {",
+    "run x {",
+    "x: ",
+    " with ",
+    " in ",
+    "columns of type ",
+    "restore indexes on ",
+    " matches ",
 ];
 
 /// Collects every span of a tree.
@@ -85,6 +102,17 @@ impl Spans {
             }
             Item::OnFailure(item) => {
                 self.0.extend([item.span, item.keyword]);
+                item.body
+                    .iter()
+                    .for_each(|statement| self.statement(statement));
+            }
+            Item::Use(item) => self.0.extend([item.span, item.file.span]),
+            Item::Procedure(item) => {
+                self.0.extend([item.span, item.name.span]);
+                self.0.extend(item.doc.iter().map(|doc| doc.span));
+                for param in &item.params {
+                    self.0.extend([param.span, param.name.span, param.ty.span]);
+                }
                 item.body
                     .iter()
                     .for_each(|statement| self.statement(statement));
@@ -146,8 +174,96 @@ impl Spans {
                 self.0.push(database.span);
                 self.0.extend(if_reachable);
             }
-            StatementKind::SetCredentials { database } => self.0.push(database.span),
+            StatementKind::SetCredentials { database: path }
+            | StatementKind::RecreateSchema { schema: path }
+            | StatementKind::Migrate { database: path }
+            | StatementKind::DropIndex { index: path }
+            | StatementKind::RestoreColumnTypes { schema: path }
+            | StatementKind::RelaxNotNull { on: path }
+            | StatementKind::RestoreNotNull { on: path }
+            | StatementKind::ValidateConstraints { of: path }
+            | StatementKind::Analyze { database: path } => self.path(path),
+            StatementKind::DropIndexes { on } | StatementKind::RestoreIndexes { on } => match on {
+                Target::Path(path) => self.path(path),
+                Target::ColumnsOfType { ty, schema } => {
+                    self.column_type(ty);
+                    self.path(schema);
+                }
+            },
+            StatementKind::AlterColumn { column, to, using } => {
+                self.path(column);
+                self.column_type(to);
+                using.iter().for_each(|text| self.text(text));
+            }
+            StatementKind::AlterColumns { of, schema, to } => {
+                self.column_type(of);
+                self.path(schema);
+                self.column_type(to);
+            }
+            StatementKind::SyncSequences { of, from } => {
+                self.path(of);
+                self.path(from);
+            }
+            StatementKind::Sql { database, sql } => {
+                self.path(database);
+                self.text(sql);
+            }
+            StatementKind::Replicate {
+                from,
+                to,
+                with,
+                options,
+            } => {
+                self.path(from);
+                self.path(to);
+                self.0.push(with.span);
+                self.entries(options);
+            }
+            StatementKind::RunCommand { command, options } => {
+                self.0.push(command.span);
+                self.entries(options);
+            }
+            StatementKind::Do {
+                procedure,
+                arguments,
+                label,
+            } => {
+                self.0.push(procedure.span);
+                arguments
+                    .iter()
+                    .for_each(|argument| self.expression(argument));
+                label.iter().for_each(|text| self.text(text));
+            }
             StatementKind::Error => {}
+        }
+    }
+
+    fn path(&mut self, path: &Path) {
+        self.0.push(path.span);
+        self.0.extend(path.names.iter().map(|name| name.span));
+    }
+
+    fn column_type(&mut self, ty: &ColumnType) {
+        self.0.push(ty.span);
+        assert_eq!(ty.text, ty.text.to_ascii_lowercase());
+        assert!(!ty.text.contains("  "));
+    }
+
+    fn entries(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.0.extend([entry.span, entry.name.span]);
+            self.entry_value(&entry.value);
+        }
+    }
+
+    fn entry_value(&mut self, value: &EntryValue) {
+        self.0.push(value.span());
+        match value {
+            EntryValue::Expr(value) => self.expression(value),
+            EntryValue::Pattern { of, .. } => self.path(of),
+            EntryValue::List { items, .. } => {
+                items.iter().for_each(|item| self.entry_value(item));
+            }
         }
     }
 
@@ -256,8 +372,11 @@ proptest! {
     }
 
     #[test]
-    fn any_mutation_of_a_runbook_is_read(edits in prop::collection::vec((any::<Index>(), 0_usize..6, prop::sample::select(PIECES)), 1..8)) {
-        let mut characters: Vec<char> = QUICK_RECOVERY.chars().collect();
+    fn any_mutation_of_a_runbook_is_read(
+        original in prop::sample::select(&[QUICK_RECOVERY, REBUILD][..]),
+        edits in prop::collection::vec((any::<Index>(), 0_usize..6, prop::sample::select(PIECES)), 1..8),
+    ) {
+        let mut characters: Vec<char> = original.chars().collect();
         for (at, removed, inserted) in edits {
             let start = at.index(characters.len());
             let end = (start + removed).min(characters.len());
@@ -267,8 +386,12 @@ proptest! {
     }
 
     #[test]
-    fn any_part_of_a_runbook_is_read(from in any::<Index>(), to in any::<Index>()) {
-        let (from, to) = (from.index(QUICK_RECOVERY.len()), to.index(QUICK_RECOVERY.len()));
-        check(QUICK_RECOVERY.get(from.min(to)..from.max(to)).unwrap_or(""));
+    fn any_part_of_a_runbook_is_read(
+        original in prop::sample::select(&[QUICK_RECOVERY, REBUILD][..]),
+        from in any::<Index>(),
+        to in any::<Index>(),
+    ) {
+        let (from, to) = (from.index(original.len()), to.index(original.len()));
+        check(original.get(from.min(to)..from.max(to)).unwrap_or(""));
     }
 }

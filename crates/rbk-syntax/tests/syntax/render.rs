@@ -1,7 +1,8 @@
 //! Trees and diagnostics as snapshots show them.
 
 use rbk_syntax::ast::{
-    Expr, ExprKind, Item, Path, Quality, Runbook, Statement, StatementKind, Text, TextPart,
+    Entry, EntryValue, Expr, ExprKind, Item, Path, Quality, Runbook, Statement, StatementKind,
+    Target, Text, TextPart,
 };
 use rbk_syntax::{Diagnostic, Label, Severity, Span};
 use std::fmt::Write;
@@ -54,6 +55,19 @@ pub fn runbook(runbook: &Runbook, source: &str) -> String {
             }
             Item::OnFailure(item) => {
                 writeln!(out, "on failure").unwrap();
+                statements(&mut out, &item.body, source);
+            }
+            Item::Use(item) => writeln!(out, "use {:?}", item.file.value).unwrap(),
+            Item::Procedure(item) => {
+                let params: Vec<String> = item
+                    .params
+                    .iter()
+                    .map(|param| format!("{}: {}", param.name.value, param.ty.value))
+                    .collect();
+                writeln!(out, "procedure {}({})", item.name.value, params.join(", ")).unwrap();
+                if let Some(doc) = &item.doc {
+                    writeln!(out, "  doc {:?}", doc.text).unwrap();
+                }
                 statements(&mut out, &item.body, source);
             }
             Item::Error(span) => writeln!(out, "error {}", covered(source, *span)).unwrap(),
@@ -133,9 +147,103 @@ fn statements(out: &mut String, body: &[Statement], source: &str) {
             StatementKind::Let { name, value } => {
                 writeln!(out, "let {} = {}", name.value, expression(value, source)).unwrap();
             }
+            StatementKind::RecreateSchema { schema } => {
+                writeln!(out, "recreate-schema {schema}").unwrap()
+            }
+            StatementKind::Migrate { database } => writeln!(out, "migrate {database}").unwrap(),
+            StatementKind::DropIndex { index } => writeln!(out, "drop-index {index}").unwrap(),
+            StatementKind::DropIndexes { on } => {
+                writeln!(out, "drop-indexes {}", target(on)).unwrap()
+            }
+            StatementKind::RestoreIndexes { on } => {
+                writeln!(out, "restore-indexes {}", target(on)).unwrap();
+            }
+            StatementKind::AlterColumn { column, to, using } => {
+                write!(out, "alter-column {column} to `{}`", to.text).unwrap();
+                if let Some(using) = using {
+                    write!(out, " using {}", text(using, source)).unwrap();
+                }
+                out.push('\n');
+            }
+            StatementKind::AlterColumns { of, schema, to } => {
+                writeln!(
+                    out,
+                    "alter-columns `{}` of {schema} to `{}`",
+                    of.text, to.text
+                )
+                .unwrap();
+            }
+            StatementKind::RestoreColumnTypes { schema } => {
+                writeln!(out, "restore-column-types {schema}").unwrap();
+            }
+            StatementKind::RelaxNotNull { on } => writeln!(out, "relax-not-null {on}").unwrap(),
+            StatementKind::RestoreNotNull { on } => writeln!(out, "restore-not-null {on}").unwrap(),
+            StatementKind::SyncSequences { of, from } => {
+                writeln!(out, "sync-sequences {of} from {from}").unwrap();
+            }
+            StatementKind::ValidateConstraints { of } => {
+                writeln!(out, "validate-constraints {of}").unwrap();
+            }
+            StatementKind::Analyze { database } => writeln!(out, "analyze {database}").unwrap(),
+            StatementKind::Sql { database, sql } => {
+                writeln!(out, "sql {database} {}", text(sql, source)).unwrap();
+            }
+            StatementKind::Replicate {
+                from,
+                to,
+                with,
+                options,
+            } => {
+                writeln!(out, "replicate {from} to {to} with {}", with.value).unwrap();
+                entries(out, options, source);
+            }
+            StatementKind::RunCommand { command, options } => {
+                writeln!(out, "run {}", command.value).unwrap();
+                entries(out, options, source);
+            }
+            StatementKind::Do {
+                procedure,
+                arguments,
+                label,
+            } => {
+                let arguments: Vec<String> = arguments
+                    .iter()
+                    .map(|argument| expression(argument, source))
+                    .collect();
+                write!(out, "do {}({})", procedure.value, arguments.join(", ")).unwrap();
+                if let Some(label) = label {
+                    write!(out, " as {}", text(label, source)).unwrap();
+                }
+                out.push('\n');
+            }
             StatementKind::Error => {
                 writeln!(out, "error {}", covered(source, statement.span)).unwrap()
             }
+        }
+    }
+}
+
+fn target(target: &Target) -> String {
+    match target {
+        Target::Path(path) => path.to_string(),
+        Target::ColumnsOfType { ty, schema } => format!("of `{}` in {schema}", ty.text),
+    }
+}
+
+fn entries(out: &mut String, entries: &[Entry], source: &str) {
+    for entry in entries {
+        let value = entry_value(&entry.value, source);
+        writeln!(out, "    {}: {value}", entry.name.value).unwrap();
+    }
+}
+
+fn entry_value(value: &EntryValue, source: &str) -> String {
+    match value {
+        EntryValue::Expr(value) => expression(value, source),
+        EntryValue::Pattern { of, .. } => format!("(all-of {of})"),
+        EntryValue::List { items, .. } => {
+            let items: Vec<String> = items.iter().map(|item| entry_value(item, source)).collect();
+            format!("[{}]", items.join(", "))
         }
     }
 }
@@ -223,6 +331,8 @@ pub fn expression(value: &Expr, source: &str) -> String {
             application,
             database,
         } => format!("(has-left {application} {database})"),
+        ExprKind::Matches { left, right } => format!("(matches {left} {right})"),
+        ExprKind::NoDrift { database } => format!("(no-drift {database})"),
         ExprKind::ChecksPass { database } => format!("(checks-pass {database})"),
         ExprKind::Error => format!("<error {}>", covered(source, value.span)),
     }

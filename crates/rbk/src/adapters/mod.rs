@@ -1,10 +1,13 @@
-//! The ports that need neither AWS nor Postgres: applications' health, the person at the terminal, and time.
+//! The ports that need neither AWS nor Postgres: applications' health, programs, the person at the terminal, and time.
 
+mod child;
 mod clock;
 mod commands;
 mod health;
-mod liquibase;
+pub mod liquibase;
 pub mod person;
+#[cfg(test)]
+mod tests;
 
 pub use clock::SystemClock;
 pub use commands::Processes;

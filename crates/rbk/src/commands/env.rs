@@ -3,13 +3,20 @@
 use super::unwritten;
 use crate::cli::{EnvironmentCheckArgs, Format};
 use crate::exit::{Exit, Failure};
-use crate::load::{Near, load_environment};
+use crate::load::{EnvironmentFile, Near, load_environment};
 use crate::render::colour::Screen;
 use crate::render::{diagnostics, json_text};
+use rbk_core::environment::{Environment, LockSource};
+use rbk_syntax::has_errors;
 
 /// Validates an environment file.
 pub fn check(screen: Screen, args: &EnvironmentCheckArgs) -> Result<Exit, Failure> {
-    let loaded = load_environment(screen, Near::Here, args.environment.env.as_deref())?;
+    let mut loaded = load_environment(screen, Near::Here, args.environment.env.as_deref())?;
+    if let (Some(lock), Some(environment)) = (&loaded.lock, &loaded.environment) {
+        lock.lock();
+        let wrong = lock.diagnostic(&environment.name, &mut loaded.sources)?;
+        loaded.diagnostics.extend(wrong);
+    }
     match args.format.format {
         Format::Json => screen
             .data(&diagnostics::json(&[loaded.finding()]))
@@ -19,6 +26,9 @@ pub fn check(screen: Screen, args: &EnvironmentCheckArgs) -> Result<Exit, Failur
     let Some(environment) = &loaded.environment else {
         return Ok(Exit::Wrong);
     };
+    if has_errors(&loaded.diagnostics) {
+        return Ok(Exit::Wrong);
+    }
     if args.format.format == Format::Human {
         screen.say(format_args!(
             "{} {}: account {}, region {}, databases {}, applications {}",
@@ -29,8 +39,33 @@ pub fn check(screen: Screen, args: &EnvironmentCheckArgs) -> Result<Exit, Failur
             list(environment.databases.keys()),
             list(environment.applications.keys()),
         ));
+        screen.say(format_args!("  {}", about_lock(&loaded, environment)));
     }
     Ok(Exit::Done)
+}
+
+/// Whether there is a lock file, and which databases it is about.
+fn about_lock(loaded: &EnvironmentFile, environment: &Environment) -> String {
+    let Some(file) = &loaded.lock else {
+        return format!(
+            "no lock file: statements on schema objects need one, from `rbk env pull --env {}`",
+            environment.name
+        );
+    };
+    let lock = file.lock().cloned().unwrap_or_default();
+    let (known, unknown): (Vec<_>, Vec<_>) = environment
+        .databases
+        .keys()
+        .partition(|name| lock.catalog(environment, name).is_some());
+    let without = match unknown.as_slice() {
+        [] => String::new(),
+        names => format!("; nothing about {}", list(names.iter())),
+    };
+    format!(
+        "{} knows the schemas of {}{without}",
+        file.path().display(),
+        list(known.iter())
+    )
 }
 
 /// Prints the JSON Schema of environment files.

@@ -4,6 +4,7 @@ mod check;
 mod drill;
 mod env;
 mod plan;
+mod pull;
 mod run;
 mod runs;
 mod sandbox;
@@ -64,6 +65,7 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         Command::Sandbox(SandboxCommand::Up(args)) => block_on(sandbox::up(screen, args)),
         Command::Sandbox(SandboxCommand::Ledger(args)) => block_on(sandbox::ledger(screen, args)),
         Command::Environment(EnvironmentCommand::Check(args)) => env::check(screen, &args),
+        Command::Environment(EnvironmentCommand::Pull(args)) => block_on(pull::pull(screen, args)),
         Command::Environment(EnvironmentCommand::Schema) => env::schema(screen),
     }
 }

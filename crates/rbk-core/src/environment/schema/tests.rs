@@ -173,11 +173,28 @@ const SPOILT: &[(&str, &str)] = &[
     ("{ drop_table = \"public.embeddings\" }", "{}"),
 ];
 
+/// The same for a file that has everything.
+const SPOILT_EVERYTHING: &[(&str, &str)] = &[
+    ("tool = \"liquibase\"", "tool = \"flyway\""),
+    ("tool = \"liquibase\"\n", ""),
+    ("changelog = \"changelog/main.xml\"\n", ""),
+    ("contexts = [\"!seed\"]", "contexts = [\"a,b\"]"),
+    ("program = [\"/opt/liquibase\"]", "program = []"),
+    ("schema = \"ops\"", "schema = \"o-p-s\""),
+    ("program = [\"warm\"", "programme = [\"warm\""),
+    ("{ table = \"text\"", "{ table = \"table\""),
+    ("{ PGPASSWORD =", "{ \"PG PASSWORD\" ="),
+    ("secret = \"ledger/reader\", field", "field"),
+    ("repeatable = true", "repeatable = \"yes\""),
+];
+
 #[test]
 fn what_the_reader_refuses_the_schema_refuses() {
-    for (from, to) in SPOILT {
-        assert!(PROD.contains(from), "`{from}` is gone from prod.toml");
-        let spoilt = PROD.replacen(from, to, 1);
+    let spoilt = SPOILT.iter().map(|change| (PROD, change));
+    let spoilt = spoilt.chain(SPOILT_EVERYTHING.iter().map(|change| (EVERYTHING, change)));
+    for (sound, (from, to)) in spoilt {
+        assert!(sound.contains(from), "`{from}` is gone from the file");
+        let spoilt = sound.replacen(from, to, 1);
         let loaded = load::load("prod", SourceId(0), &spoilt, Path::new(""));
         assert!(loaded.environment.is_none(), "the reader takes `{to}`");
         assert_ne!(
@@ -322,6 +339,7 @@ const FORMS: &[&Form] = &[
     &forms::ADDRESS,
     &forms::CLASS,
     &forms::COLUMN,
+    &forms::CONTEXT,
     &forms::DATABASE,
     &forms::DURATION,
     &forms::ENVIRONMENT,
@@ -334,12 +352,14 @@ const FORMS: &[&Form] = &[
     &forms::REGION,
     &forms::RETENTION,
     &forms::ROLE,
+    &forms::SCHEMA,
     &forms::SECRET,
     &forms::SECURITY_GROUP,
     &forms::SUBNET_GROUP,
     &forms::TABLE,
     &forms::TAG_KEY,
     &forms::TAG_VALUE,
+    &forms::VARIABLE,
 ];
 
 #[track_caller]

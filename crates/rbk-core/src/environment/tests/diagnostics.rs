@@ -100,8 +100,12 @@ fn mended(text: &str, diagnostic: &Diagnostic) -> Option<String> {
 }
 
 fn rendered(text: &str, diagnostics: &[Diagnostic]) -> String {
+    rendered_of("prod.toml", text, diagnostics)
+}
+
+pub(super) fn rendered_of(file: &str, text: &str, diagnostics: &[Diagnostic]) -> String {
     let mut sources = Sources::default();
-    sources.add("prod.toml", text);
+    sources.add(file, text);
     let mut out = String::new();
     for diagnostic in diagnostics {
         let severity = match diagnostic.severity {
@@ -518,6 +522,97 @@ fn a_drill_that_is_torn_apart() {
         )],
     );
     told("no_disaster", &[("\"lose_instance\"", "{}")]);
+}
+
+const EXTRAS: &str = r#"
+[migrations]
+tool = "liquibase"
+changelog = "../changelog/main.xml"
+
+[commands.warm]
+program = ["warm", "{table}"]
+arguments = { table = "text" }
+secrets = { PGPASSWORD = { secret = "rds/reader", field = "password" } }
+"#;
+
+/// Spoils the sound file with migrations and a command in it.
+#[track_caller]
+fn told_with_extras(name: &str, changes: &[(&str, &str)]) {
+    let text = format!("{SOUND}{EXTRAS}");
+    assert_eq!(diagnostics(&text), []);
+    let text = changes.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "`{from}` is not in the file");
+        text.replacen(from, to, 1)
+    });
+    told_of(name, &text);
+}
+
+#[test]
+fn migrations() {
+    told_with_extras(
+        "migrations",
+        &[
+            ("tool = \"liquibase\"", "tool = \"liquidbase\""),
+            (
+                "changelog = \"../changelog/main.xml\"",
+                "changelog = \"~/main.xml\"\ncontext = [\"prod\"]\nschema = \"o p s\"\nprogram = []\nwithin = 30",
+            ),
+        ],
+    );
+    told_with_extras(
+        "migrations_without",
+        &[(
+            "tool = \"liquibase\"\nchangelog = \"../changelog/main.xml\"\n",
+            "",
+        )],
+    );
+    told_with_extras(
+        "migrations_outside",
+        &[("main.xml\"", "main.xml\"\nsearch_path = \"../changelogs\"")],
+    );
+}
+
+#[test]
+fn commands() {
+    told_with_extras(
+        "commands_holes",
+        &[
+            (
+                "\"{table}\"",
+                "\"--t={tabel}\", \"{pgpassword}\", \"{rows}\", '{\"own\": 1}'",
+            ),
+            (
+                "{ table = \"text\" }",
+                "{ table = \"text\", unused = \"integer\" }",
+            ),
+        ],
+    );
+    told_with_extras(
+        "commands_program",
+        &[("\"warm\", \"{table}\"", "\"{table}\"")],
+    );
+    told_with_extras("commands_empty", &[("[\"warm\", \"{table}\"]", "[]")]);
+    told_with_extras(
+        "commands_values",
+        &[
+            (
+                "table = \"text\"",
+                "table = \"txt\", \"other-one\" = \"table\"",
+            ),
+            (
+                "secret = \"rds/reader\"",
+                "secret = \"rds/reader-a1B2c3\", key = \"a\"",
+            ),
+            (
+                "PGPASSWORD =",
+                "\"PG PASSWORD\" = { field = \"a\" }, PGPASSWORD =",
+            ),
+        ],
+    );
+    told_with_extras(
+        "commands_without_program",
+        &[("program = [\"warm\", \"{table}\"]\n", "repeatable = 1\n")],
+    );
 }
 
 /// The registry is in order, and holds no code that no test tells.

@@ -2,8 +2,11 @@
 
 mod bench;
 mod crash;
+mod database;
 mod endings;
 mod faults;
+mod repair;
+mod repairs;
 mod scenario;
 mod undisturbed;
 mod waits;

@@ -166,6 +166,7 @@ pub fn plan_of(preflight: Vec<Preflight>, steps: Vec<Step>, on_failure: Vec<Acti
             doc: None,
             file: "quick-recovery.rbk".to_owned(),
             sha256: "0".repeat(64),
+            uses: Vec::new(),
         },
         environment: environment(),
         parameters: Vec::new(),

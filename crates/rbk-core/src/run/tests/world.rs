@@ -1,13 +1,17 @@
 //! A world in memory that keeps state: instances pass through their states on a virtual clock, secrets have labels,
 //! databases have roles, passwords and sessions. It keeps a ledger of applied effects and fails where it is told to.
 
+use super::database::Db;
+use crate::catalog::Catalog;
 use crate::environment::{Checks, Health as HealthQuestion, TableName};
 use crate::ids::{InstanceId, ResourceId, RoleName, SecretName, StageLabel, VersionId};
-use crate::plan::Freeze;
+use crate::plan::{CopiedTable, ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts, TablePair};
 use crate::ports::{
-    Approval, Caller, CheckFinding, Clock, Endpoint, FreezeState, Health, HealthAnswer, Identity,
-    Instance, Login, Person, PortError, PortErrorKind, Postgres, Question, Rds, RestoreRequest,
-    SecretFacts, SecretValue, Secrets, Sent, Session, SessionFacts, Which, World,
+    Approval, Caller, ChangeRequest, ChangeSets, CheckFinding, Clock, CommandFacts, CommandRequest,
+    Commands, CopyFacts, Endpoint, FreezeState, Health, HealthAnswer, Identity, Instance, Login,
+    Marker, MigrateRequest, MigrationError, MigrationLock, MigrationRunner, Orphans, Person,
+    PortError, PortErrorKind, Postgres, Progress, Question, Rds, RestoreRequest, SecretFacts,
+    SecretValue, Secrets, Sent, SequenceState, Session, SessionFacts, TableFinding, Which, World,
 };
 use crate::value::{Snapshot, Type, Value};
 use async_trait::async_trait;
@@ -74,6 +78,7 @@ pub struct Server {
     pub sessions: u64,
     pub is_reachable: bool,
     pub rows: u64,
+    pub db: Db,
 }
 
 #[derive(Default)]
@@ -140,6 +145,21 @@ pub struct Inner {
     pub restore_ends: &'static str,
     /// For how long a new instance isn't seen, in virtual milliseconds.
     pub hidden_for: u64,
+    /// The next change is committed so much later, by a transaction whose client is gone.
+    pub commits_late: Option<u64>,
+    /// The migration tool's change sets, with the table that each makes, and what they make them from.
+    pub changelog: Vec<(&'static str, &'static str)>,
+    pub lock: Catalog,
+    /// The change set that fails.
+    pub broken_change_set: Option<&'static str>,
+    /// The tool is killed after its first change set, with its lock held.
+    pub tool_is_killed: bool,
+    /// The connection is cut after so many tables.
+    pub copy_is_cut: Option<usize>,
+    /// What a command ends with, if not well.
+    pub command_fails: Option<PortError>,
+    /// The programs that were run, and the variables with secrets that they got.
+    pub commands: Vec<(Vec<String>, Vec<String>)>,
 }
 
 #[derive(Clone)]
@@ -171,6 +191,14 @@ impl Fake {
             restore_takes: 600_000,
             restore_ends: "available",
             hidden_for: 0,
+            commits_late: None,
+            changelog: Vec::new(),
+            lock: Catalog::default(),
+            broken_change_set: None,
+            tool_is_killed: false,
+            copy_is_cut: None,
+            command_fails: None,
+            commands: Vec::new(),
         })))
     }
 
@@ -202,6 +230,7 @@ impl Fake {
             sessions: 0,
             is_reachable: true,
             rows: 2000,
+            db: Db::default(),
             instance: instance.clone(),
         };
         self.lock().servers.insert(instance.id, server);
@@ -250,7 +279,20 @@ impl Inner {
                 server.instance.pending.clear();
                 server.instance.status = "available".to_owned();
             }
+            if let Some(what) = server.db.settle(now) {
+                self.ledger.push(format!("{what} {}", server.instance.id));
+            }
         }
+    }
+
+    /// The database that a login leads to.
+    fn database_of(&mut self, login: &Login) -> &mut Server {
+        let mut servers = self.servers.values_mut();
+        let found = servers.find(|server| {
+            let endpoint = server.instance.endpoint.as_ref();
+            endpoint.is_some_and(|it| it.host == login.host)
+        });
+        found.unwrap()
     }
 
     pub fn server(&mut self, id: &str) -> &mut Server {
@@ -339,6 +381,7 @@ impl Rds for Fake {
                 sessions: 0,
                 is_reachable: true,
                 rows: 2000,
+                db: Db::default(),
             };
             inner.servers.insert(id.clone(), server);
             inner
@@ -495,6 +538,67 @@ impl Postgres for Fake {
             }) as Box<dyn Session>)
         })
     }
+
+    async fn compare(
+        &self,
+        left: &Login,
+        right: &Login,
+        tables: &[TablePair],
+        progress: &dyn Progress,
+    ) -> Result<Vec<TableFinding>, PortError> {
+        let found = self.call("compare", |inner| {
+            let left = inner.database_of(left).instance.id.clone();
+            let right = inner.database_of(right).instance.id.clone();
+            let (left, right) = (&inner.servers[&left].db, &inner.servers[&right].db);
+            let pairs = tables.iter().map(|pair| {
+                let [left, right] = left.pair(right, pair);
+                TableFinding {
+                    pair: pair.clone(),
+                    left,
+                    right,
+                }
+            });
+            Ok(pairs.collect())
+        })?;
+        for (done, pair) in (1_u64..).zip(tables) {
+            progress.tell(&format!("{}", pair.left), done, tables.len() as u64);
+        }
+        Ok(found)
+    }
+
+    async fn copy(
+        &self,
+        from: &Login,
+        to: &Login,
+        tables: &[CopiedTable],
+        marker: &Marker,
+        progress: &dyn Progress,
+    ) -> Result<CopyFacts, PortError> {
+        progress.tell("copying", 0, tables.len() as u64);
+        self.call("copy", |inner| {
+            let cut = inner.copy_is_cut.take();
+            let mut facts = CopyFacts::default();
+            for (index, table) in tables.iter().enumerate() {
+                if cut == Some(index) {
+                    let mut cut = error(PortErrorKind::Unreachable, "copying");
+                    cut.sent = Sent::Maybe;
+                    return Err(cut);
+                }
+                let source = &inner.database_of(from).db;
+                let rows = source.rows.get(&table.table).cloned().unwrap_or_default();
+                let target = inner.database_of(to);
+                let count = rows.len() as u64;
+                let line = format!("copy {} to {}", table.table, target.instance.id);
+                facts.tables += 1;
+                if target.db.take_over(table, rows, marker) {
+                    facts.rows += count;
+                    facts.bytes += count * 100;
+                    inner.ledger.push(line);
+                }
+            }
+            Ok(facts)
+        })
+    }
 }
 
 #[async_trait]
@@ -577,9 +681,96 @@ impl Session for FakeSession {
         self.world
             .call("thaw", |inner| self.set_login(inner, freeze, true))
     }
+
+    async fn catalog(&self) -> Result<Catalog, PortError> {
+        self.ask("catalog", |db| Ok(db.catalog.clone()))
+    }
+
+    async fn dependents(&self, _schemas: &[String]) -> Result<Vec<String>, PortError> {
+        self.ask("dependents", |db| Ok(db.dependents.clone()))
+    }
+
+    async fn has_marker(&self, marker: &Marker) -> Result<bool, PortError> {
+        self.ask("has_marker", |db| db.has_marker(marker))
+    }
+
+    async fn change(&self, request: &ChangeRequest<'_>, marker: &Marker) -> Result<(), PortError> {
+        self.world.call("change", |inner| {
+            let (now, id) = (inner.now, &self.instance);
+            let late = inner.commits_late.take();
+            let db = &mut inner.servers.get_mut(id).unwrap().db;
+            if let Some(late) = late {
+                return Err(db.change_late(now + late, request.change, marker));
+            }
+            let what = db.change(now, request.change, marker)?;
+            if !what.is_empty() {
+                inner.ledger.push(format!("{what} {id}"));
+            }
+            Ok(())
+        })
+    }
+
+    async fn indexes(&self, indexes: &[IndexFacts]) -> Result<Vec<Option<String>>, PortError> {
+        self.ask("indexes", |db| Ok(db.indexes(indexes)))
+    }
+
+    async fn orphans(&self, key: &ForeignKeyFacts) -> Result<Orphans, PortError> {
+        self.ask("orphans", |db| Ok(db.orphans(key)))
+    }
+
+    async fn sequences(
+        &self,
+        sequences: &[SequenceFacts],
+    ) -> Result<Vec<SequenceState>, PortError> {
+        self.ask("sequences", |db| Ok(db.sequence_states(sequences)))
+    }
+
+    async fn set_sequences(&self, next: &[(SequenceFacts, i64)]) -> Result<(), PortError> {
+        self.world.call("set_sequences", |inner| {
+            let server = inner.servers.get_mut(&self.instance).unwrap();
+            server.db.set_sequences(next);
+            inner.ledger.push(format!("sequences {}", self.instance));
+            Ok(())
+        })
+    }
+
+    async fn size(&self, _table: Option<&TableName>) -> Result<u64, PortError> {
+        self.ask("size", |_| Ok(3 << 30))
+    }
+
+    async fn migration_lock(&self, _schema: &str) -> Result<Option<MigrationLock>, PortError> {
+        self.ask("migration_lock", |db| Ok(db.migration_lock.clone()))
+    }
+
+    async fn release_migration_lock(
+        &self,
+        _schema: &str,
+        lock: &MigrationLock,
+    ) -> Result<(), PortError> {
+        self.ask("release_migration_lock", |db| {
+            match db.migration_lock.take_if(|held| held == lock) {
+                Some(_) => Ok(()),
+                None => Err(error(PortErrorKind::Conflict, "releasing")),
+            }
+        })
+    }
+
+    async fn change_sets(&self, _schema: &str) -> Result<ChangeSets, PortError> {
+        self.ask("change_sets", |db| Ok(db.applied()))
+    }
 }
 
 impl FakeSession {
+    fn ask<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&mut Db) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        self.world.call(operation, |inner| {
+            work(&mut inner.servers.get_mut(&self.instance).unwrap().db)
+        })
+    }
+
     fn set_login(&self, inner: &mut Inner, freeze: &Freeze, may: bool) -> Result<(), PortError> {
         let Freeze::NoLogin { roles } = freeze else {
             panic!("this world freezes roles");
@@ -649,21 +840,69 @@ impl Clock for Fake {
 }
 
 #[async_trait]
-impl crate::ports::MigrationRunner for Fake {
-    async fn migrate(
-        &self,
-        _request: &crate::ports::MigrateRequest<'_>,
-    ) -> Result<(), crate::ports::MigrationError> {
-        unimplemented!("contract")
+impl MigrationRunner for Fake {
+    async fn migrate(&self, request: &MigrateRequest<'_>) -> Result<(), MigrationError> {
+        let mut failed = None;
+        let done = self.call("migrate", |inner| {
+            let lock = inner.lock.clone();
+            let (broken, killed) = (inner.broken_change_set, inner.tool_is_killed);
+            inner.tool_is_killed = false;
+            for (id, table) in inner.changelog.clone() {
+                let server = inner.database_of(request.login);
+                if server.db.migration_lock.is_some() {
+                    return Err(error(PortErrorKind::InvalidState, "migrating"));
+                }
+                if server.db.change_sets.iter().any(|applied| applied == id) {
+                    continue;
+                }
+                if broken == Some(id) {
+                    failed = Some(id);
+                    return Ok(());
+                }
+                server.db.apply_change_set(id, table, &lock);
+                let line = format!("{id} on {}", server.instance.id);
+                if killed {
+                    server.db.migration_lock = Some(MigrationLock {
+                        by: format!("host#rbk-{} (10.0.0.1)", request.run),
+                        since: Some("2026-11-22 09:16:00".to_owned()),
+                    });
+                }
+                inner.ledger.push(line);
+                if killed {
+                    let mut lost = error(PortErrorKind::Unreachable, "migrating");
+                    lost.sent = Sent::Maybe;
+                    return Err(lost);
+                }
+            }
+            Ok(())
+        });
+        done.map_err(MigrationError::Tool)?;
+        match failed {
+            None => Ok(()),
+            Some(id) => Err(MigrationError::ChangeSet {
+                change_set: id.to_owned(),
+                reason: "relation \"documents\" already exists".to_owned(),
+            }),
+        }
     }
 }
 
 #[async_trait]
-impl crate::ports::Commands for Fake {
-    async fn run(
-        &self,
-        _request: &crate::ports::CommandRequest<'_>,
-    ) -> Result<crate::ports::CommandFacts, PortError> {
-        unimplemented!("contract")
+impl Commands for Fake {
+    async fn run(&self, request: &CommandRequest<'_>) -> Result<CommandFacts, PortError> {
+        self.call("run", |inner| {
+            let secrets = request.secrets.iter();
+            let secrets = secrets
+                .map(|(name, value)| format!("{name}={}", value.expose_secret()))
+                .collect();
+            inner.commands.push((request.program.to_vec(), secrets));
+            if let Some(error) = inner.command_fails.clone() {
+                return Err(error);
+            }
+            inner.ledger.push(format!("command {}", request.name));
+            Ok(CommandFacts {
+                last_line: "warmed 3 tables".to_owned(),
+            })
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! A plan for the reviewer: every action in order with its exact parameters, holes and approvals in plain sight.
 
 mod parameters;
+mod schema;
 
 use super::colour::{Paint, printable};
 use parameters::parameters;
@@ -114,6 +115,13 @@ impl Sheet<'_> {
             "runbook      {} (sha256 {hash})",
             printable(&plan.runbook.file)
         ));
+        for used in &plan.runbook.uses {
+            let hash = used.sha256.get(..12).unwrap_or(&used.sha256);
+            self.line(format_args!(
+                "uses         {} (sha256 {hash})",
+                printable(&used.file)
+            ));
+        }
         let environment = &plan.environment;
         self.line(format_args!(
             "environment  {}: account {}, region {}",
@@ -180,7 +188,7 @@ impl Sheet<'_> {
                 Preflight::ActiveDatabase { application } => {
                     format!("which database {application} uses; remembered for `on failure`")
                 }
-                Preflight::Catalog { .. } => unimplemented!("contract"),
+                Preflight::Catalog { database, scope } => schema::catalog_words(database, scope),
                 Preflight::Observe { statement, .. } | Preflight::Require { statement, .. } => {
                     printable(statement)
                 }

@@ -1,6 +1,7 @@
 //! The parameters of an action as a reviewer reads them: all of them, each by name.
 
-use crate::render::colour::Paint;
+use super::schema;
+use crate::render::colour::{Paint, printable};
 use rbk_core::ids::{DatabaseName, RoleName};
 use rbk_core::plan::{Action, Freeze, InstanceSettings, SecretContent, Wording};
 use rbk_core::value::duration_text;
@@ -121,12 +122,36 @@ pub(super) fn parameters(
             parameters.extend(typed.as_ref().map(|name| ("must type", name.clone())));
             parameters
         }
-        Action::ChangeSchema { .. }
-        | Action::Migrate { .. }
-        | Action::SyncSequences { .. }
-        | Action::ProveForeignKeys { .. }
-        | Action::Copy { .. }
-        | Action::RunCommand { .. } => unimplemented!("contract"),
+        Action::ChangeSchema {
+            database,
+            change,
+            statements,
+            settings,
+            lock_timeout,
+        } => schema::change_parameters(database, change, statements, settings, *lock_timeout),
+        Action::Migrate {
+            database,
+            migrations,
+        } => schema::migrate_parameters(database, migrations),
+        Action::SyncSequences {
+            from,
+            to,
+            sequences,
+        } => schema::sequence_parameters(from, to, sequences),
+        Action::ProveForeignKeys { database, keys } => schema::key_parameters(database, keys),
+        Action::Copy { from, to, tables } => schema::copy_parameters(from, to, tables),
+        Action::RunCommand {
+            command,
+            declared,
+            arguments,
+        } => {
+            let mut parameters = schema::command_parameters(command, declared);
+            let arguments = arguments
+                .iter()
+                .map(|(name, value)| format!("{} = {}", printable(name), wording.expr(value)));
+            parameters.extend(schema::rows("arguments", arguments));
+            parameters
+        }
         Action::Note { text } => vec![("says", wording.template(text))],
         Action::Observe { name, expr, ty } => vec![
             ("name", format!("{name} ({ty})")),

@@ -1,0 +1,446 @@
+//! Statements that bring rows and see to them: each checks its pre-state, reports what is missing, then changes the state.
+
+use super::reshape::standing_on;
+use super::schema::{Keys, Load, Rows, SchemaState, Sequences};
+use super::schema_error::SchemaError;
+use super::{Flow, Writes};
+use crate::catalog::{Catalog, ColumnName, ConstraintKind};
+use crate::environment::TableName;
+use crate::ids::{ApplicationName, DatabaseName};
+use crate::plan::TablePair;
+use rbk_syntax::Span;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Kinds of indexes that cost little for each row that is added.
+const CHEAP: [&str; 3] = ["btree", "hash", "brin"];
+
+/// An application that uses a database, or may.
+pub(super) struct User {
+    pub(super) application: ApplicationName,
+    /// Where that was last changed or proven.
+    pub(super) since: Option<Span>,
+    pub(super) certain: bool,
+    /// Another database that it may use.
+    pub(super) other: Option<DatabaseName>,
+}
+
+impl Flow<'_> {
+    /// The application that uses a database, or else one that may.
+    pub(super) fn possible_user(&self, database: &DatabaseName) -> Option<User> {
+        let users = self
+            .state
+            .applications
+            .iter()
+            .filter(|(_, state)| state.active.contains(database))
+            .map(|(application, state)| User {
+                application: application.clone(),
+                since: state.since,
+                certain: state.since.is_some() && state.active() == Some(database),
+                other: state
+                    .active
+                    .iter()
+                    .find(|other| *other != database)
+                    .cloned(),
+            });
+        users.max_by_key(|user| user.certain)
+    }
+
+    /// `replicate … with copy`: these tables, of these schemas; `excepted` are those that the statement leaves out.
+    pub(crate) fn replicate(
+        &mut self,
+        from: &DatabaseName,
+        to: &DatabaseName,
+        tables: &[TableName],
+        excepted: &[TableName],
+        span: Span,
+    ) {
+        let mut schemas: BTreeMap<&str, Vec<&TableName>> = BTreeMap::new();
+        for table in tables {
+            schemas.entry(&table.schema).or_default().push(table);
+        }
+        for (schema, _) in &schemas {
+            self.demand_tables(from, schema, span);
+        }
+        for (schema, tables) in &schemas {
+            self.demand_tables(to, schema, span);
+            self.demand_room(to, schema, tables, span);
+            self.demand_cheap_indexes(to, schema, tables, span);
+        }
+        self.demand_still(from, to, span);
+        if let Some(migrated) = self.database(to).migrated {
+            self.demand_no_tool_tables(tables, excepted, migrated, span);
+        }
+        for (schema, tables) in schemas {
+            let facts = self.catalogs.get(to).map(|catalog| needs(catalog, schema));
+            let (keys, sequences) = facts.unwrap_or((true, true));
+            let state = self.schema_mut(to, schema);
+            for table in tables {
+                let load = Load {
+                    from: from.clone(),
+                    span,
+                    matched: None,
+                    outdated: None,
+                };
+                state.empty.remove(table);
+                state.loads.insert(table.clone(), load);
+            }
+            if keys {
+                state.keys.set(Keys::Unproven, span);
+            }
+            if sequences {
+                state.sequences.set(Sequences::Behind, span);
+            }
+            state.unanalyzed = Some(span);
+        }
+        self.source_changed(to, Some(span));
+    }
+
+    /// What is copied must stand still, and what is copied to must not be in use.
+    fn demand_still(&mut self, from: &DatabaseName, to: &DatabaseName, span: Span) {
+        if let Some(user) = self.possible_user(to) {
+            self.schema_error(SchemaError::LoadedInUse {
+                span,
+                database: to.clone(),
+                application: user.application,
+                since: user.since,
+                certain: user.certain,
+                other: user.other,
+            });
+        }
+        let writes = self.database(from).writes;
+        if !writes.is(Writes::Frozen) {
+            self.schema_error(SchemaError::SourceOpen {
+                span,
+                from: from.clone(),
+                if_reachable: writes.is(Writes::FrozenIfReachable),
+                since: writes.since(),
+            });
+        }
+        let writes = self.database(to).writes;
+        if writes.is(Writes::Frozen) {
+            self.schema_error(SchemaError::TargetFrozen {
+                span,
+                to: to.clone(),
+                since: writes.since(),
+            });
+        }
+    }
+
+    /// A load adds to what is there: the tables must be empty.
+    fn demand_room(&mut self, to: &DatabaseName, schema: &str, tables: &[&TableName], span: Span) {
+        let state = self.schema(to, schema);
+        if state.has_no_tables() {
+            return;
+        }
+        let loaded = |table: &&&TableName| state.loads.contains_key(**table);
+        let twice: Vec<TableName> = tables
+            .iter()
+            .filter(loaded)
+            .map(|table| (**table).clone())
+            .collect();
+        let full: Vec<TableName> = tables
+            .iter()
+            .filter(|table| !loaded(table) && !state.is_empty(table))
+            .map(|table| (**table).clone())
+            .collect();
+        let unchecked = state.unchecked.filter(|_| state.rows.may_be(Rows::None));
+        let since = twice
+            .first()
+            .and_then(|table| state.loads.get(table))
+            .map(|load| load.span);
+        if let Some(since) = since {
+            self.schema_error(SchemaError::LoadedTwice {
+                span,
+                tables: twice,
+                since,
+            });
+        }
+        if !full.is_empty() {
+            self.schema_error(SchemaError::NotEmpty {
+                span,
+                to: to.clone(),
+                tables: full,
+                unchecked,
+            });
+        }
+    }
+
+    /// Some kinds of indexes cost so much for each row that it is quicker to build them behind the load.
+    fn demand_cheap_indexes(
+        &mut self,
+        to: &DatabaseName,
+        schema: &str,
+        tables: &[&TableName],
+        span: Span,
+    ) {
+        let state = self.schema(to, schema);
+        if state.unchecked.is_some() || state.has_no_tables() {
+            return;
+        }
+        let mut indexes = Vec::new();
+        let mut columns = Vec::new();
+        for name in tables {
+            let Some(table) = self.table(to, name) else {
+                continue;
+            };
+            for column in &table.columns {
+                for (index, facts) in standing_on(table, &column.name) {
+                    let dear = !CHEAP.contains(&facts.method.as_str());
+                    let dropped = state.indexes.contains_key(index);
+                    if dear && !dropped && !indexes.contains(index) {
+                        indexes.push(index.clone());
+                        columns.push(ColumnName {
+                            table: (*name).clone(),
+                            column: column.name.clone(),
+                        });
+                    }
+                }
+            }
+        }
+        if let Some(first) = indexes.first() {
+            let since = state.remade.get(first).copied();
+            self.schema_error(SchemaError::IndexSlowsLoad {
+                span,
+                database: to.clone(),
+                indexes,
+                columns,
+                since,
+            });
+        }
+    }
+
+    /// Where the migration tool has run, its own tables say what was done there, and nothing else.
+    fn demand_no_tool_tables(
+        &mut self,
+        tables: &[TableName],
+        excepted: &[TableName],
+        migrated: Span,
+        span: Span,
+    ) {
+        let own = self.own_tables();
+        let copied: Vec<TableName> = own
+            .into_iter()
+            .filter(|own| tables.contains(own) && !excepted.contains(own))
+            .collect();
+        if !copied.is_empty() {
+            self.schema_error(SchemaError::ToolTables {
+                span,
+                tables: copied,
+                migrated,
+            });
+        }
+    }
+
+    /// The migration tool's own tables, where the environment has one.
+    pub(super) fn own_tables(&self) -> Vec<TableName> {
+        self.environment
+            .migrations
+            .as_ref()
+            .map_or_else(Vec::new, |tool| tool.own_tables())
+    }
+
+    /// What a database holds may have changed: what was loaded from it may be less than it has.
+    pub(super) fn source_changed(&mut self, from: &DatabaseName, span: Option<Span>) {
+        let loaded: Vec<_> = self
+            .state
+            .schemas
+            .iter()
+            .filter(|(_, state)| state.loads.values().any(|load| load.from == *from))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for (database, schema) in loaded {
+            let state = self.schema_mut(&database, &schema);
+            for load in state.loads.values_mut() {
+                if load.from == *from {
+                    load.outdated = load.outdated.or(span);
+                }
+            }
+        }
+    }
+
+    /// `sync sequences of … from …`
+    pub(crate) fn sync_sequences(&mut self, of: &DatabaseName, from: &DatabaseName, span: Span) {
+        self.demand_login(from, span);
+        self.demand_login(of, span);
+        let mut other = None;
+        for schema in self.touched(of) {
+            let state = self.schema_mut(of, &schema);
+            if let Some(load) = state.loads.values().find(|load| load.from != *from) {
+                other.get_or_insert((load.from.clone(), load.span));
+            } else if !state.loads.is_empty() {
+                state.sequences.set(Sequences::InStep, span);
+            }
+        }
+        if let Some((loaded_from, since)) = other {
+            self.schema_error(SchemaError::OtherSource {
+                span,
+                of: of.clone(),
+                from: from.clone(),
+                loaded_from,
+                since,
+            });
+        }
+    }
+
+    /// `validate constraints of`
+    pub(crate) fn validate_constraints(
+        &mut self,
+        database: &DatabaseName,
+        schema: &str,
+        span: Span,
+    ) {
+        self.demand_tables(database, schema, span);
+        self.schema_mut(database, schema)
+            .keys
+            .set(Keys::Proven, span);
+    }
+
+    /// `analyze`
+    pub(crate) fn analyze(&mut self, database: &DatabaseName, span: Span) {
+        self.demand_login(database, span);
+        for schema in self.touched(database) {
+            self.schema_mut(database, &schema).unanalyzed = None;
+        }
+    }
+
+    /// Tables have been seen to hold the same rows.
+    pub(super) fn matched(
+        &mut self,
+        left: &DatabaseName,
+        right: &DatabaseName,
+        tables: &[TablePair],
+        span: Span,
+    ) {
+        let sides = [(left, right, true), (right, left, false)];
+        for (loaded, from, is_left) in sides {
+            let mut seen: BTreeMap<&str, Vec<&TableName>> = BTreeMap::new();
+            for pair in tables.iter().filter(|pair| pair.left == pair.right) {
+                let table = if is_left { &pair.left } else { &pair.right };
+                seen.entry(&table.schema).or_default().push(table);
+            }
+            let mut compared_open = false;
+            for (schema, tables) in seen {
+                if self.schema(loaded, schema).loads.is_empty() {
+                    continue;
+                }
+                let open = self.database(from).writes.may_be(Writes::Open);
+                for table in tables {
+                    if let Some(load) = self.schema_mut(loaded, schema).loads.get_mut(table)
+                        && load.from == *from
+                    {
+                        load.matched = Some(span);
+                        compared_open |= open;
+                    }
+                }
+            }
+            if compared_open {
+                self.schema_error(SchemaError::ComparedOpen {
+                    span,
+                    from: from.clone(),
+                    since: self.database(from).writes.since(),
+                });
+            }
+        }
+    }
+
+    /// Whether everything that was written to a database is in another one: all its tables were copied while it was
+    /// frozen, they matched afterwards, and it has stayed frozen. `None` where nothing was copied at all.
+    pub(crate) fn carried(
+        &self,
+        from: &DatabaseName,
+        to: &DatabaseName,
+    ) -> Option<Result<(), NotCarried>> {
+        let loaded = self.state.schemas.iter().filter(|((of, _), _)| of == to);
+        let first = loaded
+            .flat_map(|(_, state)| state.loads.values())
+            .find(|load| load.from == *from)?;
+        let not = |why: String, since: Option<Span>| {
+            Some(Err(NotCarried {
+                loaded: first.span,
+                why,
+                since,
+            }))
+        };
+        let own: BTreeSet<TableName> = self.own_tables().into_iter().collect();
+        let Some(tables) = self.tables_with_rows(from) else {
+            return not("copy all of its tables".to_owned(), None);
+        };
+        for table in tables.difference(&own) {
+            let state: &SchemaState = self.schema(to, &table.schema);
+            let Some(load) = state.loads.get(table).filter(|load| load.from == *from) else {
+                return not(format!("copy `{table}`, too"), None);
+            };
+            if load.outdated.is_some() {
+                return not(
+                    format!("keep `{from}` frozen from the load on"),
+                    load.outdated,
+                );
+            }
+            if load.matched.is_none() {
+                let schema = &table.schema;
+                return not(
+                    format!("prove it: `assert {from}.{schema} matches {to}.{schema}`"),
+                    None,
+                );
+            }
+        }
+        Some(Ok(()))
+    }
+
+    /// Reports a switch that would leave rows behind, though some were copied.
+    pub(crate) fn not_carried(
+        &mut self,
+        from: &DatabaseName,
+        to: &DatabaseName,
+        not: NotCarried,
+        span: Span,
+    ) {
+        self.schema_error(SchemaError::NotCarried {
+            span,
+            from: from.clone(),
+            to: to.clone(),
+            loaded: not.loaded,
+            why: not.why,
+            since: not.since,
+        });
+    }
+
+    /// The tables of a database that rows can be in; partitions are meant with what they are partitions of.
+    fn tables_with_rows(&self, database: &DatabaseName) -> Option<BTreeSet<TableName>> {
+        let catalog = self.catalogs.get(database)?;
+        let tables = catalog.schemas.iter().flat_map(|(schema, objects)| {
+            let whole = objects
+                .tables
+                .iter()
+                .filter(|(_, table)| table.partition.is_none());
+            whole.map(move |(table, _)| TableName {
+                schema: schema.clone(),
+                table: table.clone(),
+            })
+        });
+        Some(tables.collect())
+    }
+}
+
+/// Why what was written to a database may not be in another one.
+pub(crate) struct NotCarried {
+    /// Where rows were copied.
+    pub(crate) loaded: Span,
+    /// What would prove it.
+    pub(crate) why: String,
+    /// Where the source could be changed since.
+    pub(crate) since: Option<Span>,
+}
+
+/// Whether a schema has foreign keys, and whether sequences that tables take values from.
+fn needs(catalog: &Catalog, schema: &str) -> (bool, bool) {
+    let Some(schema) = catalog.schemas.get(schema) else {
+        return (true, true);
+    };
+    let keys = schema
+        .tables
+        .values()
+        .flat_map(|table| table.constraints.values())
+        .any(|constraint| constraint.kind == ConstraintKind::ForeignKey);
+    (keys, !schema.sequences.is_empty())
+}
