@@ -776,7 +776,7 @@ async fn a_lock_on_a_table_is_a_state_that_may_pass() {
     });
     let holder = pair.target.administrator().connect().await.unwrap();
     holder
-        .batch_execute("BEGIN; LOCK TABLE public.t IN ROW EXCLUSIVE MODE")
+        .batch_execute("BEGIN; INSERT INTO public.t VALUES (1, 'secret')")
         .await
         .unwrap();
     let tables = [
@@ -791,7 +791,15 @@ async fn a_lock_on_a_table_is_a_state_that_may_pass() {
         .unwrap_err();
     assert_eq!(error.kind, PortErrorKind::InvalidState, "{error}");
     assert_eq!(error.sent, Sent::No);
-    holder.batch_execute("COMMIT").await.unwrap();
+    for expected in [
+        "of `master` (`shop`)",
+        "holds public.t",
+        "INSERT INTO public.t",
+    ] {
+        assert!(error.message.contains(expected), "{expected}: {error}");
+    }
+    assert!(!error.message.contains("secret"), "{error}");
+    holder.batch_execute("ROLLBACK").await.unwrap();
     let facts = connector
         .copy(&from, &to, &tables, &marker(), &told)
         .await
