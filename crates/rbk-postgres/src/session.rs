@@ -4,28 +4,29 @@ use crate::connect::Limits;
 use crate::error::{Doing, Effect, Failure, explain};
 use crate::freeze::FreezeTimes;
 use crate::others::{Other, others};
-use crate::{catalog, change, checks, freeze, liquibase_tables, marker, query};
+use crate::{
+    catalog, change, checks, foreign_keys, freeze, liquibase_tables, marker, query, sequences,
+};
 use async_trait::async_trait;
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use postgres_protocol::password::scram_sha_256;
 use rbk_core::catalog::Catalog;
 use rbk_core::environment::{Checks, TableName};
 use rbk_core::ids::RoleName;
-use rbk_core::plan::{Change, Freeze, IndexFacts};
+use rbk_core::plan::{Change, ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts};
 use rbk_core::ports::{
-    ChangeRequest, ChangeSets, CheckFinding, FreezeState, Login, Marker, MigrationLock, PortError,
-    PortErrorKind, Sent, Session, SessionFacts,
+    ChangeRequest, ChangeSets, CheckFinding, FreezeState, Login, Marker, MigrationLock, Orphans,
+    PortError, PortErrorKind, Sent, SequenceState, Session, SessionFacts,
 };
 use rbk_core::value::{Type, Value};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_postgres::{Client, Transaction};
 
 /// How much longer than the server's own deadline an answer is waited for.
-const GRACE: Duration = Duration::from_secs(15);
+pub(crate) const GRACE: Duration = Duration::from_secs(15);
 
 /// What ended a connection, once it has.
 pub(crate) type Ended = Arc<OnceLock<tokio_postgres::Error>>;
@@ -84,17 +85,31 @@ impl PgSession {
         match tokio::time::timeout(limit + GRACE, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(failure)) => Err(self.explain(failure, &doing)),
-            Err(_) => Err(late(&doing)),
+            Err(_) => Err(PortError {
+                sent: match doing.effect {
+                    Effect::Reads => Sent::No,
+                    Effect::Changes => Sent::Maybe,
+                },
+                ..PortError::new(
+                    PortErrorKind::Unreachable,
+                    &doing.what,
+                    "no answer came in time",
+                )
+            }),
         }
     }
 
-    /// Where the session has ended, the reason is what ended it.
     fn explain(&self, failure: Failure, doing: &Doing) -> PortError {
-        let closed = matches!(&failure, Failure::Postgres(error) if error.is_closed());
-        match self.ended.get() {
-            Some(reason) if closed => explain(reason, doing),
-            _ => failure.while_doing(doing),
-        }
+        explain_with(failure, &self.ended, doing)
+    }
+}
+
+/// Where the session has ended, the reason is what ended it.
+pub(crate) fn explain_with(failure: Failure, ended: &Ended, doing: &Doing) -> PortError {
+    let closed = matches!(&failure, Failure::Postgres(error) if error.is_closed());
+    match ended.get() {
+        Some(reason) if closed => explain(reason, doing),
+        _ => failure.while_doing(doing),
     }
 }
 
@@ -258,6 +273,41 @@ impl Session for PgSession {
         self.finish(doing, self.limits.statement, work).await
     }
 
+    async fn orphans(&self, key: &ForeignKeyFacts) -> Result<Orphans, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            foreign_keys::orphans(&mut client, key).await
+        };
+        let doing = self.reading(format_args!(
+            "looking for rows of `{}` that break `{}`",
+            key.table, key.name
+        ));
+        // It is looked twice where there are some.
+        let limit = self.limits.statement.saturating_mul(2);
+        self.finish(doing, limit, work).await
+    }
+
+    async fn sequences(
+        &self,
+        sequences: &[SequenceFacts],
+    ) -> Result<Vec<SequenceState>, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            sequences::states(&mut client, sequences).await
+        };
+        let doing = self.reading("looking how sequences stand");
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn set_sequences(&self, next: &[(SequenceFacts, i64)]) -> Result<(), PortError> {
+        let work = async {
+            let client = self.client.lock().await;
+            sequences::set(&client, next).await
+        };
+        let doing = self.changing(format_args!("setting {} sequences", next.len()));
+        self.finish(doing, self.limits.statement, work).await
+    }
+
     async fn size(&self, table: Option<&TableName>) -> Result<u64, PortError> {
         let doing = self.reading(match table {
             Some(table) => format!("measuring `{table}`"),
@@ -285,24 +335,13 @@ impl Session for PgSession {
     }
 
     async fn change(&self, request: &ChangeRequest<'_>, marker: &Marker) -> Result<(), PortError> {
-        let commit_sent = AtomicBool::new(false);
         let work = async {
             let mut client = self.client.lock().await;
-            change::change(&mut client, request, marker, &commit_sent).await
+            change::change(&mut client, request, marker).await
         };
-        let limit = request.deadline + change::EXPLANATION + GRACE;
-        let ended = tokio::time::timeout(limit, work).await;
-        // Without its COMMIT a transaction is never applied, whatever became of the session.
-        let what = changing(request.change);
-        let doing = match commit_sent.load(Ordering::Acquire) {
-            true => self.changing(what),
-            false => self.reading(what),
-        };
-        match ended {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(failure)) => Err(self.explain(failure, &doing)),
-            Err(_) => Err(late(&doing)),
-        }
+        let doing = self.changing(changing(request.change));
+        let limit = request.deadline + change::EXPLANATION;
+        self.finish(doing, limit, work).await
     }
 
     async fn migration_lock(&self, schema: &str) -> Result<Option<MigrationLock>, PortError> {
@@ -337,21 +376,6 @@ impl Session for PgSession {
     }
 }
 
-/// The error of an answer that didn't come.
-fn late(doing: &Doing) -> PortError {
-    PortError {
-        sent: match doing.effect {
-            Effect::Reads => Sent::No,
-            Effect::Changes => Sent::Maybe,
-        },
-        ..PortError::new(
-            PortErrorKind::Unreachable,
-            &doing.what,
-            "no answer came in time",
-        )
-    }
-}
-
 /// What a change is about: `dropping 2 indexes`.
 fn changing(change: &Change) -> String {
     let counted = |number: usize, one: &str, many: &str| match number {
@@ -360,6 +384,7 @@ fn changing(change: &Change) -> String {
     };
     match change {
         Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
+        Change::RestoreGrants { schema } => format!("restoring grants in schema `{schema}`"),
         Change::DropIndexes { indexes } => {
             format!("dropping {}", counted(indexes.len(), "index", "indexes"))
         }
@@ -381,7 +406,7 @@ fn changing(change: &Change) -> String {
         Change::Analyze { tables } => {
             format!("analyzing {}", counted(tables.len(), "table", "tables"))
         }
-        _ => "running SQL".to_owned(),
+        Change::Unchecked => "running SQL".to_owned(),
     }
 }
 

@@ -54,12 +54,13 @@ pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnost
         });
     }
 
+    flow.state = anywhere;
+    flow.in_failure = true;
+    flow.approved = false;
     if let Some(block) = &program.on_failure {
-        flow.state = anywhere;
-        flow.in_failure = true;
-        flow.approved = false;
         flow.block(block, None);
     }
+    flow.frozen_on_failure();
     flow.diagnostics
 }
 
@@ -129,6 +130,11 @@ impl Flow<'_> {
         let before = *state;
         change(state);
         let (writes, existence) = (state.writes, state.existence);
+        if writes.is(Writes::Open) {
+            state.frozen = None;
+        } else if !writes.may_be(Writes::Open) {
+            state.frozen = writes.since();
+        }
         if writes.may_be(Writes::Open) && !before.writes.may_be(Writes::Open) {
             self.source_changed(name, writes.since());
         }
@@ -332,6 +338,28 @@ impl Flow<'_> {
         }
     }
 
+    /// Whatever has failed, nobody meant an application to stay unable to write.
+    fn frozen_on_failure(&mut self) {
+        let mut errors = Vec::new();
+        for (name, state) in &self.state.applications {
+            for database in state.active.iter().filter(|_| state.since.is_some()) {
+                // What stays frozen anyway has been said.
+                if let Some(span) = self.database(database).frozen
+                    && !self.told.contains(&("frozen", span))
+                {
+                    errors.push(StateError::LeftFrozenOnFailure {
+                        span,
+                        database: database.clone(),
+                        application: name.clone(),
+                    });
+                }
+            }
+        }
+        for error in errors {
+            self.error(error);
+        }
+    }
+
     fn at_the_end(&mut self) {
         let mut errors = Vec::new();
         for (name, state) in &self.state.databases {
@@ -360,6 +388,7 @@ impl Flow<'_> {
                 && writes.is(Writes::Frozen)
                 && state.since.is_some()
             {
+                self.told.insert(("frozen", span));
                 errors.push(StateError::LeftFrozen {
                     span,
                     database: active.clone(),

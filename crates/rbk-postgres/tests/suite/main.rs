@@ -5,16 +5,21 @@
     reason = "a panic is how a test fails, in what its cases share too"
 )]
 
+mod beliefs;
 mod bridge;
 mod catalog;
 mod change;
 mod checks;
+mod compare;
+mod copy;
 mod errors;
+mod foreign_keys;
 mod freeze;
 mod inspect;
 mod liquibase_tables;
 mod login;
 mod query;
 mod roles;
+mod sequences;
 mod server;
 mod tunnel;

@@ -9,7 +9,8 @@ use crate::render::colour::Screen;
 use crate::render::time::short;
 use rbk_core::environment::{Drill, Environment, MigrationTool, Migrations, TableName};
 use rbk_core::ids::DatabaseName;
-use rbk_postgres::inspect::{self, TableDigest};
+use rbk_core::ports::TableDigest;
+use rbk_postgres::inspect;
 use rbk_sandbox::tokio_postgres::Client;
 use rbk_sandbox::{Fault, Options, Sandbox, SnapshotInfo};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,7 @@ pub struct Stage {
     /// The automated snapshot.
     pub snapshot: SnapshotInfo,
     /// Every table as the snapshot has it.
-    pub saved: Vec<TableDigest>,
+    pub saved: BTreeMap<TableName, TableDigest>,
     /// The schema that the snapshot has, a line each thing.
     pub schema: BTreeSet<String>,
     /// Rows of each table after more were written behind the snapshot.
@@ -37,7 +38,7 @@ pub struct Stage {
 impl Stage {
     /// How many rows were written after the snapshot.
     pub fn rows_behind_snapshot(&self) -> u64 {
-        let saved: u64 = self.saved.iter().map(|digest| digest.rows).sum();
+        let saved: u64 = self.saved.values().map(|digest| digest.rows).sum();
         self.written.values().sum::<u64>().saturating_sub(saved)
     }
 }
@@ -122,7 +123,7 @@ pub async fn furnish(
         "  automated snapshot {}, {} tables with {} rows in it",
         snapshot.id,
         saved.len(),
-        saved.iter().map(|digest| digest.rows).sum::<u64>()
+        saved.values().map(|digest| digest.rows).sum::<u64>()
     ));
 
     files
@@ -246,10 +247,10 @@ impl Files {
 /// Rows of each of these tables.
 async fn count_all(
     client: &Client,
-    tables: &[TableDigest],
+    tables: &BTreeMap<TableName, TableDigest>,
 ) -> Result<BTreeMap<TableName, u64>, Failure> {
     let mut counts = BTreeMap::new();
-    for TableDigest { name, .. } in tables {
+    for name in tables.keys() {
         let sql = format!("SELECT count(*) FROM {}", quoted(name));
         let row = client
             .query_one(&sql, &[])
