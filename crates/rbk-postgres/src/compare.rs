@@ -18,10 +18,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Sessions of a side at most. Each keeps a core of its server busy.
-const SESSIONS: usize = 4;
+const SESSIONS: u64 = 4;
 
 /// Bytes of a piece, about: a second's work or two.
 const PIECE: u64 = 64 << 20;
+
+/// Bytes below which a login takes longer than it saves; so it is with some dozens of small tables.
+const WORTH_A_SESSION: u64 = 8 << 20;
 
 /// One finding for each pair, in the order given.
 pub(crate) async fn compare(
@@ -174,7 +177,8 @@ impl<'a> Side<'a> {
     ) -> Result<Vec<Option<Sums>>, PortError> {
         // The largest are begun first, lest one of them is left over for a single session in the end.
         self.pieces.sort_by_key(|piece| piece.bytes);
-        let sessions = self.pieces.len().clamp(1, SESSIONS);
+        let worth = 1 + self.bytes() / WORTH_A_SESSION + self.pieces.len() as u64 / 32;
+        let sessions = worth.min(self.pieces.len() as u64).clamp(1, SESSIONS);
         let others = (1..sessions).map(|_| self.join(connector));
         let others: Vec<Worker> = try_join_all(others).await?.into_iter().flatten().collect();
 

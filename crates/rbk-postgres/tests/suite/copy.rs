@@ -147,26 +147,43 @@ async fn all_tables(server: &Server) -> Vec<CopiedTable> {
 /// point both ways.
 #[tokio::test]
 async fn the_drills_databases_are_copied_whole() {
-    let drills = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runbooks/drill");
-    for (drill, tables) in [("statistagpt", 7), ("parcels", 7)] {
-        let read = |file: &str| std::fs::read_to_string(drills.join(drill).join(file)).unwrap();
-        let schema = format!(
-            "DO $$ BEGIN CREATE ROLE sgpt_app; EXCEPTION WHEN duplicate_object THEN NULL; END $$; {}",
-            read("schema.sql")
-        );
-        let pair = Pair::alike(
-            &schema,
-            &read("rows.sql").replace(":from", "1").replace(":to", "300"),
-        )
-        .await;
+    let runbooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runbooks");
+    let read = |file: &str| std::fs::read_to_string(runbooks.join(file)).unwrap();
+    let mut change_sets: Vec<_> = std::fs::read_dir(runbooks.join("changelog/statistagpt/sql"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    change_sets.sort();
+    let statistagpt: String = change_sets
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let statistagpt = format!(
+        "DO $$ BEGIN CREATE ROLE sgpt_app; EXCEPTION WHEN duplicate_object THEN NULL; END $$; {}; {statistagpt}",
+        read("drill/statistagpt/stack.sql")
+    );
+    for (drill, tables, schema, first_rows) in [
+        (
+            "statistagpt",
+            7,
+            statistagpt,
+            read("drill/statistagpt/sources.sql"),
+        ),
+        (
+            "parcels",
+            7,
+            read("drill/parcels/schema.sql"),
+            String::new(),
+        ),
+    ] {
+        let rows = read(&format!("drill/{drill}/rows.sql"));
+        let rows = rows.replace(":from", "1").replace(":to", "300");
+        let pair = Pair::alike(&schema, &format!("{first_rows}; {rows}")).await;
         let all = all_tables(&pair.source).await;
         assert_eq!(all.len(), tables, "{drill}");
         // What the schema itself puts there.
-        for name in ["sources", "products"] {
-            for copied in all.iter().filter(|copied| copied.table.table == name) {
-                let truncate = format!("TRUNCATE {} CASCADE", copied.table);
-                pair.target.sql(&truncate).await;
-            }
+        if drill == "parcels" {
+            pair.target.sql("TRUNCATE shop.products CASCADE").await;
         }
         let told = Told::default();
         let facts = pair.copy_telling(&all, &told).await.unwrap();
