@@ -25,15 +25,15 @@ def run(rbk, directory, turns):
     return start_up(rbk, directory, turns or 41) + sizes(rbk, directory, turns or 7)
 
 
-def in_turn(commands, turns):
+def in_turn(commands, turns, environment=None):
     """Each command's costs, one a turn, and its memory."""
     for argv in commands.values():
-        measure.run(argv)  # the files are in the page cache from here on
+        measure.run(argv, environment)  # the files are in the page cache from here on
     costs = {name: [] for name in commands}
     for _ in range(turns):
         for name, argv in commands.items():
-            costs[name].append(measure.run(argv))
-    peaks = {name: [measure.peak(argv) for _ in range(MEMORY_TURNS)] for name, argv in commands.items()}
+            costs[name].append(measure.run(argv, environment))
+    peaks = {name: [measure.peak(argv, environment) for _ in range(MEMORY_TURNS)] for name, argv in commands.items()}
     return costs, peaks
 
 

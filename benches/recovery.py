@@ -163,8 +163,8 @@ class Sandbox:
     START = 180  # seconds; the first one on a machine brings PostgreSQL
     STOP = 30
 
-    def __init__(self, rbk, rows, directory):
-        self.argv = [rbk, "sandbox", "up", "--env", ENVIRONMENT, "--pace", "fast", "--rows", str(rows)]
+    def __init__(self, rbk, rows, directory, environment=ENVIRONMENT):
+        self.argv = [rbk, "sandbox", "up", "--env", environment, "--pace", "fast", "--rows", str(rows)]
         self.log = os.path.join(directory, "sandbox.log")
 
     def __enter__(self):
@@ -187,7 +187,7 @@ class Sandbox:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "PGSSLROOTCERT": overlay["ca"],
-            "HEALTH_URL": overlay["health"]["sgpt"],
+            "HEALTH_URL": overlay["health"].get("sgpt", ""),
             **({} if PSQL.there() else {"WITHOUT_PSQL": "1"}),
         }
         return self
