@@ -160,10 +160,7 @@ const SPOILT: &[(&str, &str)] = &[
     ("unattended = false", "unattended = 0"),
     ("default_rows = 2000", "default_rows = 0"),
     ("default_rows = 2000", "default_rows = -5"),
-    (
-        "schema = [\"../drill/statistagpt/schema.sql\"]",
-        "schema = [\"~/schema.sql\"]",
-    ),
+    ("\"../drill/statistagpt/sources.sql\"", "\"~/sources.sql\""),
     ("drop_table", "burn_down"),
     ("{ drop_table = \"public.embeddings\" }", "\"fire\""),
     (
