@@ -8,7 +8,12 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 fn drill(state: &Path, arguments: &[&str]) -> Output {
-    let mut all = vec!["drill", "runbooks/quick-recovery.rbk", "--format", "json"];
+    drill_of(&["runbooks/quick-recovery.rbk"], state, arguments)
+}
+
+fn drill_of(runbooks: &[&str], state: &Path, arguments: &[&str]) -> Output {
+    let mut all = vec!["drill", "--format", "json"];
+    all.extend(runbooks);
     all.extend(arguments);
     rbk(&all)
         .env("XDG_STATE_HOME", state)
@@ -20,6 +25,92 @@ fn drill(state: &Path, arguments: &[&str]) -> Output {
 fn document(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", said(output)))
+}
+
+/// The tables of a database in which everything is as it was in the snapshot.
+#[track_caller]
+fn proven<'r>(database: &'r Value, name: &str, role: &str) -> &'r Vec<Value> {
+    assert_eq!(database["name"], name);
+    assert_eq!(database["role"], role);
+    let proof = &database["proof"];
+    assert_eq!(proof["drift"], serde_json::json!([]), "{proof}");
+    for kind in ["next_inserts", "foreign_keys", "nearest_neighbours"] {
+        let findings = proof[kind].as_array().expect("findings");
+        assert!(!findings.is_empty(), "{kind}: {proof}");
+        for finding in findings {
+            assert_eq!(finding["holds"], true, "{finding}");
+        }
+    }
+    let tables = database["tables"].as_array().expect("tables");
+    assert!(tables.len() >= 7, "{database}");
+    for table in tables {
+        assert_eq!(table["rows_expected"], table["rows_found"], "{table}");
+        assert_eq!(table["checksum_equal"], true, "{table}");
+    }
+    tables
+}
+
+const STORY: [&str; 2] = ["runbooks/quick-recovery.rbk", "runbooks/rebuild-schema.rbk"];
+
+#[test]
+fn the_original_is_rebuilt_beside_the_recovery_that_serves() {
+    let state = tempfile::tempdir().expect("a folder");
+    let output = drill_of(&STORY, state.path(), &["--rows", "200"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let report = document(&output);
+    assert_eq!(report["outcome"], "recovered");
+    assert_eq!(report["database"], "recovery");
+    let runs = report["runs"].as_array().expect("runs");
+    let endings: Vec<&Value> = runs.iter().map(|run| &run["ending"]).collect();
+    assert_eq!(endings, ["done", "done"]);
+    let databases = report["databases"].as_array().expect("databases");
+    assert_eq!(databases.len(), 2, "{report}");
+    let used = proven(&databases[0], "recovery", "in_use");
+    let rebuilt = proven(&databases[1], "original", "rebuilt");
+    assert_eq!(used, rebuilt);
+    let said = said(&output);
+    assert!(said.contains("6 change sets are applied"), "{said}");
+    assert!(!said.contains("PASSWORD"), "{said}");
+}
+
+#[test]
+fn a_rebuilt_table_that_was_emptied_is_noticed() {
+    let state = tempfile::tempdir().expect("a folder");
+    let arguments = ["--rows", "50", "--tamper", "public.documents"];
+    let output = drill_of(&STORY, state.path(), &arguments);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let report = document(&output);
+    assert_eq!(report["outcome"], "data_differs");
+    let [used, rebuilt] = report["databases"]
+        .as_array()
+        .expect("databases")
+        .as_slice()
+    else {
+        panic!("{report}");
+    };
+    proven(used, "recovery", "in_use");
+    let keys = rebuilt["proof"]["foreign_keys"].as_array().expect("keys");
+    let broken: Vec<&Value> = keys.iter().filter(|key| key["holds"] == false).collect();
+    assert!(
+        broken
+            .iter()
+            .any(|key| key["what"] == "embeddings_document_id_fkey of public.embeddings"),
+        "{rebuilt}"
+    );
+}
+
+#[test]
+fn a_runbook_that_follows_another_one_says_which() {
+    let state = tempfile::tempdir().expect("a folder");
+    let output = drill_of(&STORY[1..], state.path(), &["--rows", "50"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let report = document(&output);
+    let problem = report["problem"].as_str().expect("a problem");
+    assert!(
+        problem.contains("rbk drill runbooks/quick-recovery.rbk runbooks/rebuild-schema.rbk"),
+        "{problem}"
+    );
+    assert_eq!(report["databases"], serde_json::json!([]));
 }
 
 #[test]
@@ -46,19 +137,16 @@ fn the_quick_recovery_brings_back_every_row_of_the_snapshot() {
         report["rows_lost"].as_u64().is_some_and(|rows| rows > 20),
         "{report}"
     );
-    let steps: Vec<&Value> = report["steps"]
+    let steps: Vec<&Value> = report["runs"][0]["steps"]
         .as_array()
         .expect("steps")
         .iter()
         .map(|step| &step["outcome"])
         .collect();
     assert_eq!(steps, ["done", "done", "done"]);
-    let tables = report["tables"].as_array().expect("tables");
-    assert!(tables.len() >= 7, "{report}");
-    for table in tables {
-        assert_eq!(table["rows_expected"], table["rows_found"], "{table}");
-        assert_eq!(table["checksum_equal"], true, "{table}");
-    }
+    let databases = report["databases"].as_array().expect("databases");
+    assert_eq!(databases.len(), 1, "{report}");
+    let tables = proven(&databases[0], "recovery", "in_use");
     let embeddings = tables
         .iter()
         .find(|table| table["name"] == "public.embeddings")
@@ -66,7 +154,7 @@ fn the_quick_recovery_brings_back_every_row_of_the_snapshot() {
     assert_eq!(embeddings["rows_found"], 200);
 
     // Its journal outlives the sandbox.
-    let journal = Path::new(report["journal"].as_str().expect("a path"));
+    let journal = Path::new(report["runs"][0]["journal"].as_str().expect("a path"));
     assert!(
         journal.starts_with(state.path().join("rbk/drills")),
         "{}",
@@ -75,7 +163,7 @@ fn the_quick_recovery_brings_back_every_row_of_the_snapshot() {
     let store = journal.parent().and_then(Path::to_str).expect("UTF-8");
     let status = rbk(&[
         "status",
-        report["run"].as_str().expect("a run"),
+        report["runs"][0]["run"].as_str().expect("a run"),
         "--store",
         store,
     ])
@@ -97,7 +185,8 @@ fn another_team_drills_the_same_runbook() {
     assert_eq!(report["outcome"], "recovered");
     assert_eq!(report["database"], "orders_standby");
     // The instance is lost: its writes could not be frozen, and that is said.
-    assert_eq!(report["steps"][2]["outcome"], "done, partly skipped");
+    let steps = &report["runs"][0]["steps"];
+    assert_eq!(steps[2]["outcome"], "done, partly skipped");
 }
 
 #[test]
@@ -111,7 +200,7 @@ fn a_table_that_was_emptied_is_noticed() {
     let report = document(&output);
     assert_eq!(report["outcome"], "data_differs");
     assert_eq!(report["rto_seconds"], Value::Null);
-    for table in report["tables"].as_array().expect("tables") {
+    for table in report["databases"][0]["tables"].as_array().expect("tables") {
         let tampered = table["name"] == "public.documents";
         assert_eq!(table["checksum_equal"], !tampered, "{table}");
     }

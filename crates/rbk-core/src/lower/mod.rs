@@ -85,13 +85,17 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
     }
 }
 
-/// Who we are comes first, then what the actions need, then what the runbook itself reads and requires.
-fn preflight(program: &Program, mut needed: Vec<Preflight>) -> Vec<Preflight> {
+/// Who we are comes first, then what the actions need, then what the runbook itself reads and requires, which says better than a
+/// failed login that a database isn't there yet. Catalogs come last: reading them logs in.
+fn preflight(program: &Program, needed: Vec<Preflight>) -> Vec<Preflight> {
     let environment = &program.environment;
     let mut all = vec![Preflight::Identity {
         account: environment.account.clone(),
         region: environment.region.clone(),
     }];
+    let (mut catalogs, mut needed): (Vec<_>, Vec<_>) = needed
+        .into_iter()
+        .partition(|preflight| matches!(preflight, Preflight::Catalog { .. }));
     all.append(&mut needed);
     for precondition in &program.preflight {
         all.push(match precondition {
@@ -112,6 +116,7 @@ fn preflight(program: &Program, mut needed: Vec<Preflight>) -> Vec<Preflight> {
             },
         });
     }
+    all.append(&mut catalogs);
     all
 }
 

@@ -242,6 +242,9 @@ fn proof(proof: &Proof, paint: Paint, line: &mut impl FnMut(String)) {
         ),
     ];
     for (what, nouns, findings) in kinds {
+        if findings.is_empty() {
+            continue;
+        }
         let good = findings.iter().filter(|finding| finding.holds).count();
         let text = format!("{what}: {good} of {} {nouns}", findings.len());
         line(if good == findings.len() {
@@ -253,10 +256,7 @@ fn proof(proof: &Proof, paint: Paint, line: &mut impl FnMut(String)) {
     line(if proof.drift.is_empty() {
         "schema: nothing differs from what it was before the disaster".to_owned()
     } else {
-        paint.red(format!(
-            "schema: {} differ from what was there before the disaster",
-            proof.drift.len()
-        ))
+        paint.red("schema: it differs from what it was before the disaster")
     });
     for failure in proof.failures() {
         line(format!("  {}", printable(&failure)));
