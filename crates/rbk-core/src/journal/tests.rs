@@ -111,9 +111,11 @@ fn of_repairs() -> Vec<Entry> {
         },
         Failure::IndexDiffers {
             database: database.clone(),
-            table: table.clone(),
-            index: "i".to_owned(),
-            expected: "CREATE INDEX i".to_owned(),
+            index: Box::new(IndexFacts {
+                name: "i".to_owned(),
+                table: table.clone(),
+                definition: "CREATE INDEX i".to_owned(),
+            }),
             found: None,
         },
         Failure::Orphans {
