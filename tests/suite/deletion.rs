@@ -23,7 +23,7 @@ struct Mutant {
 fn each_statement_deleted_and_each_pair_swapped_is_in_the_table() {
     let text = std::fs::read_to_string(root().join(RUNBOOK)).expect("the runbook");
     let mutants = mutants(&text);
-    assert!(mutants.len() > 40, "only {}", mutants.len());
+    assert!(mutants.len() > 30, "only {}", mutants.len());
     let found = findings(&mutants);
 
     let table = std::fs::read_to_string(root().join(TABLE)).expect("the table");
@@ -37,7 +37,7 @@ fn each_statement_deleted_and_each_pair_swapped_is_in_the_table() {
             Some((said, _)) if said == found => {
                 let _ = writeln!(
                     wrong,
-                    "`{}`: a reason stands where nothing is an error, and there alone",
+                    "{}: a reason stands where nothing is an error, and there alone",
                     mutant.change
                 );
             }

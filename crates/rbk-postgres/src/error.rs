@@ -167,14 +167,20 @@ fn kind_of_state(code: &str) -> PortErrorKind {
 
 /// The server's words, and a mend where the code tells one.
 fn said(db: &DbError) -> String {
+    let mut text = words(db);
+    if let Some(mend) = mend(db) {
+        text.push_str(": ");
+        text.push_str(mend);
+    }
+    text
+}
+
+/// The server's words alone.
+pub(crate) fn words(db: &DbError) -> String {
     let mut text = format!("{} (SQLSTATE {})", db.message(), db.code().code());
     for more in [db.detail(), db.hint()].into_iter().flatten() {
         text.push_str("; ");
         text.push_str(more.trim_end_matches('.'));
-    }
-    if let Some(mend) = mend(db) {
-        text.push_str(": ");
-        text.push_str(mend);
     }
     text
 }

@@ -18,8 +18,50 @@ const MAKING: i64 = 0x0072_626b_6d61_726b;
 /// Makes schema `rbk` and its table where they aren't there, committed. Nobody but their owner may use them.
 pub(crate) async fn ensure(client: &mut Client) -> Result<(), Failure> {
     if is_made(client).await? {
-        return Ok(());
+        return may_write(client).await;
     }
+    let role: String = client
+        .query_one("SELECT current_user::text", &[])
+        .await?
+        .try_get(0)?;
+    make(client).await.map_err(|failure| match failure.code() {
+        Some("42501") => Failure::Refused(
+            PortErrorKind::AccessDenied,
+            format!(
+                "rbk is `{role}` here and may not make schema `rbk`, in which it marks what it changes: grant it CREATE on the \
+                 database, or name another login in `admin_secret`"
+            ),
+        ),
+        _ => failure,
+    })
+}
+
+/// Asked first, so that a role without the right is told who could give it.
+async fn may_write(client: &Client) -> Result<(), Failure> {
+    let row = client
+        .query_opt(
+            "SELECT current_user::text, pg_get_userbyid(c.relowner)::text FROM pg_class c \
+             JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = 'rbk' AND c.relname = 'markers' \
+               AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') \
+                        AND has_table_privilege(c.oid, 'INSERT'))",
+            &[],
+        )
+        .await?;
+    let Some(row) = row else {
+        return Ok(());
+    };
+    let (role, owner): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    Err(Failure::Refused(
+        PortErrorKind::AccessDenied,
+        format!(
+            "rbk is `{role}` here, and may not read and write its own table rbk.markers, which belongs to `{owner}`: \
+             `GRANT {owner} TO {role}`, or name that role's login in `admin_secret`"
+        ),
+    ))
+}
+
+async fn make(client: &mut Client) -> Result<(), Failure> {
     let transaction = client.transaction().await?;
     transaction
         .execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING])
@@ -56,6 +98,7 @@ pub(crate) async fn is_there(client: &mut Client, marker: &Marker) -> Result<boo
     if !is_made(client).await? {
         return Ok(false);
     }
+    may_write(client).await?;
     let transaction = client.transaction().await?;
     hold(&transaction, marker).await?;
     written(&transaction, marker).await

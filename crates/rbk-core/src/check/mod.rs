@@ -4,6 +4,7 @@
 //! could make of them and every diagnostic.
 
 mod column_type;
+mod comparison;
 mod error;
 mod expressions;
 mod objects;
@@ -431,7 +432,9 @@ fn one_line(text: &str) -> String {
         if is_option && !part.starts_with(['}', ']', ')']) {
             line.push(',');
         }
-        line.push(' ');
+        if !line.ends_with(['(', '[']) && !part.starts_with([')', ']']) {
+            line.push(' ');
+        }
         line.push_str(part);
     }
     line

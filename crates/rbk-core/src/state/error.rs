@@ -132,7 +132,7 @@ pub const CODES: &[(Code, &str)] = &[
     ),
     (
         Code("RBK2044"),
-        "nothing proves a schema behind the runbook's own SQL",
+        "nothing proves what a migration or the runbook's own SQL has made",
     ),
 ];
 
@@ -208,6 +208,14 @@ pub(crate) enum StateError {
         application: ApplicationName,
         database: DatabaseName,
         since: Option<Span>,
+    },
+    #[error(
+        "where a step fails, `{application}` is left unable to write: `{database}` stays frozen"
+    )]
+    LeftFrozenOnFailure {
+        span: Span,
+        database: DatabaseName,
+        application: ApplicationName,
     },
     #[error("`{application}` is left unable to write: `{database}` stays frozen")]
     LeftFrozen {
@@ -307,6 +315,10 @@ impl From<StateError> for Diagnostic {
             E::SwitchToFrozen { span, database, since, .. } => {
                 relate(make("RBK2010", span, "would be read-only for the application".to_owned()), since, "frozen here")
                     .help(format!("before it: `thaw writes on {database}`"))
+            }
+            E::LeftFrozenOnFailure { span, database, .. } => {
+                Diagnostic::warning(Code("RBK2010"), message, span, "frozen here, and `on failure` doesn't thaw it")
+                    .help(format!("in `on failure`: `thaw writes on {database} if reachable`"))
             }
             E::LeftFrozen { span, database, .. } => make("RBK2010", span, "frozen here, never thawed".to_owned()).help(format!("at the end: `thaw writes on {database}`")),
             E::NeverFrozen { span, database } => {

@@ -1,6 +1,6 @@
 //! Statements that bring rows and see to them: each checks its pre-state, reports what is missing, then changes the state.
 
-use super::reshape::standing_on;
+use super::reshape::droppable;
 use super::schema::{Keys, Load, Rows, SchemaState, Sequences};
 use super::schema_error::SchemaError;
 use super::{Flow, Writes};
@@ -11,8 +11,8 @@ use crate::plan::TablePair;
 use rbk_syntax::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Kinds of indexes that cost little for each row that is added.
-const CHEAP: [&str; 3] = ["btree", "hash", "brin"];
+/// Kinds of indexes into which each row is inserted by a search of its own.
+const SLOW: [&str; 2] = ["hnsw", "ivfflat"];
 
 /// An application that uses a database, or may.
 pub(super) struct User {
@@ -64,17 +64,21 @@ impl Flow<'_> {
         for (schema, tables) in &schemas {
             self.demand_tables(to, schema, span);
             self.demand_room(to, schema, tables, span);
-            self.demand_cheap_indexes(to, schema, tables, span);
+            self.demand_no_slow_indexes(to, schema, tables, span);
         }
         self.demand_still(from, to, span);
-        if let Some(migrated) = self.database(to).migrated {
+        let migrated = self.database(to).migrated;
+        if let Some(migrated) = migrated {
             self.demand_no_tool_tables(tables, excepted, migrated, span);
         }
+        let own = self.own_tables();
         for (schema, tables) in schemas {
             let facts = self.catalogs.get(to).map(|catalog| needs(catalog, schema));
             let (keys, sequences) = facts.unwrap_or((true, true));
             let state = self.schema_mut(to, schema);
-            for table in tables {
+            // What was said of the tool's own tables is enough.
+            let told = |table: &&TableName| migrated.is_some() && own.contains(table);
+            for table in tables.into_iter().filter(|table| !told(table)) {
                 let load = Load {
                     from: from.clone(),
                     span,
@@ -165,8 +169,8 @@ impl Flow<'_> {
         }
     }
 
-    /// Some kinds of indexes cost so much for each row that it is quicker to build them behind the load.
-    fn demand_cheap_indexes(
+    /// Some kinds of indexes cost so much for each row that it is quicker to build them after the load.
+    fn demand_no_slow_indexes(
         &mut self,
         to: &DatabaseName,
         schema: &str,
@@ -183,27 +187,24 @@ impl Flow<'_> {
             let Some(table) = self.table(to, name) else {
                 continue;
             };
-            for column in &table.columns {
-                for (index, facts) in standing_on(table, &column.name) {
-                    let dear = !CHEAP.contains(&facts.method.as_str());
-                    let dropped = state.indexes.contains_key(index);
-                    if dear && !dropped && !indexes.contains(index) {
-                        indexes.push(index.clone());
-                        columns.push(ColumnName {
-                            table: (*name).clone(),
-                            column: column.name.clone(),
-                        });
-                    }
+            for (index, facts) in droppable(table) {
+                let slow = SLOW.contains(&facts.method.as_str());
+                if slow && !state.indexes.contains_key(index) {
+                    indexes.push(index.clone());
+                    columns.extend(facts.columns.first().map(|column| ColumnName {
+                        table: (*name).clone(),
+                        column: column.clone(),
+                    }));
                 }
             }
         }
         if let Some(first) = indexes.first() {
             let since = state.remade.get(first).copied();
+            let on = self.all_of(to, schema, columns);
             self.schema_error(SchemaError::IndexSlowsLoad {
                 span,
-                database: to.clone(),
                 indexes,
-                columns,
+                on,
                 since,
             });
         }
@@ -395,6 +396,8 @@ impl Flow<'_> {
         not: NotCarried,
         span: Span,
     ) {
+        // Said here already.
+        self.told.insert(("matched", not.loaded));
         self.schema_error(SchemaError::NotCarried {
             span,
             from: from.clone(),

@@ -47,6 +47,8 @@ pub(crate) struct DatabaseState {
     pub(crate) restored: Option<Span>,
     /// Whether any data of it was read since it was restored.
     pub(crate) looked_at: bool,
+    /// Where this runbook stopped its writes, until it lets them again.
+    pub(crate) frozen: Option<Span>,
     /// Where the migration tool last ran on it: its own tables are there.
     pub(crate) migrated: Option<Span>,
     /// Where the runbook's own SQL may have changed the objects of any schema, until `no drift` is proven.
@@ -165,6 +167,7 @@ impl State {
             mine.created = mine.created.or(theirs.created);
             mine.restored = mine.restored.or(theirs.restored);
             mine.looked_at &= theirs.looked_at;
+            mine.frozen = mine.frozen.or(theirs.frozen);
             mine.migrated = mine.migrated.or(theirs.migrated);
             mine.unchecked = mine.unchecked.or(theirs.unchecked);
         }

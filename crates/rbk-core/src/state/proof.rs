@@ -2,7 +2,7 @@
 
 use super::Flow;
 use super::reshape::named;
-use super::schema::{Departure, Keys, Origin, SchemaState, Sequences};
+use super::schema::{Departure, Keys, Origin, SchemaState, Sequences, Unproven};
 use super::schema_error::{Place, SchemaError, SchemaName};
 use crate::catalog::ColumnName;
 use crate::environment::TableName;
@@ -136,6 +136,7 @@ impl Flow<'_> {
             state.indexes.clear();
             state.nullable.clear();
             state.unchecked = None;
+            state.unproven = None;
         }
         self.change(database, |state| state.unchecked = None);
     }
@@ -264,13 +265,14 @@ fn objects_whole(
         };
         errors.push(("nulls", since, error));
     }
-    if let Some(since) = state.unchecked {
-        let error = SchemaError::Unchecked {
+    if let Some(Unproven { since, migrated }) = state.unproven {
+        let error = SchemaError::Unproven {
             place: place(),
             schema: name(),
+            migrated,
             since,
         };
-        errors.push(("unchecked", since, error));
+        errors.push(("unproven", since, error));
     }
 }
 

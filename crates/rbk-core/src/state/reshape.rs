@@ -1,14 +1,15 @@
 //! Statements that change what a schema is made of: each checks its pre-state, reports what is missing, then changes the state.
 
-use super::schema::{Departure, Keys, Origin, Rows, SchemaState, Sequences};
+use super::schema::{Departure, Keys, Origin, Rows, SchemaState, Sequences, Unproven};
 use super::schema_error::{SchemaError, SchemaName};
 use super::{Flow, Login, StateError, Writes};
-use crate::catalog::{ColumnName, Table};
+use crate::catalog::{ColumnName, Index, Table};
 use crate::environment::TableName;
 use crate::ids::DatabaseName;
 use crate::lower::freeze;
 use crate::plan::{ColumnChange, Freeze, IndexFacts};
 use rbk_syntax::Span;
+use std::collections::BTreeSet;
 
 /// Kinds of indexes that Postgres makes anew by itself when a column's type changes, for any type that can be ordered.
 const REBUILT: [&str; 3] = ["btree", "hash", "brin"];
@@ -144,6 +145,10 @@ impl<'p> Flow<'p> {
             let state = self.schema_mut(database, &schema);
             if state.origin.may_be(Origin::Recreated) {
                 state.origin.set(Origin::Migrated, span);
+                state.unproven = Some(Unproven {
+                    since: span,
+                    migrated: true,
+                });
             }
             for load in state.loads.values_mut() {
                 load.matched = None;
@@ -393,7 +398,8 @@ impl<'p> Flow<'p> {
                 .columns
                 .get(column)
                 .map_or(change.from.as_str(), |departure| &departure.to);
-            for (name, index) in standing_on(table, &column.column) {
+            let reads = |index: &Index| index.columns.contains(&column.column);
+            for (name, index) in droppable(table).filter(|(_, index)| reads(index)) {
                 if state
                     .indexes
                     .get(name)
@@ -414,34 +420,44 @@ impl<'p> Flow<'p> {
             .indexes
             .first()
             .and_then(|index| state.remade.get(index).copied());
-        let of_type = self.common_type(database, &refused.columns);
         if !refused.indexes.is_empty() {
             self.schema_error(SchemaError::IndexInTheWay {
                 span,
-                schema: named(database, schema),
                 indexes: refused.indexes,
-                columns: refused.columns,
-                of_type,
+                on: self.all_of(database, schema, refused.columns),
                 since,
             });
         }
         if !rebuilt.indexes.is_empty() {
             self.schema_error(SchemaError::IndexRebuilt {
                 span,
-                database: database.clone(),
                 indexes: rebuilt.indexes,
+                on: self.all_of(database, schema, rebuilt.columns.clone()),
                 columns: rebuilt.columns,
             });
         }
     }
 
-    /// The type of columns in the lock file without its modifier, where they have the same.
-    fn common_type(&self, database: &DatabaseName, columns: &[ColumnName]) -> Option<String> {
-        let mut types = columns
+    /// Columns as a runbook says which indexes it means: the one, those of their type, or else the schema's.
+    pub(super) fn all_of(
+        &self,
+        database: &DatabaseName,
+        schema: &str,
+        mut columns: Vec<ColumnName>,
+    ) -> String {
+        columns.sort();
+        columns.dedup();
+        if let [column] = columns.as_slice() {
+            return format!("{database}.{column}");
+        }
+        let types: BTreeSet<&str> = columns
             .iter()
-            .map(|column| self.own_type(database, column).map(base));
-        let first = types.next()??;
-        types.all(|ty| ty == Some(first)).then(|| first.to_owned())
+            .filter_map(|column| self.own_type(database, column).map(base))
+            .collect();
+        match types.first() {
+            Some(ty) if types.len() == 1 => format!("columns of type {ty} in {database}.{schema}"),
+            _ => format!("{database}.{schema}"),
+        }
     }
 
     /// `restore column types in`
@@ -549,6 +565,10 @@ impl<'p> Flow<'p> {
         for schema in self.touched(database) {
             let state = self.schema_mut(database, &schema);
             state.unchecked = Some(span);
+            state.unproven = Some(Unproven {
+                since: span,
+                migrated: false,
+            });
             state.empty.clear();
             state.remade.clear();
             if state.rows.is(Rows::None) {
@@ -581,6 +601,10 @@ impl<'p> Flow<'p> {
         for (database, schema) in recreated {
             let state = self.schema_mut(&database, &schema);
             state.unchecked = Some(span);
+            state.unproven = Some(Unproven {
+                since: span,
+                migrated: false,
+            });
             state.rows.set_any(&[Rows::Some, Rows::None], span);
         }
     }
@@ -629,15 +653,12 @@ impl Standing {
     }
 }
 
-/// The indexes of a table that read a column and can be dropped by themselves.
-pub(super) fn standing_on<'t>(
-    table: &'t Table,
-    column: &str,
-) -> impl Iterator<Item = (&'t String, &'t crate::catalog::Index)> {
-    let column = column.to_owned();
-    table.indexes.iter().filter(move |(_, index)| {
-        index.constraint.is_none() && index.part_of.is_none() && index.columns.contains(&column)
-    })
+/// The indexes of a table that can be dropped by themselves.
+pub(super) fn droppable(table: &Table) -> impl Iterator<Item = (&String, &Index)> {
+    table
+        .indexes
+        .iter()
+        .filter(|(_, index)| index.constraint.is_none() && index.part_of.is_none())
 }
 
 /// A type without the schema that it is in: `vector(1536)` of `public.vector(1536)`.

@@ -34,12 +34,23 @@ pub(crate) struct SchemaState {
     pub(crate) sequences: Facet<Sequences>,
     /// Since when the planner's statistics aren't those of its rows.
     pub(crate) unanalyzed: Option<Span>,
-    /// Where the runbook's own SQL may have changed its objects, until `no drift` is proven.
+    /// Where the runbook's own SQL may have changed its objects, until `no drift` is proven: what is believed of them may
+    /// not be so any more.
     pub(crate) unchecked: Option<Span>,
+    /// Where the migration tool or the runbook's own SQL has made or changed its objects, until `no drift` is proven.
+    pub(crate) unproven: Option<Unproven>,
     /// Another number at each change, no two alike in one pass.
     pub(super) version: u64,
     /// The version that was joined last: a runbook's statements are many, and few of them change a schema.
     pub(super) joined: Option<u64>,
+}
+
+/// Something that only `no drift` can prove.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unproven {
+    pub(crate) since: Span,
+    /// Whether the migration tool has done it.
+    pub(crate) migrated: bool,
 }
 
 /// Something that isn't as the lock file says.
@@ -171,6 +182,7 @@ impl SchemaState {
         self.join_loads(&other.loads);
         self.unanalyzed = self.unanalyzed.or(other.unanalyzed);
         self.unchecked = self.unchecked.or(other.unchecked);
+        self.unproven = self.unproven.or(other.unproven);
         self.joined = Some(other.version);
     }
 

@@ -66,19 +66,17 @@ pub(crate) enum SchemaError {
     #[error("{} made for the type that would change", names_are(.indexes))]
     IndexInTheWay {
         span: Span,
-        schema: SchemaName,
         indexes: Vec<String>,
-        columns: Vec<ColumnName>,
-        /// The type without a modifier, where it is the same for all of them.
-        of_type: Option<String>,
+        /// As a runbook says which indexes it means.
+        on: String,
         since: Option<Span>,
     },
     #[error("{} would be rebuilt while {} locked", names(.indexes), tables(.columns))]
     IndexRebuilt {
         span: Span,
-        database: DatabaseName,
         indexes: Vec<String>,
         columns: Vec<ColumnName>,
+        on: String,
     },
     #[error("{} `{ty}` already", columns_are(.columns))]
     SameType {
@@ -204,9 +202,8 @@ pub(crate) enum SchemaError {
     #[error("{} would be kept up to date row by row", names(.indexes))]
     IndexSlowsLoad {
         span: Span,
-        database: DatabaseName,
         indexes: Vec<String>,
-        columns: Vec<ColumnName>,
+        on: String,
         since: Option<Span>,
     },
     #[error("the sequences of `{schema}` {} its rows", if *.certain { "are behind" } else { "may be behind" })]
@@ -253,9 +250,10 @@ pub(crate) enum SchemaError {
         since: Option<Span>,
     },
     #[error("`{schema}` isn't proven to be what the lock file says")]
-    Unchecked {
+    Unproven {
         place: Place,
         schema: SchemaName,
+        migrated: bool,
         since: Span,
     },
     #[error("that `{to}` has everything that was written to `{from}` isn't proven")]
@@ -319,37 +317,21 @@ impl From<SchemaError> for Diagnostic {
             )
             .help(format!("before it: `migrate {}`", schema.database)),
             E::IndexInTheWay {
-                span,
-                schema,
-                columns,
-                of_type,
+                span, on, since, ..
+            } => relate(
+                make("RBK2023", span, "Postgres refuses the new type".to_owned()),
                 since,
-                ..
-            } => {
-                let target = match (columns.as_slice(), of_type) {
-                    ([column], _) => format!("{}.{column}", schema.database),
-                    (_, Some(ty)) => format!("columns of type {ty} in {schema}"),
-                    (_, None) => schema.to_string(),
-                };
-                relate(
-                    make("RBK2023", span, "Postgres refuses the new type".to_owned()),
-                    since,
-                    "made here",
-                )
-                .help(format!("before it: `drop indexes on {target}`"))
-            }
-            E::IndexRebuilt {
+                "made here",
+            )
+            .help(format!("before it: `drop indexes on {on}`")),
+            E::IndexRebuilt { span, on, .. } => warning(make(
+                "RBK2023",
                 span,
-                database,
-                columns,
-                ..
-            } => {
-                let target = columns
-                    .first()
-                    .map_or("…".to_owned(), |column| format!("{database}.{column}"));
-                warning(make("RBK2023", span, "nobody can read the table until then".to_owned()))
-                    .help(format!("before it: `drop indexes on {target}`, and after it: `restore indexes on {target}`"))
-            }
+                "nobody can read the table until then".to_owned(),
+            ))
+            .help(format!(
+                "before it: `drop indexes on {on}`, and after it: `restore indexes on {on}`"
+            )),
             E::SameType { span, since, .. } => {
                 pointless("RBK2024", message, span, since, "since here")
             }
@@ -556,17 +538,17 @@ impl From<SchemaError> for Diagnostic {
             )
             .help(format!("before it: `thaw writes on {database}`")),
             E::IndexSlowsLoad {
-                span,
-                database,
-                columns,
-                since,
-                ..
+                span, on, since, ..
             } => {
-                let target = columns
-                    .first()
-                    .map_or("…".to_owned(), |column| format!("{database}.{column}"));
-                warning(relate(make("RBK2037", span, "a load without them, then building them once, is quicker by far".to_owned()), since, "made here"))
-                    .help(format!("before it: `drop indexes on {target}`, and after it: `restore indexes on {target}`"))
+                let quicker = "a load without them, then building them once, is quicker by far";
+                warning(relate(
+                    make("RBK2037", span, quicker.to_owned()),
+                    since,
+                    "made here",
+                ))
+                .help(format!(
+                    "before it: `drop indexes on {on}`, and after it: `restore indexes on {on}`"
+                ))
             }
             E::SequencesBehind {
                 place,
@@ -646,16 +628,21 @@ impl From<SchemaError> for Diagnostic {
             .help(format!(
                 "keep `{from}` frozen until it is proven: thaw it behind"
             )),
-            E::Unchecked {
+            E::Unproven {
                 place,
                 schema,
+                migrated,
                 since,
             } => warning(left(
                 "RBK2044",
                 message,
                 place,
                 since,
-                "nobody but you knows what this does to it",
+                if migrated {
+                    "made by the migration here"
+                } else {
+                    "nobody but you knows what this does to it"
+                },
                 &format!("assert no drift in {}", schema.database),
             )),
             E::NotCarried {

@@ -2,7 +2,7 @@
 
 use super::obstacles::{null_rows, obstacles, owner, relation};
 use super::{EXPLANATION, rows};
-use crate::error::{Doing, Effect, Failure};
+use crate::error::{Doing, Effect, Failure, words};
 use crate::holders::{Locks, of_tables, outline};
 use rbk_core::catalog::ColumnName;
 use rbk_core::environment::TableName;
@@ -22,26 +22,29 @@ pub(super) async fn explain(
     failure: Failure,
     at: Option<usize>,
 ) -> Failure {
-    let Some(code) = failure.code().map(str::to_owned) else {
-        return failure;
+    let (code, said) = match &failure {
+        Failure::Postgres(error) if !client.is_closed() => match error.as_db_error() {
+            Some(db) => (db.code().code().to_owned(), words(db)),
+            None => return failure,
+        },
+        _ => return failure,
     };
-    if client.is_closed() || matches!(failure, Failure::Explained { .. }) {
-        return failure;
-    }
-    let said = failure.while_doing(&Doing {
-        what: String::new(),
-        effect: Effect::Reads,
-    });
+    let kind = failure
+        .while_doing(&Doing {
+            what: String::new(),
+            effect: Effect::Reads,
+        })
+        .kind;
     let statement = at.and_then(|at| request.statements.get(at));
     let found = Looking {
         client,
         request,
         statement: statement.map(String::as_str).unwrap_or_default(),
         code: &code,
-        said: &said.message,
+        said: &said,
     };
-    let (kind, behind) = match tokio::time::timeout(EXPLANATION, found.look()).await {
-        Ok(Ok((kind, behind))) => (kind, behind),
+    let (better, behind) = match tokio::time::timeout(EXPLANATION, found.look()).await {
+        Ok(Ok(found)) => found,
         // The failure itself is told; that it couldn't be looked into helps nobody.
         Ok(Err(_)) | Err(_) => (None, None),
     };
@@ -57,13 +60,13 @@ pub(super) async fn explain(
         ),
         _ => String::new(),
     };
-    message.push_str(&without_content(&said.message));
+    message.push_str(&without_content(&said));
     if let Some(behind) = behind {
         message.push_str("; ");
         message.push_str(&behind);
     }
     Failure::Explained {
-        kind: kind.unwrap_or(said.kind),
+        kind: better.unwrap_or(kind),
         message,
         code: Some(code),
     }
@@ -166,7 +169,7 @@ impl Looking<'_> {
         let tables: Vec<TableName>;
         let schemas: Vec<String>;
         let locks = match self.request.change {
-            Change::RecreateSchema { schema } => {
+            Change::RecreateSchema { schema } | Change::RestoreGrants { schema } => {
                 schemas = vec![schema.clone()];
                 Locks::InSchemas(&schemas)
             }
@@ -190,7 +193,7 @@ impl Looking<'_> {
                 tables = columns.iter().map(|column| column.table.clone()).collect();
                 Locks::Any(&tables)
             }
-            _ => Locks::Whichever,
+            Change::Unchecked => Locks::Whichever,
         };
         let waited = match self.request.lock_timeout.as_secs() {
             0 => format!("{}ms", self.request.lock_timeout.as_millis()),

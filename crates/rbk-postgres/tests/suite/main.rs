@@ -5,8 +5,10 @@
     reason = "a panic is how a test fails, in what its cases share too"
 )]
 
+mod beliefs;
 mod bridge;
 mod catalog;
+mod change;
 mod checks;
 mod compare;
 mod copy;
@@ -14,6 +16,7 @@ mod errors;
 mod foreign_keys;
 mod freeze;
 mod inspect;
+mod liquibase_tables;
 mod login;
 mod query;
 mod roles;

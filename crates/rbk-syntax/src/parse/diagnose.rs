@@ -511,7 +511,7 @@ impl Expected {
             .filter(|literal| is_only || **literal != "(");
         let wants_name = self.kinds.contains(&"a name");
         let kinds = self.kinds.iter().filter(|kind| {
-            ![OPERATOR, SAID_OF_IT].contains(kind) && !(wants_name && **kind == END_OF_ENTRY)
+            !([OPERATOR, SAID_OF_IT].contains(kind) || wants_name && **kind == END_OF_ENTRY)
         });
         let mut all: Vec<String> = literals.map(|literal| format!("`{literal}`")).collect();
         all.extend(kinds.map(|kind| (*kind).to_owned()));

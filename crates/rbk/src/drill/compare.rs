@@ -7,6 +7,7 @@ use rbk_core::environment::{Active, Application, Database, Environment, TableNam
 use rbk_core::ids::DatabaseName;
 use rbk_core::ports::TableDigest;
 use rbk_postgres::inspect;
+use rbk_sandbox::tokio_postgres::Client;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,17 +53,14 @@ pub fn compare(
         .collect()
 }
 
-/// Digests every table of a database of the sandbox.
+/// Digests every table of a database but those.
 pub async fn digest(
-    stage: &Stage,
-    database: &Database,
+    superuser: &mut Client,
+    but: &[TableName],
 ) -> Result<BTreeMap<TableName, TableDigest>, Failure> {
-    let mut superuser = stage
-        .sandbox
-        .superuser(database.instance.as_str(), &database.database)
-        .await
-        .map_err(sandbox_failed)?;
-    Ok(inspect::digest_tables(&mut superuser).await?)
+    let mut digests = inspect::digest_tables(superuser).await?;
+    digests.retain(|name, _| !but.contains(name));
+    Ok(digests)
 }
 
 /// The database that an application uses now, found as the application itself would: through its secrets, not
