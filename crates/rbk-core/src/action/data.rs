@@ -5,7 +5,7 @@ use super::session::{Committed, Kept};
 use super::{Once, Performed};
 use crate::ids::DatabaseName;
 use crate::plan::{CopiedTable, ForeignKeyFacts, SequenceFacts};
-use crate::ports::{CopyFacts, Login, PortError, Progress, SequenceState};
+use crate::ports::{CopyFacts, Login, PortError, PortErrorKind, Progress, SequenceState};
 use crate::run::{Effect, Failure, OrphanedKey, Probe, Scene, Since, counted};
 use crate::value::rough_size_text;
 use async_trait::async_trait;
@@ -116,6 +116,16 @@ impl Effect for Copy<'_> {
         let copied = postgres.copy(from, to, self.tables, &marker, progress);
         self.copied = Some(copied.await?);
         Ok(())
+    }
+
+    fn explain(&mut self, error: PortError) -> Failure {
+        match error.kind {
+            PortErrorKind::InvalidState => Failure::LockNotGiven {
+                doing: self.doing(),
+                reason: error.message,
+            },
+            _ => error.into(),
+        }
     }
 }
 

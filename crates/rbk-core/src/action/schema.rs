@@ -63,9 +63,7 @@ impl<'a> ChangeSchema<'a> {
             }
             return Err(Failure::IndexDiffers {
                 database: self.database.clone(),
-                table: index.table.clone(),
-                index: index.name.clone(),
-                expected: index.definition.clone(),
+                index: Box::new(index.clone()),
                 found,
             });
         }

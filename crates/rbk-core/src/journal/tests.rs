@@ -3,8 +3,10 @@
 use super::encode::{decode, encode, no_hash};
 use super::recover::read_records;
 use super::*;
-use crate::ids::{ActionId, RunId};
-use crate::run::{EndingKind, Failure, Refusal};
+use crate::environment::TableName;
+use crate::ids::{ActionId, DatabaseName, RunId};
+use crate::plan::IndexFacts;
+use crate::run::{EndingKind, Failure, OrphanedKey, Refusal};
 
 fn run() -> RunId {
     RunId::from("20261122t091500-1f3a9c02")
@@ -74,6 +76,94 @@ fn suspended() -> Event {
         failure: Failure::Interrupted { in_flight: false },
         attended: 0,
     }
+}
+
+/// What repairs journal besides.
+fn of_repairs() -> Vec<Entry> {
+    let database = DatabaseName::from("original");
+    let table = TableName {
+        schema: "public".to_owned(),
+        table: "embeddings".to_owned(),
+    };
+    let observations = [
+        Observation::Catalog {
+            database: database.clone(),
+            seen: "2 tables".to_owned(),
+        },
+        Observation::Indexes {
+            database: database.clone(),
+            indexes: vec![IndexFacts {
+                name: "i".to_owned(),
+                table: table.clone(),
+                definition: "CREATE INDEX i ON public.embeddings (\"a\"\"b\")".to_owned(),
+            }],
+        },
+    ];
+    let failures = [
+        Failure::Drift {
+            database: database.clone(),
+            differences: vec!["table public.a is missing".to_owned()],
+        },
+        Failure::Dependents {
+            database: database.clone(),
+            schemas: vec!["public".to_owned()],
+            dependents: vec!["view reports.totals".to_owned()],
+        },
+        Failure::IndexDiffers {
+            database: database.clone(),
+            index: Box::new(IndexFacts {
+                name: "i".to_owned(),
+                table: table.clone(),
+                definition: "CREATE INDEX i".to_owned(),
+            }),
+            found: None,
+        },
+        Failure::Orphans {
+            database: database.clone(),
+            keys: vec![OrphanedKey {
+                table: table.clone(),
+                key: "k".to_owned(),
+                references: table,
+                rows: 3,
+                example: Some("document_id = 17".to_owned()),
+            }],
+        },
+        Failure::CommandFailed {
+            command: "warm".to_owned(),
+            reason: "status 3".to_owned(),
+        },
+        Failure::MigrationLocked {
+            database: database.clone(),
+            by: "ci".to_owned(),
+            since: None,
+        },
+        Failure::LockNotGiven {
+            doing: "changing".to_owned(),
+            reason: "pid 7 holds it".to_owned(),
+        },
+        Failure::MigrationFailed {
+            database,
+            change_set: Some("a.xml::1::ana".to_owned()),
+            reason: "it exists".to_owned(),
+        },
+    ];
+    let observed = observations.into_iter().map(|observation| {
+        let event = Event::Observed {
+            preflight: None,
+            observation,
+        };
+        of("a", 0, event)
+    });
+    let failed = failures
+        .into_iter()
+        .map(|failure| of("a", 1, Event::Unknown { failure }));
+    observed.chain(failed).collect()
+}
+
+#[test]
+fn what_repairs_journal_is_read_as_it_was_written() {
+    // Writing reads back and compares.
+    lines(&of_repairs());
 }
 
 fn of(action: &str, attempt: u32, event: Event) -> Entry {

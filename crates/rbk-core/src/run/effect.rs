@@ -327,7 +327,7 @@ impl Performer<'_> {
             choice: effect.choice(),
         };
         self.record(step, planned, Event::Intent(intent)).await?;
-        let began = self.world.clock.monotonic();
+        let mut refused_since: Option<Duration> = None;
         let mut backoff = Backoff::new(Duration::from_secs(20));
         loop {
             let call = effect.call();
@@ -343,7 +343,9 @@ impl Performer<'_> {
                 Ok(()) => return Ok(Answer::Accepted),
                 Err(error) => error,
             };
-            let waited = self.world.clock.monotonic().saturating_sub(began);
+            // Not since it was sent: what is refused now may have worked for an hour.
+            let now = self.world.clock.monotonic();
+            let waited = now.saturating_sub(*refused_since.get_or_insert(now));
             let patience = match error.kind {
                 PortErrorKind::AlreadySo => return Ok(Answer::Accepted),
                 PortErrorKind::Throttled => THROTTLED,

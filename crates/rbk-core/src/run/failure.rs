@@ -5,6 +5,7 @@
 use super::listing::first_few;
 use crate::environment::TableName;
 use crate::ids::{DatabaseName, InstanceId, RunId, SecretName, SnapshotId, VersionId};
+use crate::plan::IndexFacts;
 use crate::ports::{PortError, PortErrorKind};
 use crate::shell::shell_word;
 use crate::value::duration_text;
@@ -127,14 +128,15 @@ pub enum Failure {
         found: Option<VersionId>,
     },
     #[error(
-        "index `{index}` of {table} in {database} isn't as the lock file says: it should be `{expected}`, and {}",
+        "index `{}` of {} in {database} isn't as the lock file says: it should be `{}`, and {}",
+        index.name,
+        index.table,
+        index.definition,
         index_text(found)
     )]
     IndexDiffers {
         database: DatabaseName,
-        table: TableName,
-        index: String,
-        expected: String,
+        index: Box<IndexFacts>,
         found: Option<String>,
     },
     #[error("foreign keys of {database} don't hold: {}", orphans_text(keys))]
@@ -352,7 +354,7 @@ impl Failure {
             }
             Failure::IndexDiffers {
                 database, index, ..
-            } => format!("looking at index `{index}` of {database}"),
+            } => format!("looking at index `{}` of {database}", index.name),
             Failure::Orphans { database, .. } => {
                 format!("proving the foreign keys of {database}")
             }

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How often an unchanged observation is repeated where lines don't change.
 const REPEAT: Duration = Duration::from_secs(60);
+/// How often a line tells how far something is, where each line stays.
+const FURTHER: Duration = Duration::from_secs(10);
 
 /// Shows the records of one run.
 pub struct Progress {
@@ -200,18 +202,34 @@ impl Progress {
         }
     }
 
-    fn seen(&self, state: &mut State, seen: &str, elapsed: Duration, limit: Option<Duration>) {
+    fn seen(
+        &self,
+        state: &mut State,
+        seen: &str,
+        elapsed: Duration,
+        limit: Option<Duration>,
+        done: Option<(u64, u64)>,
+    ) {
         let Some(current) = &mut state.current else {
             return;
         };
-        let seen = printable(seen);
+        let share = done.map_or(String::new(), |(done, total)| {
+            format!("{}%  ", percent(done, total))
+        });
+        let seen = format!("{share}{}", printable(seen));
+        // Where each line stays, what moves on all the time is told from time to time.
+        let told = current.told.elapsed();
+        let is_news = match done {
+            Some(_) => current.seen.is_empty() || told >= FURTHER,
+            None => seen != current.seen || told >= REPEAT,
+        };
         if let Some(bar) = &current.bar {
             let limit = limit.map_or(String::new(), |limit| {
                 format!(" of {}", duration_text(limit.as_secs()))
             });
             bar.set_prefix(format!("{}{limit}", short(elapsed)));
             bar.set_message(seen);
-        } else if !self.screen.live && (seen != current.seen || current.told.elapsed() >= REPEAT) {
+        } else if !self.screen.live && is_news {
             self.screen
                 .say(format_args!("    {} {seen}", short(elapsed)));
             current.seen = seen;
@@ -285,7 +303,8 @@ impl Observer for Progress {
                 observation: Observation::Condition { seen, attended, .. },
                 ..
             } => {
-                self.seen(state, seen, Duration::from_millis(*attended), None);
+                let elapsed = Duration::from_millis(*attended);
+                self.seen(state, seen, elapsed, None, None);
             }
             Event::Outcome(Outcome::Done { how, detail, .. }) => {
                 self.finish(state, action, &good, how_word(*how), detail);
@@ -328,8 +347,16 @@ impl Observer for Progress {
     fn tick(&self, tick: &Tick) {
         let mut state = self.state();
         self.begin(&mut state, &tick.action);
-        self.seen(&mut state, &tick.seen, tick.elapsed, tick.limit);
+        self.seen(&mut state, &tick.seen, tick.elapsed, tick.limit, tick.done);
     }
+}
+
+/// Whole percents; 100 only when all is done.
+fn percent(done: u64, total: u64) -> u128 {
+    if done >= total {
+        return 100;
+    }
+    (u128::from(done) * 100 / u128::from(total)).min(99)
 }
 
 fn how_word(how: How) -> &'static str {

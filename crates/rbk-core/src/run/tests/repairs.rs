@@ -58,15 +58,16 @@ async fn a_repair_runs_to_its_end() {
     assert!(outcomes.iter().all(|(how, _)| *how == How::Done));
     let details: Vec<String> = outcomes.into_iter().map(|(_, detail)| detail).collect();
     insta::assert_snapshot!(details.join("\n"));
-    let inner = bench.fake.lock();
-    assert_eq!(
-        inner.commands,
-        [(
-            ["warm", "--rows=3", "original"].map(str::to_owned).to_vec(),
-            vec!["WARM_PASSWORD=original-app".to_owned()]
-        )]
-    );
-    drop(inner);
+    {
+        let inner = bench.fake.lock();
+        assert_eq!(
+            inner.commands,
+            [(
+                ["warm", "--rows=3", "original"].map(str::to_owned).to_vec(),
+                vec!["WARM_PASSWORD=original-app".to_owned()]
+            )]
+        );
+    }
     let mut inner = bench.fake.lock();
     assert_eq!(
         inner.server("db-original").db.sequences["documents_id_seq"],
@@ -406,16 +407,17 @@ async fn an_index_that_is_not_as_the_lock_file_says_is_not_dropped() {
     let plan = plan_with(vec![drop_indexes()]);
     for is_there in [true, false] {
         let bench = Bench::new(damaged());
-        let mut inner = bench.fake.lock();
-        let catalog = &mut inner.server("db-original").db.catalog;
-        let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
-        let indexes = &mut public.tables.get_mut("embeddings").unwrap().indexes;
-        if is_there {
-            indexes.insert("embeddings_hnsw".to_owned(), index("CREATE INDEX other"));
-        } else {
-            indexes.clear();
+        {
+            let mut inner = bench.fake.lock();
+            let catalog = &mut inner.server("db-original").db.catalog;
+            let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
+            let indexes = &mut public.tables.get_mut("embeddings").unwrap().indexes;
+            if is_there {
+                indexes.insert("embeddings_hnsw".to_owned(), index("CREATE INDEX other"));
+            } else {
+                indexes.clear();
+            }
         }
-        drop(inner);
         let ending = bench.start(&plan).await;
         let failure = failure(&ending, EndingKind::Failed, 3);
         assert_eq!(failure.code(), "RBK4023");
@@ -475,13 +477,14 @@ async fn a_migration_lock_that_is_released_meanwhile_is_no_failure() {
 /// An empty schema: nothing is migrated yet.
 fn empty() -> Fake {
     let fake = damaged();
-    let mut inner = fake.lock();
-    let db = &mut inner.server("db-original").db;
-    db.change_sets.clear();
-    let public: &mut Schema = db.catalog.schemas.get_mut("public").unwrap();
-    public.tables.clear();
-    public.sequences.clear();
-    drop(inner);
+    {
+        let mut inner = fake.lock();
+        let db = &mut inner.server("db-original").db;
+        db.change_sets.clear();
+        let public: &mut Schema = db.catalog.schemas.get_mut("public").unwrap();
+        public.tables.clear();
+        public.sequences.clear();
+    }
     fake
 }
 
@@ -499,9 +502,10 @@ async fn a_tool_that_was_killed_with_its_lock_held_is_started_again() {
             "v2::embeddings on db-original"
         ]
     );
-    let inner = bench.fake.lock();
-    assert_eq!(inner.calls["release_migration_lock"], 1);
-    drop(inner);
+    {
+        let inner = bench.fake.lock();
+        assert_eq!(inner.calls["release_migration_lock"], 1);
+    }
     let (_, detail) = last_outcome(&bench).await;
     assert_eq!(
         detail,
@@ -581,10 +585,11 @@ async fn a_copy_that_is_cut_goes_on_with_the_tables_that_are_left() {
 #[tokio::test]
 async fn sequences_that_are_beyond_already_are_left_alone() {
     let bench = Bench::new(migrated());
-    let mut inner = bench.fake.lock();
-    let db = &mut inner.server("db-original").db;
-    db.sequences.insert("documents_id_seq".to_owned(), 100);
-    drop(inner);
+    {
+        let mut inner = bench.fake.lock();
+        let db = &mut inner.server("db-original").db;
+        db.sequences.insert("documents_id_seq".to_owned(), 100);
+    }
     bench.start(&plan_with(vec![sync_sequences()])).await;
     assert_eq!(last_outcome(&bench).await.0, How::AlreadySo);
     assert!(bench.ledger().is_empty());
@@ -625,14 +630,15 @@ async fn rows_that_differ_are_told_by_table_and_side() {
         "2 of 2 tables differ: public.documents: 3 rows in recovery.public, 1 in original.public; public.embeddings: 2 rows in recovery.public, 0 in original.public"
     );
     let fake = damaged();
-    let mut inner = fake.lock();
-    let rows = inner.server("db-recovery").db.rows.clone();
-    let target = &mut inner.server("db-original").db;
-    target.rows = rows;
-    target.rows.get_mut(&table("documents")).unwrap()[0] = "9".to_owned();
-    let public: &mut Schema = target.catalog.schemas.get_mut("public").unwrap();
-    public.tables.remove("embeddings");
-    drop(inner);
+    {
+        let mut inner = fake.lock();
+        let rows = inner.server("db-recovery").db.rows.clone();
+        let target = &mut inner.server("db-original").db;
+        target.rows = rows;
+        target.rows.get_mut(&table("documents")).unwrap()[0] = "9".to_owned();
+        let public: &mut Schema = target.catalog.schemas.get_mut("public").unwrap();
+        public.tables.remove("embeddings");
+    }
     assert_eq!(
         seen_of_assertion(fake, matches()).await,
         "2 of 2 tables differ: public.documents: 3 rows on both sides, other values; public.embeddings or a column of it is missing in original.public"
@@ -642,12 +648,13 @@ async fn rows_that_differ_are_told_by_table_and_side() {
 #[tokio::test]
 async fn drift_is_told_and_the_tools_own_tables_are_none() {
     let fake = damaged();
-    let mut inner = fake.lock();
-    let catalog = &mut inner.server("db-original").db.catalog;
-    let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
-    let own = public.tables["documents"].clone();
-    public.tables.insert("databasechangelog".to_owned(), own);
-    drop(inner);
+    {
+        let mut inner = fake.lock();
+        let catalog = &mut inner.server("db-original").db.catalog;
+        let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
+        let own = public.tables["documents"].clone();
+        public.tables.insert("databasechangelog".to_owned(), own);
+    }
     let bench = Bench::new(fake.clone());
     let ending = bench.start(&plan_with(vec![no_drift()])).await;
     assert_eq!(ending.kind, EndingKind::Done, "{ending:?}");
@@ -656,12 +663,13 @@ async fn drift_is_told_and_the_tools_own_tables_are_none() {
         "as the lock file says: 2 tables, 1 index, 1 sequence"
     );
 
-    let mut inner = fake.lock();
-    let catalog = &mut inner.server("db-original").db.catalog;
-    let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
-    let embeddings = public.tables.get_mut("embeddings").unwrap();
-    embeddings.columns[1].ty = "text".to_owned();
-    drop(inner);
+    {
+        let mut inner = fake.lock();
+        let catalog = &mut inner.server("db-original").db.catalog;
+        let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
+        let embeddings = public.tables.get_mut("embeddings").unwrap();
+        embeddings.columns[1].ty = "text".to_owned();
+    }
     let seen = seen_of_assertion(fake, no_drift()).await;
     assert_eq!(
         seen,
@@ -672,11 +680,12 @@ async fn drift_is_told_and_the_tools_own_tables_are_none() {
 #[tokio::test]
 async fn drift_at_preflight_changes_nothing_and_says_how_to_get_a_lock_file() {
     let bench = Bench::new(damaged());
-    let mut inner = bench.fake.lock();
-    let catalog = &mut inner.server("db-recovery").db.catalog;
-    let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
-    public.tables.get_mut("embeddings").unwrap().indexes.clear();
-    drop(inner);
+    {
+        let mut inner = bench.fake.lock();
+        let catalog = &mut inner.server("db-recovery").db.catalog;
+        let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
+        public.tables.get_mut("embeddings").unwrap().indexes.clear();
+    }
     let ending = bench.start(&repair()).await;
     let failure = failure(&ending, EndingKind::Failed, 3);
     assert_eq!(failure.code(), "RBK4008");
