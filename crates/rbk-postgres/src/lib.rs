@@ -3,7 +3,9 @@
 //! [`Connector`] logs in (`connect`): over TLS that is always verified against the real host name (`tls`), directly or
 //! through a declared command that forwards a local port (`tunnel`). What it hands out is a session (`session`), whose
 //! larger pieces each have a room of their own: one value out of one statement (`query`), an environment's checks
-//! (`checks`), who else is there (`others`), stopping writes (`freeze`). A [`Bridge`] is a local port that takes the same way,
+//! (`checks`), who else is there (`others`), stopping writes (`freeze`), the catalog (`catalog`), changes of a schema with
+//! the marker that proves them (`change`, `marker`) and who stands in their way (`holders`), the migration tool's own
+//! tables (`liquibase_tables`). A [`Bridge`] is a local port that takes the same way,
 //! for programs that can't. [`inspect`] compares whole databases and works
 //! on any client.
 //!
