@@ -5,18 +5,24 @@ use crate::freeze::FreezeTimes;
 use crate::session::{Ended, PgSession};
 use crate::tls::Tls;
 use crate::tunnel::Tunnels;
+use crate::worker::Worker;
+use crate::{compare, copy};
 use async_trait::async_trait;
 use rbk_core::environment::Access;
-use rbk_core::ports::{Login, PortError, PortErrorKind, Postgres, Session};
+use rbk_core::plan::{CopiedTable, TablePair};
+use rbk_core::ports::{
+    CopyFacts, Login, Marker, PortError, PortErrorKind, Postgres, Progress, Session, TableFinding,
+};
 use rustls_pki_types::ServerName;
 use secrecy::ExposeSecret;
 use socket2::{SockRef, TcpKeepalive};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
-use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config};
 
 /// The `application_name` of rbk's sessions; sessions of this name are never counted and never ended.
 pub const APPLICATION_NAME: &str = "rbk";
@@ -44,6 +50,14 @@ impl Default for Limits {
             still: Duration::from_secs(3),
         }
     }
+}
+
+/// A login that succeeded.
+pub(crate) struct Connected {
+    pub client: Client,
+    pub ended: Ended,
+    /// The task that moves its bytes; it ends by itself once the client is dropped and every answer is in.
+    pub task: AbortHandle,
 }
 
 /// Logs in to databases as an environment's `access` says. Dropping it ends the tunnels it has opened; a clone shares them, and
@@ -81,7 +95,7 @@ impl Connector {
         self
     }
 
-    async fn log_in(&self, to: &Login, doing: &Doing) -> Result<PgSession, PortError> {
+    async fn log_in(&self, to: &Login, doing: &Doing) -> Result<Connected, PortError> {
         let refused =
             |message: &str| PortError::new(PortErrorKind::InvalidRequest, &doing.what, message);
         if ServerName::try_from(to.host.as_str()).is_err() {
@@ -128,19 +142,32 @@ impl Connector {
 
         let ended = Ended::default();
         let tell = ended.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             // Told before the connection is dropped, and so before a statement can fail for it.
             if let Err(error) = (&mut connection).await {
                 let _ = tell.set(error);
             }
         });
-        Ok(PgSession::new(
+        Ok(Connected {
             client,
-            to,
             ended,
-            self.limits,
-            self.freezes.clone(),
-        ))
+            task: task.abort_handle(),
+        })
+    }
+
+    /// A session of the adapter's own, for work that takes several of them.
+    pub(crate) async fn worker(&self, to: &Login) -> Result<Worker, PortError> {
+        let connected = self.log_in(to, &logging_in(to)).await?;
+        // Known since version 14: a long statement ends once nobody waits for it any more. Without it, it ends later.
+        let _ = connected
+            .client
+            .batch_execute("SET client_connection_check_interval = '2s'")
+            .await;
+        Ok(Worker::new(connected, to))
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// A connection to the server, or to the tunnel that leads to it.
@@ -261,15 +288,45 @@ impl Connector {
 #[async_trait]
 impl Postgres for Connector {
     async fn connect(&self, to: &Login) -> Result<Box<dyn Session>, PortError> {
-        let doing = Doing {
-            what: format!(
-                "logging in to `{}` on `{}:{}` as `{}`",
-                to.database, to.host, to.port, to.username
-            ),
-            effect: Effect::Reads,
-        };
-        let session = self.log_in(to, &doing).await?;
-        Ok(Box::new(session))
+        let connected = self.log_in(to, &logging_in(to)).await?;
+        Ok(Box::new(PgSession::new(
+            connected.client,
+            to,
+            connected.ended,
+            self.limits,
+            self.freezes.clone(),
+        )))
+    }
+
+    async fn compare(
+        &self,
+        left: &Login,
+        right: &Login,
+        tables: &[TablePair],
+        progress: &dyn Progress,
+    ) -> Result<Vec<TableFinding>, PortError> {
+        compare::compare(self, left, right, tables, progress).await
+    }
+
+    async fn copy(
+        &self,
+        from: &Login,
+        to: &Login,
+        tables: &[CopiedTable],
+        marker: &Marker,
+        progress: &dyn Progress,
+    ) -> Result<CopyFacts, PortError> {
+        copy::copy(self, from, to, tables, marker, progress).await
+    }
+}
+
+fn logging_in(to: &Login) -> Doing {
+    Doing {
+        what: format!(
+            "logging in to `{}` on `{}:{}` as `{}`",
+            to.database, to.host, to.port, to.username
+        ),
+        effect: Effect::Reads,
     }
 }
 

@@ -6,20 +6,9 @@ use crate::error::{Doing, Effect, Failure};
 use crate::session::quoted;
 use postgres_protocol::escape::escape_identifier;
 use rbk_core::environment::TableName;
-use rbk_core::ports::PortError;
-use tokio_postgres::{Client, GenericClient, IsolationLevel, Transaction};
-
-/// A table's rows in short. Equal digests: equal rows, in whatever order, each as often.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableDigest {
-    /// The table.
-    pub name: TableName,
-    /// How many rows.
-    pub rows: u64,
-    /// Two sums of 64-bit hashes of each row's text, with different seeds. A sum, unlike an XOR, tells a row that is
-    /// there twice from one that isn't there.
-    pub checksum: String,
-}
+use rbk_core::ports::{PortError, PortErrorKind, TableDigest};
+use std::collections::BTreeMap;
+use tokio_postgres::{Client, GenericClient, IsolationLevel, SimpleQueryMessage, Transaction};
 
 /// Lists the tables that hold rows themselves: ordinary ones and the leaves of partitioned ones, of all schemas but the
 /// system's and rbk's own, by name.
@@ -33,7 +22,9 @@ pub async fn tables(client: &impl GenericClient) -> Result<Vec<TableName>, PortE
 ///
 /// Rows are compared as text, with their columns by name, so that neither the order of rows nor that of columns matters,
 /// and `vector` equals the `text` that it was copied from. Both sides must have the same encoding and byte order.
-pub async fn digest_tables(client: &mut Client) -> Result<Vec<TableDigest>, PortError> {
+pub async fn digest_tables(
+    client: &mut Client,
+) -> Result<BTreeMap<TableName, TableDigest>, PortError> {
     digest_all(client)
         .await
         .map_err(|failure| failure.while_doing(&doing("digesting tables")))
@@ -67,7 +58,7 @@ async fn list(client: &impl GenericClient) -> Result<Vec<TableName>, Failure> {
         .collect()
 }
 
-async fn digest_all(client: &mut Client) -> Result<Vec<TableDigest>, Failure> {
+async fn digest_all(client: &mut Client) -> Result<BTreeMap<TableName, TableDigest>, Failure> {
     let transaction = client
         .build_transaction()
         .isolation_level(IsolationLevel::RepeatableRead)
@@ -75,16 +66,33 @@ async fn digest_all(client: &mut Client) -> Result<Vec<TableDigest>, Failure> {
         .start()
         .await?;
     transaction.batch_execute(PINNED).await?;
-    let mut digests = Vec::new();
+    let mut digests = BTreeMap::new();
     for table in list(&transaction).await? {
-        digests.push(digest(&transaction, table).await?);
+        let columns = columns(&transaction, &table).await?;
+        let sums = sums(&transaction, &table, &columns, None).await?;
+        digests.insert(table, sums.digest());
     }
     transaction.rollback().await?;
     Ok(digests)
 }
 
+async fn columns(
+    transaction: &Transaction<'_>,
+    table: &TableName,
+) -> Result<Vec<String>, tokio_postgres::Error> {
+    let rows = transaction
+        .query(
+            "SELECT attname::text FROM pg_attribute \
+             WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped \
+             ORDER BY attname COLLATE \"C\"",
+            &[&quoted(table)],
+        )
+        .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
 /// All that the text of a value depends on, and policies that would hide rows.
-const PINNED: &str = "\
+pub(crate) const PINNED: &str = "\
     SET LOCAL search_path = pg_catalog, pg_temp; \
     SET LOCAL row_security = off; \
     SET LOCAL extra_float_digits = 3; \
@@ -93,37 +101,87 @@ const PINNED: &str = "\
     SET LOCAL \"IntervalStyle\" = 'postgres'; \
     SET LOCAL bytea_output = 'hex'; \
     SET LOCAL lc_monetary = 'C'; \
+    SET LOCAL xmloption = content; \
     SET LOCAL quote_all_identifiers = off";
 
-async fn digest(transaction: &Transaction<'_>, table: TableName) -> Result<TableDigest, Failure> {
-    let name = quoted(&table);
-    let columns: Vec<String> = transaction
-        .query(
-            "SELECT attname::text FROM pg_attribute \
-             WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped \
-             ORDER BY attname COLLATE \"C\"",
-            &[&name],
+/// Rows and two sums of hashes of them, of a table or of a part of one. Those of parts add up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    rows: u64,
+    hashes: [i128; 2],
+}
+
+impl Sums {
+    pub fn add(&mut self, other: Sums) {
+        self.rows += other.rows;
+        // 2^64 rows would be needed to come near the end of an i128.
+        for (sum, more) in self.hashes.iter_mut().zip(other.hashes) {
+            *sum = sum.wrapping_add(more);
+        }
+    }
+
+    pub fn digest(self) -> TableDigest {
+        let [one, other] = self.hashes;
+        TableDigest {
+            rows: self.rows,
+            checksum: format!("{one}/{other}"),
+        }
+    }
+}
+
+/// Blocks of a table: from one to before another, or to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Blocks {
+    pub from: u64,
+    pub to: Option<u64>,
+}
+
+/// Sums up a table's own rows, or those in some of its blocks.
+pub(crate) async fn sums(
+    client: &impl GenericClient,
+    table: &TableName,
+    columns: &[String],
+    blocks: Option<Blocks>,
+) -> Result<Sums, Failure> {
+    // In one round trip, and the sums come as text, which `numeric` has no better form than.
+    let answer = client.simple_query(&sum_up(table, columns, blocks)).await?;
+    let sums = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(Sums {
+            rows: row.try_get(0).ok()??.parse().ok()?,
+            hashes: [
+                row.try_get(1).ok()??.parse().ok()?,
+                row.try_get(2).ok()??.parse().ok()?,
+            ],
+        }),
+        _ => None,
+    });
+    sums.ok_or_else(|| {
+        Failure::Refused(
+            PortErrorKind::Protocol,
+            "the sums aren't the numbers that were asked for".to_owned(),
         )
-        .await?
-        .iter()
-        .map(|row| {
-            let column: String = row.try_get(0)?;
-            Ok(format!("t.{}", escape_identifier(&column)))
-        })
-        .collect::<Result<_, tokio_postgres::Error>>()?;
-    // `ONLY`: what inherits from a table is listed by itself. `OFFSET 0`: the text is made once, not once a hash.
-    let sql = format!(
-        "SELECT count(*), \
-           coalesce(sum(hashtextextended(line, 0)), 0)::text || '/' || \
-           coalesce(sum(hashtextextended(line, 7046029254386353131)), 0)::text \
-         FROM (SELECT ROW({})::text COLLATE \"C\" AS line FROM ONLY {name} AS t OFFSET 0) AS lines",
-        columns.join(", ")
-    );
-    let row = transaction.query_one(&sql, &[]).await?;
-    let rows: i64 = row.try_get(0)?;
-    Ok(TableDigest {
-        name: table,
-        rows: rows.unsigned_abs(),
-        checksum: row.try_get(1)?,
     })
+}
+
+/// The statement that gives the number of rows and the two sums.
+pub(crate) fn sum_up(table: &TableName, columns: &[String], blocks: Option<Blocks>) -> String {
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|column| format!("t.{}", escape_identifier(column)))
+        .collect();
+    let part = match blocks {
+        None => String::new(),
+        Some(Blocks { from, to: None }) => format!(" WHERE t.ctid >= '({from},0)'"),
+        Some(Blocks { from, to: Some(to) }) => {
+            format!(" WHERE t.ctid >= '({from},0)' AND t.ctid < '({to},0)'")
+        }
+    };
+    // `ONLY`: what inherits from a table is a table by itself. `OFFSET 0`: the text is made once, not once a hash.
+    format!(
+        "SELECT count(*), coalesce(sum(hashtextextended(line, 0)), 0), \
+           coalesce(sum(hashtextextended(line, 7046029254386353131)), 0) \
+         FROM (SELECT ROW({})::text COLLATE \"C\" AS line FROM ONLY {} AS t{part} OFFSET 0) AS lines",
+        columns.join(", "),
+        quoted(table),
+    )
 }

@@ -7,6 +7,7 @@
 use crate::error::Failure;
 use crate::holders;
 use rbk_core::ports::{Marker, PortErrorKind};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::{Client, GenericClient, Transaction};
@@ -101,6 +102,23 @@ pub(crate) async fn is_there(client: &mut Client, marker: &Marker) -> Result<boo
     let transaction = client.transaction().await?;
     hold(&transaction, marker).await?;
     written(&transaction, marker).await
+}
+
+/// The parts of an action that were committed, whatever part this marker is of.
+pub(crate) async fn parts(client: &Client, marker: &Marker) -> Result<BTreeSet<String>, Failure> {
+    if !is_made(client).await? {
+        return Ok(BTreeSet::new());
+    }
+    let rows = client
+        .query(
+            "SELECT part FROM rbk.markers WHERE run = $1 AND action = $2",
+            &[&marker.run.as_str(), &marker.action.as_str()],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<_, _>>()?)
 }
 
 /// Whether a transaction has to make its change, or finds it made.

@@ -4,17 +4,19 @@ use crate::connect::Limits;
 use crate::error::{Doing, Effect, Failure, explain};
 use crate::freeze::FreezeTimes;
 use crate::others::{Other, others};
-use crate::{catalog, change, checks, freeze, liquibase_tables, marker, query};
+use crate::{
+    catalog, change, checks, foreign_keys, freeze, liquibase_tables, marker, query, sequences,
+};
 use async_trait::async_trait;
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use postgres_protocol::password::scram_sha_256;
 use rbk_core::catalog::Catalog;
 use rbk_core::environment::{Checks, TableName};
 use rbk_core::ids::RoleName;
-use rbk_core::plan::{Change, Freeze, IndexFacts};
+use rbk_core::plan::{Change, ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts};
 use rbk_core::ports::{
-    ChangeRequest, ChangeSets, CheckFinding, FreezeState, Login, Marker, MigrationLock, PortError,
-    PortErrorKind, Sent, Session, SessionFacts,
+    ChangeRequest, ChangeSets, CheckFinding, FreezeState, Login, Marker, MigrationLock, Orphans,
+    PortError, PortErrorKind, Sent, SequenceState, Session, SessionFacts,
 };
 use rbk_core::value::{Type, Value};
 use secrecy::{ExposeSecret, SecretString};
@@ -24,7 +26,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, Transaction};
 
 /// How much longer than the server's own deadline an answer is waited for.
-const GRACE: Duration = Duration::from_secs(15);
+pub(crate) const GRACE: Duration = Duration::from_secs(15);
 
 /// What ended a connection, once it has.
 pub(crate) type Ended = Arc<OnceLock<tokio_postgres::Error>>;
@@ -97,13 +99,17 @@ impl PgSession {
         }
     }
 
-    /// Where the session has ended, the reason is what ended it.
     fn explain(&self, failure: Failure, doing: &Doing) -> PortError {
-        let closed = matches!(&failure, Failure::Postgres(error) if error.is_closed());
-        match self.ended.get() {
-            Some(reason) if closed => explain(reason, doing),
-            _ => failure.while_doing(doing),
-        }
+        explain_with(failure, &self.ended, doing)
+    }
+}
+
+/// Where the session has ended, the reason is what ended it.
+pub(crate) fn explain_with(failure: Failure, ended: &Ended, doing: &Doing) -> PortError {
+    let closed = matches!(&failure, Failure::Postgres(error) if error.is_closed());
+    match ended.get() {
+        Some(reason) if closed => explain(reason, doing),
+        _ => failure.while_doing(doing),
     }
 }
 
@@ -264,6 +270,41 @@ impl Session for PgSession {
             catalog::indexes(&mut client, indexes).await
         };
         let doing = self.reading("looking at indexes");
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn orphans(&self, key: &ForeignKeyFacts) -> Result<Orphans, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            foreign_keys::orphans(&mut client, key).await
+        };
+        let doing = self.reading(format_args!(
+            "looking for rows of `{}` that break `{}`",
+            key.table, key.name
+        ));
+        // It is looked twice where there are some.
+        let limit = self.limits.statement.saturating_mul(2);
+        self.finish(doing, limit, work).await
+    }
+
+    async fn sequences(
+        &self,
+        sequences: &[SequenceFacts],
+    ) -> Result<Vec<SequenceState>, PortError> {
+        let work = async {
+            let mut client = self.client.lock().await;
+            sequences::states(&mut client, sequences).await
+        };
+        let doing = self.reading("looking how sequences stand");
+        self.finish(doing, self.limits.statement, work).await
+    }
+
+    async fn set_sequences(&self, next: &[(SequenceFacts, i64)]) -> Result<(), PortError> {
+        let work = async {
+            let client = self.client.lock().await;
+            sequences::set(&client, next).await
+        };
+        let doing = self.changing(format_args!("setting {} sequences", next.len()));
         self.finish(doing, self.limits.statement, work).await
     }
 

@@ -43,7 +43,7 @@ pub enum Command {
     Runs(RunsArgs),
     /// Tell where a run is and what state everything is in
     Status(StatusArgs),
-    /// Rehearse a runbook in a throw-away sandbox with real Postgres and a staged disaster
+    /// Rehearse runbooks in a throw-away sandbox with real Postgres and a staged disaster
     Drill(DrillArgs),
     /// Keep a sandbox running for `aws`, `psql` and `rbk run`
     #[command(subcommand)]
@@ -284,9 +284,9 @@ pub struct SandboxArgs {
 /// `rbk drill`
 #[derive(Debug, Args)]
 pub struct DrillArgs {
-    /// The runbook
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// The runbooks, run one after the other in the same sandbox until one is not done
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub sandbox: SandboxArgs,
     #[command(flatten)]
@@ -296,6 +296,9 @@ pub struct DrillArgs {
     /// Empty this table behind the runbook's back before comparing, to see the drill notice
     #[arg(long, value_name = "SCHEMA.TABLE", value_parser = crate::drill::disaster::table)]
     pub tamper: Option<rbk_core::environment::TableName>,
+    /// Run the environment's commands for real where the runbooks say `run`
+    #[arg(long)]
+    pub run_commands: bool,
     /// Leave the sandbox running after the summary, until Ctrl-C
     #[arg(long)]
     pub keep: bool,

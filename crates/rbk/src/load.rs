@@ -11,8 +11,9 @@ use rbk_core::environment::{
     self, ENVIRONMENTS, Environment, LockSource, LookupError, PROJECT_FILE, Places,
 };
 use rbk_core::plan::Plan;
+use rbk_syntax::ast::Item;
 use rbk_syntax::{Diagnostic, MAX_TEXT, SourceId, Sources, Span, has_errors};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -75,6 +76,49 @@ impl Given {
         }
         Ok(Self(given))
     }
+
+    /// What is given to each of several runbooks: the parameters that it has. One that none of them has goes to all, to be
+    /// refused where it is looked at.
+    pub fn of_each(
+        assignments: &[(String, String)],
+        files: &[PathBuf],
+    ) -> Result<Vec<Self>, Failure> {
+        let Self(given) = Self::new(assignments)?;
+        let declared: Vec<BTreeSet<String>> = files
+            .iter()
+            .map(|file| parameters(file))
+            .collect::<Result<_, _>>()?;
+        let is_declared = |name: &String| declared.iter().any(|names| names.contains(name));
+        Ok(declared
+            .iter()
+            .map(|names| {
+                let own = given
+                    .iter()
+                    .filter(|(name, _)| names.contains(*name) || !is_declared(name));
+                Self(
+                    own.map(|(name, value)| (name.clone(), value.clone()))
+                        .collect(),
+                )
+            })
+            .collect())
+    }
+}
+
+/// The names of a runbook's parameters, as far as it can be read.
+fn parameters(file: &Path) -> Result<BTreeSet<String>, Failure> {
+    let bytes = read(file, "the runbook")?;
+    let (id, text, _) = add(&mut Sources::default(), file, &bytes);
+    let items = rbk_syntax::parse(id, &text)
+        .runbook
+        .map(|runbook| runbook.items)
+        .unwrap_or_default();
+    Ok(items
+        .into_iter()
+        .filter_map(|item| match item {
+            Item::Param(param) => Some(param.name.value),
+            _ => None,
+        })
+        .collect())
 }
 
 /// Where runbooks usually are, seen from a project's own folder.

@@ -1,4 +1,5 @@
-//! What a sandbox changes about an environment: its certificate authority, no tunnel, its stand-ins' health addresses.
+//! What a sandbox changes about an environment: its certificate authority, no tunnel, its stand-ins' health addresses, and where
+//! the migration tool is that was brought for it.
 //!
 //! `rbk drill` lays it over the environment that it rehearses; `rbk sandbox up` writes it to a manifest, which
 //! `rbk run` and its like find through `RBK_SANDBOX`. It is always shown, and never laid over anything but the
@@ -60,6 +61,9 @@ pub struct Overlay {
     pub ca: PathBuf,
     /// Health addresses of the stand-ins for applications.
     pub health: BTreeMap<ApplicationName, String>,
+    /// Liquibase, where the environment names no program of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liquibase: Option<PathBuf>,
 }
 
 impl Overlay {
@@ -84,6 +88,12 @@ impl Overlay {
                     "[applications.{name}] health is its stand-in's, {address}"
                 ));
             }
+        }
+        if let (Some(program), Some(migrations)) = (&self.liquibase, &mut environment.migrations)
+            && migrations.program.is_none()
+        {
+            changes.push(format!("[migrations] program is {}", program.display()));
+            migrations.program = Some(vec![program.display().to_string()]);
         }
         changes
     }
@@ -169,6 +179,7 @@ mod tests {
             overlay: Overlay {
                 ca: PathBuf::from("ca.pem"),
                 health: BTreeMap::new(),
+                liquibase: None,
             },
         };
         std::fs::write(file.path(), serde_json::to_string(&manifest).unwrap()).unwrap();

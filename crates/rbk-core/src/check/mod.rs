@@ -4,6 +4,7 @@
 //! could make of them and every diagnostic.
 
 mod column_type;
+mod comparison;
 mod error;
 mod expressions;
 mod objects;
@@ -16,8 +17,8 @@ mod uses;
 pub(crate) use column_type::SqlType;
 pub(crate) use error::CheckError;
 pub(crate) use expressions::{Need, Typed};
-pub(crate) use procedures::Via;
 pub(crate) use objects::Object;
+pub(crate) use procedures::Via;
 pub(crate) use schema_error::SchemaError;
 
 use crate::catalog::Catalog;

@@ -1,7 +1,7 @@
 //! A server to test against, and clients on it that aren't rbk's.
 
-use rbk_core::environment::Access;
-use rbk_core::ports::{Login, PortError, Postgres, Session};
+use rbk_core::environment::{Access, TableName};
+use rbk_core::ports::{Login, PortError, Postgres, Progress, Session};
 use rbk_postgres::{Connector, Limits};
 use rbk_sandbox::{InstanceBlueprint, Options, Sandbox, SecurityGroupBlueprint};
 use secrecy::{ExposeSecret, SecretString};
@@ -155,6 +155,31 @@ impl Server {
     pub async fn sql(&self, statements: &str) {
         let client = self.administrator().connect().await.unwrap();
         client.batch_execute(statements).await.unwrap();
+    }
+}
+
+/// A table by its name with its schema.
+pub fn table(name: &str) -> TableName {
+    let (schema, table) = name.split_once('.').unwrap();
+    TableName {
+        schema: schema.to_owned(),
+        table: table.to_owned(),
+    }
+}
+
+/// What a long call has told.
+#[derive(Default)]
+pub struct Told(std::sync::Mutex<Vec<(String, u64, u64)>>);
+
+impl Told {
+    pub fn all(&self) -> Vec<(String, u64, u64)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Progress for Told {
+    fn tell(&self, seen: &str, done: u64, total: u64) {
+        self.0.lock().unwrap().push((seen.to_owned(), done, total));
     }
 }
 

@@ -25,10 +25,21 @@ pub async fn up(screen: Screen, args: UpArgs) -> Result<Exit, Failure> {
             .err
             .bold(format_args!("Sandbox of {}", environment.name)),
     );
-    let stage = tokio::select! {
+    let mut stage = tokio::select! {
         stage = seed::furnish(screen, &environment, &args.sandbox, args.port) => stage?,
         () = stop.asked() => return Ok(Exit::Suspended),
     };
+    tokio::select! {
+        // Much can be tried without it.
+        tool = seed::migration_tool(screen, &environment) => match tool {
+            Ok(tool) => stage.overlay.liquibase = tool,
+            Err(failure) => screen.warn(format_args!("`migrate` will not work here: {}", failure.message)),
+        },
+        () = stop.asked() => {
+            stage.sandbox.shutdown().await;
+            return Ok(Exit::Suspended);
+        }
+    }
     if let (Some(disaster), Some(database)) = (
         &args.sandbox.disaster,
         environment.database(&stage.database),

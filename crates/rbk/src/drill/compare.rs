@@ -5,10 +5,12 @@ use super::seed::Stage;
 use crate::exit::Failure;
 use rbk_core::environment::{Active, Application, Database, Environment, TableName};
 use rbk_core::ids::DatabaseName;
-use rbk_postgres::inspect::{self, TableDigest};
+use rbk_core::ports::TableDigest;
+use rbk_postgres::inspect;
+use rbk_sandbox::tokio_postgres::Client;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One table, then and now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,18 +33,15 @@ impl ComparedTable {
 }
 
 /// Every table that was saved or is there now, by name.
-pub fn compare(saved: &[TableDigest], found: &[TableDigest]) -> Vec<ComparedTable> {
-    let mut tables: BTreeMap<&TableName, (Option<&TableDigest>, Option<&TableDigest>)> =
-        BTreeMap::new();
-    for digest in saved {
-        tables.entry(&digest.name).or_default().0 = Some(digest);
-    }
-    for digest in found {
-        tables.entry(&digest.name).or_default().1 = Some(digest);
-    }
-    tables
+pub fn compare(
+    saved: &BTreeMap<TableName, TableDigest>,
+    found: &BTreeMap<TableName, TableDigest>,
+) -> Vec<ComparedTable> {
+    let names: BTreeSet<&TableName> = saved.keys().chain(found.keys()).collect();
+    names
         .into_iter()
-        .map(|(name, (saved, found))| ComparedTable {
+        .map(|name| (name, saved.get(name), found.get(name)))
+        .map(|(name, saved, found)| ComparedTable {
             name: name.to_string(),
             rows_expected: saved.map_or(0, |digest| digest.rows),
             rows_found: found.map(|digest| digest.rows),
@@ -54,14 +53,14 @@ pub fn compare(saved: &[TableDigest], found: &[TableDigest]) -> Vec<ComparedTabl
         .collect()
 }
 
-/// Digests every table of a database of the sandbox.
-pub async fn digest(stage: &Stage, database: &Database) -> Result<Vec<TableDigest>, Failure> {
-    let mut superuser = stage
-        .sandbox
-        .superuser(database.instance.as_str(), &database.database)
-        .await
-        .map_err(sandbox_failed)?;
-    Ok(inspect::digest_tables(&mut superuser).await?)
+/// Digests every table of a database but those.
+pub async fn digest(
+    superuser: &mut Client,
+    but: &[TableName],
+) -> Result<BTreeMap<TableName, TableDigest>, Failure> {
+    let mut digests = inspect::digest_tables(superuser).await?;
+    digests.retain(|name, _| !but.contains(name));
+    Ok(digests)
 }
 
 /// The database that an application uses now, found as the application itself would: through its secrets, not
@@ -121,15 +120,13 @@ fn address(credentials: &str) -> Option<(String, u64, String)> {
 mod tests {
     use super::*;
 
-    fn digest(table: &str, rows: u64, checksum: &str) -> TableDigest {
-        TableDigest {
-            name: TableName {
-                schema: "public".to_owned(),
-                table: table.to_owned(),
-            },
-            rows,
-            checksum: checksum.to_owned(),
-        }
+    fn digest(table: &str, rows: u64, checksum: &str) -> (TableName, TableDigest) {
+        let name = TableName {
+            schema: "public".to_owned(),
+            table: table.to_owned(),
+        };
+        let checksum = checksum.to_owned();
+        (name, TableDigest { rows, checksum })
     }
 
     #[test]
@@ -139,13 +136,15 @@ mod tests {
             digest("b", 3, "y"),
             digest("c", 1, "z"),
             digest("d", 0, "0"),
-        ];
+        ]
+        .into();
         let found = [
             digest("a", 2, "x"),
             digest("b", 3, "other"),
             digest("d", 0, "0"),
             digest("e", 5, "w"),
-        ];
+        ]
+        .into();
         let compared = compare(&saved, &found);
         let wrong: Vec<&str> = compared
             .iter()

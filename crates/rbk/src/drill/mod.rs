@@ -1,11 +1,13 @@
-//! The rehearsal: the same runbook and environment against a sandbox with real Postgres.
+//! The rehearsal: the same runbooks and environment against a sandbox with real Postgres.
 //!
-//! `seed` fills a sandbox whose `account` is as the environment describes it, `disaster` breaks it, `rehearsal` runs the runbook by the
-//! very path of `rbk run`, `compare` looks at what the application has now, and `report` says it.
+//! `seed` fills a sandbox whose `account` is as the environment describes it, `disaster` breaks it, `rehearsal` runs the runbooks one
+//! after the other by the very path of `rbk run`, `compare` looks at the rows that the application has now and that were copied,
+//! `proof` at everything else of those databases, and `report` says it.
 
 pub mod account;
 pub mod compare;
 pub mod disaster;
+pub mod proof;
 pub mod rehearsal;
 pub mod report;
 pub mod seed;

@@ -1,9 +1,10 @@
-//! One rehearsal, from the disaster to the comparison. The runbook is run by the very path of `rbk run`.
+//! One rehearsal, from the disaster to the proof. Each runbook is run by the very path of `rbk run`.
 
-use super::compare::{ComparedTable, active_database, compare, digest};
-use super::report::{Outcome, Report, StepTime, VERSION};
+use super::compare::{active_database, compare, digest};
+use super::proof::prove;
+use super::report::{DatabaseReport, Outcome, Report, Role, RunReport, StepTime, VERSION};
 use super::seed::Stage;
-use super::{disaster, seed};
+use super::{disaster, sandbox_failed, seed};
 use crate::adapters::person::DrillApprover;
 use crate::cli::DrillArgs;
 use crate::exit::{Exit, Failure};
@@ -17,10 +18,13 @@ use crate::wiring;
 use rbk_core::environment::{Database, Environment};
 use rbk_core::ids::DatabaseName;
 use rbk_core::plan::{Action, Plan};
-use rbk_core::run::{Ending, EndingKind};
+use rbk_core::run::{self, Ending, EndingKind};
+use rbk_core::shell::shell_word;
 use rbk_core::status::Status;
 use rbk_core::value::Value;
 use secrecy::SecretString;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The keys that calls to a sandbox are signed with: it takes any, and these open nothing anywhere else.
@@ -28,205 +32,313 @@ pub const ACCESS_KEY: &str = "AKIARBKSANDBOXEXAMPLE";
 /// The secret that goes with it.
 pub const SECRET_KEY: &str = "rbk-sandbox-secret-key";
 
-/// Stages the disaster, runs the runbook, and compares.
-pub async fn rehearse(
-    screen: Screen,
-    args: &DrillArgs,
-    given: &Given,
-    stage: &Stage,
-    environment: &Environment,
-    stop: &mut Stop,
-) -> Result<(Report, Exit), Failure> {
-    let ran = run(screen, args, given, stage, environment, stop).await?;
-    stop.answered();
-    // Comparing reads only: it can be dropped.
-    let found = tokio::select! {
-        found = look(screen, args, stage, environment, &ran) => found?,
-        () = stop.asked() => return Err(Failure::new(Exit::Suspended, "stopped before the data was compared")),
-    };
-    let outcome = match ran.ending.kind {
-        EndingKind::Done
-            if !found.tables.is_empty() && found.tables.iter().all(ComparedTable::is_equal) =>
-        {
-            Outcome::Recovered
-        }
-        EndingKind::Done => Outcome::DataDiffers,
-        EndingKind::Failed | EndingKind::Aborted => Outcome::Failed,
-        EndingKind::Suspended | EndingKind::Interrupted | EndingKind::Undecided => Outcome::Stopped,
-    };
-    let exit = match outcome {
-        Outcome::Recovered => Exit::Done,
-        Outcome::DataDiffers => Exit::Failed,
-        Outcome::Failed | Outcome::Stopped => exit_of(&ran.ending),
-    };
-    let recovered = outcome == Outcome::Recovered;
-    let data_time = restored_data_time(&ran.status).unwrap_or(stage.snapshot.database_time);
-    let report = Report {
-        version: VERSION,
-        outcome,
-        runbook: ran.plan.runbook.title.clone(),
-        file: ran.plan.runbook.file.clone(),
-        environment: environment.name.clone(),
-        run: ran.ending.run.to_string(),
-        journal: ran.journals.of_run(&ran.ending.run),
-        rto_seconds: recovered.then(|| seconds_between(ran.struck, ran.ended)),
-        rpo_seconds: recovered.then(|| seconds_between(data_time, ran.struck)),
-        rows_lost: stage.rows_behind_snapshot(),
-        database: found.database.map(|name| name.to_string()),
-        steps: steps(&ran.status),
-        tables: found.tables,
-        problem: problem(&ran.ending, &ran.journals, args.keep),
-        disaster: ran.disaster,
-    };
-    Ok((report, exit))
+/// What is rehearsed.
+pub struct Rehearsal<'a> {
+    /// Where it is told.
+    pub screen: Screen,
+    /// The command line.
+    pub args: &'a DrillArgs,
+    /// The runbooks' parameters, in the order of the files.
+    pub given: &'a [Given],
+    /// The sandbox.
+    pub stage: &'a Stage,
+    /// The environment as its file has it.
+    pub environment: &'a Environment,
 }
 
-/// A run against the sandbox, and what led to it.
+impl Rehearsal<'_> {
+    /// Stages the disaster, runs the runbooks one after the other until one is not done, and looks at what is there then.
+    pub async fn rehearse(&self, stop: &mut Stop) -> Result<(Report, Exit), Failure> {
+        let drill = seed::drill_of(self.environment)?;
+        let staged = self
+            .args
+            .sandbox
+            .disaster
+            .as_ref()
+            .unwrap_or(&drill.disaster);
+        let disaster = disaster::describe(staged, drill.database.as_str());
+        let struck = disaster::strike(self.stage, self.database(&drill.database)?, staged).await?;
+        self.screen
+            .say(self.screen.err.red(format_args!("Disaster: {disaster}")));
+
+        let journals = self.journals()?;
+        let mut ran: Vec<Ran> = Vec::new();
+        for (file, given) in self.args.files.iter().zip(self.given) {
+            let next = self.run(file, given, &journals, stop).await?;
+            let done = next.ending.kind == EndingKind::Done;
+            ran.push(next);
+            if !done {
+                break;
+            }
+        }
+        stop.answered();
+        let Some(last) = ran.last() else {
+            return Err(Failure::usage("no runbook is named"));
+        };
+        let used = self.recovered_database(&ran)?;
+        // Looking can be dropped: what it tries is rolled back.
+        let databases = tokio::select! {
+            databases = self.look(&ran, used.as_ref()) => databases?,
+            () = stop.asked() => return Err(Failure::new(Exit::Suspended, "stopped before the data was compared")),
+        };
+        let outcome = outcome(last.ending.kind, &databases);
+        let exit = match outcome {
+            Outcome::Recovered => Exit::Done,
+            Outcome::DataDiffers | Outcome::Unproven => Exit::Failed,
+            Outcome::Failed | Outcome::Stopped => exit_of(&last.ending),
+        };
+        let recovered = outcome == Outcome::Recovered;
+        let data_time = ran
+            .iter()
+            .find_map(|ran| restored_data_time(&ran.status))
+            .unwrap_or(self.stage.snapshot.database_time);
+        let report = Report {
+            version: VERSION,
+            outcome,
+            environment: self.environment.name.clone(),
+            disaster,
+            // The application is well again when the runbook is done that switched it, and that is the first.
+            rto_seconds: ran
+                .first()
+                .filter(|_| recovered)
+                .map(|first| seconds_between(struck, first.ended)),
+            rpo_seconds: recovered.then(|| seconds_between(data_time, struck)),
+            rows_lost: self.stage.rows_behind_snapshot(),
+            database: used.map(|name| name.to_string()),
+            problem: self.problem(last, &journals, ran.len()),
+            runs: ran.iter().map(|ran| ran.told(&journals)).collect(),
+            databases,
+        };
+        Ok((report, exit))
+    }
+
+    /// Runs a runbook against the sandbox.
+    async fn run(
+        &self,
+        file: &Path,
+        given: &Given,
+        journals: &Journals,
+        stop: &Stop,
+    ) -> Result<Ran, Failure> {
+        let screen = self.screen;
+        let env = self.args.sandbox.environment.env.as_deref();
+        let loaded = load(screen, file, env, given, Some(&self.stage.overlay))?;
+        let plan = loaded.plan.ok_or_else(|| {
+            Failure::wrong(format!(
+                "`{}` was changed while the sandbox started",
+                file.display()
+            ))
+        })?;
+        if self.args.files.first().map(PathBuf::as_path) == Some(file) {
+            screen.say("The environment is rehearsed with these changes:");
+            for change in &loaded.overlaid {
+                screen.say(format_args!("  {change}"));
+            }
+        }
+        let aws = rbk_aws::Options {
+            endpoint_url: Some(self.stage.sandbox.endpoint_url()),
+            key: Some(rbk_aws::AccessKey {
+                id: ACCESS_KEY.to_owned(),
+                secret: SecretString::from(SECRET_KEY),
+            }),
+            ..wiring::aws_of(&plan.environment)
+        };
+        let world =
+            wiring::world(&plan.environment, aws, Arc::new(DrillApprover { screen })).await?;
+        let begun = jiff::Timestamp::now();
+        let ending = perform(screen, &plan, world, journals, false, Task::Start, stop).await?;
+        let ended = jiff::Timestamp::now();
+        let (_, status) = journals.status(&ending.run).await?;
+        Ok(Ran {
+            begun,
+            ended,
+            plan,
+            ending,
+            status,
+        })
+    }
+
+    /// Looks at the database that the application uses now, and at each that rows were copied to.
+    async fn look(
+        &self,
+        ran: &[Ran],
+        used: Option<&DatabaseName>,
+    ) -> Result<Vec<DatabaseReport>, Failure> {
+        let done = ran
+            .last()
+            .is_some_and(|last| last.ending.kind == EndingKind::Done);
+        if !done {
+            return Ok(Vec::new());
+        }
+        let mut looked_at: Vec<(DatabaseName, Role)> = copied_to(ran)
+            .into_iter()
+            .map(|name| (name.clone(), Role::Rebuilt))
+            .collect();
+        if let Some(used) = used
+            && looked_at.iter().all(|(name, _)| name != used)
+        {
+            looked_at.insert(0, (used.clone(), Role::InUse));
+        }
+        let own_tables = seed::own_tables(self.environment);
+        let mut reports = Vec::new();
+        // What a repair has rebuilt is the more interesting to be caught at.
+        let tampered = looked_at.len().saturating_sub(1);
+        for (index, (name, role)) in looked_at.into_iter().enumerate() {
+            let database = self.database(&name)?;
+            if let Some(table) = self.args.tamper.as_ref().filter(|_| index == tampered) {
+                disaster::empty(self.stage, database, table).await?;
+                self.screen.warn(format_args!(
+                    "--tamper: {table} of {name} was emptied behind the runbook's back"
+                ));
+            }
+            let mut superuser = self
+                .stage
+                .sandbox
+                .superuser(database.instance.as_str(), &database.database)
+                .await
+                .map_err(sandbox_failed)?;
+            let found = digest(&mut superuser, &own_tables).await?;
+            reports.push(DatabaseReport {
+                name: name.to_string(),
+                role,
+                tables: compare(&self.stage.saved, &found),
+                proof: prove(&mut superuser, &self.stage.schema, &own_tables).await?,
+            });
+        }
+        Ok(reports)
+    }
+
+    fn database(&self, name: &DatabaseName) -> Result<&Database, Failure> {
+        self.environment
+            .database(name)
+            .ok_or_else(|| Failure::wrong(format!("the environment has no database {name}")))
+    }
+
+    /// Each drill has a directory of its own, so that two at once don't lock each other out.
+    fn journals(&self) -> Result<Journals, Failure> {
+        let name = format!(
+            "{}-{}-{}",
+            self.environment.name,
+            jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S"),
+            std::process::id()
+        );
+        Ok(in_directory(
+            &wiring::state_directory()?.join("drills").join(name),
+        ))
+    }
+
+    /// The database whose data counts: what the application uses now; without an application, what a runbook restored.
+    fn recovered_database(&self, ran: &[Ran]) -> Result<Option<DatabaseName>, Failure> {
+        let drill = seed::drill_of(self.environment)?;
+        let uses = |name: &&_| {
+            self.environment
+                .application(name)
+                .is_some_and(|it| it.databases.contains(&drill.database))
+        };
+        let application = drill
+            .application
+            .as_ref()
+            .or_else(|| self.environment.applications.keys().find(uses));
+        if let Some(application) = application.and_then(|name| self.environment.application(name)) {
+            return active_database(self.stage, self.environment, application);
+        }
+        let restored = actions(ran).rev().find_map(|action| match action {
+            Action::RestoreFromSnapshot { database, .. } => Some(database.clone()),
+            _ => None,
+        });
+        Ok(Some(restored.unwrap_or_else(|| drill.database.clone())))
+    }
+
+    /// What stopped the last run, in a line, with what to do. Nothing goes on in a sandbox that is gone.
+    fn problem(&self, last: &Ran, journals: &Journals, runs: usize) -> Option<String> {
+        let first = last.ending.first.as_ref()?;
+        let help = if runs == 1 && matches!(first.failure, run::Failure::Precondition { .. }) {
+            format!(
+                "a drill begins right after the disaster; if this runbook follows another one, name that first: `rbk drill {} {}`",
+                before(&last.plan.runbook.file),
+                shell_word(&last.plan.runbook.file)
+            )
+        } else if last.ending.is_resumable() && !self.args.keep {
+            "the sandbox goes with the drill; --keep leaves it, and then `rbk resume` goes on"
+                .to_owned()
+        } else {
+            journals.complete(&first.failure.help(), &last.ending.run)
+        };
+        let second = last
+            .ending
+            .second
+            .as_ref()
+            .map_or_else(String::new, |second| format!("; then: {}", second.failure));
+        Some(format!(
+            "{} {}{second} ({help})",
+            first.failure.code(),
+            first.failure
+        ))
+    }
+}
+
+/// A run against the sandbox.
 struct Ran {
-    disaster: String,
-    struck: jiff::Timestamp,
+    begun: jiff::Timestamp,
     ended: jiff::Timestamp,
     plan: Plan,
     ending: Ending,
     status: Status,
-    journals: Journals,
 }
 
-/// Stages the disaster and runs the runbook.
-async fn run(
-    screen: Screen,
-    args: &DrillArgs,
-    given: &Given,
-    stage: &Stage,
-    environment: &Environment,
-    stop: &Stop,
-) -> Result<Ran, Failure> {
-    let drill = seed::drill_of(environment)?;
-    let staged = args.sandbox.disaster.as_ref().unwrap_or(&drill.disaster);
-    let disaster = disaster::describe(staged, drill.database.as_str());
-    let struck = disaster::strike(stage, database(environment, &drill.database)?, staged).await?;
-    screen.say(screen.err.red(format_args!("Disaster: {disaster}")));
-
-    let env = args.sandbox.environment.env.as_deref();
-    let loaded = load(screen, &args.file, env, given, Some(&stage.overlay))?;
-    let plan = loaded
-        .plan
-        .ok_or_else(|| Failure::wrong("the runbook was changed while the sandbox started"))?;
-    screen.say("The environment is rehearsed with these changes:");
-    for change in &loaded.overlaid {
-        screen.say(format_args!("  {change}"));
+impl Ran {
+    fn told(&self, journals: &Journals) -> RunReport {
+        RunReport {
+            runbook: self.plan.runbook.title.clone(),
+            file: self.plan.runbook.file.clone(),
+            run: self.ending.run.to_string(),
+            journal: journals.of_run(&self.ending.run),
+            ending: self.ending.kind,
+            seconds: seconds_between(self.begun, self.ended),
+            steps: steps(&self.status),
+        }
     }
-
-    let journals = journals(&plan)?;
-    let aws = rbk_aws::Options {
-        endpoint_url: Some(stage.sandbox.endpoint_url()),
-        key: Some(rbk_aws::AccessKey {
-            id: ACCESS_KEY.to_owned(),
-            secret: SecretString::from(SECRET_KEY),
-        }),
-        ..wiring::aws_of(&plan.environment)
-    };
-    let world = wiring::world(&plan.environment, aws, Arc::new(DrillApprover { screen })).await?;
-    let ending = perform(screen, &plan, world, &journals, false, Task::Start, stop).await?;
-    let ended = jiff::Timestamp::now();
-    let (_, status) = journals.status(&ending.run).await?;
-    Ok(Ran {
-        disaster,
-        struck,
-        ended,
-        plan,
-        ending,
-        status,
-        journals,
-    })
 }
 
-/// What the application has now.
-struct Found {
-    database: Option<DatabaseName>,
-    tables: Vec<ComparedTable>,
-}
-
-/// Looks at the database that the application uses now, and compares it with what was saved.
-async fn look(
-    screen: Screen,
-    args: &DrillArgs,
-    stage: &Stage,
-    environment: &Environment,
-    ran: &Ran,
-) -> Result<Found, Failure> {
-    let used = recovered_database(stage, environment, &ran.plan)?;
-    let (Some(name), EndingKind::Done) = (&used, ran.ending.kind) else {
-        return Ok(Found {
-            database: used,
-            tables: Vec::new(),
-        });
-    };
-    let database = database(environment, name)?;
-    if let Some(table) = &args.tamper {
-        disaster::empty(stage, database, table).await?;
-        screen.warn(format_args!(
-            "--tamper: {table} of {name} was emptied behind the runbook's back"
-        ));
+fn outcome(last: EndingKind, databases: &[DatabaseReport]) -> Outcome {
+    match last {
+        EndingKind::Done if databases.is_empty() => Outcome::DataDiffers,
+        EndingKind::Done if !databases.iter().all(DatabaseReport::is_equal) => Outcome::DataDiffers,
+        EndingKind::Done if databases.iter().any(|it| !it.proof.failures().is_empty()) => {
+            Outcome::Unproven
+        }
+        EndingKind::Done => Outcome::Recovered,
+        EndingKind::Failed | EndingKind::Aborted => Outcome::Failed,
+        EndingKind::Suspended | EndingKind::Interrupted | EndingKind::Undecided => Outcome::Stopped,
     }
-    let tables = compare(&stage.saved, &digest(stage, database).await?);
-    Ok(Found {
-        database: used,
-        tables,
-    })
 }
 
-/// Each drill has a directory of its own, so that two at once don't lock each other out.
-fn journals(plan: &Plan) -> Result<Journals, Failure> {
-    let name = format!(
-        "{}-{}-{}",
-        plan.environment.name,
-        jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S"),
-        std::process::id()
-    );
-    Ok(in_directory(
-        &wiring::state_directory()?.join("drills").join(name),
-    ))
-}
-
-/// The database whose data counts: what the application uses now; without an application, what the runbook restored.
-fn recovered_database(
-    stage: &Stage,
-    environment: &Environment,
-    plan: &Plan,
-) -> Result<Option<DatabaseName>, Failure> {
-    let drill = seed::drill_of(environment)?;
-    let uses = |name: &&_| {
-        environment
-            .application(name)
-            .is_some_and(|it| it.databases.contains(&drill.database))
-    };
-    let application = drill
-        .application
-        .as_ref()
-        .or_else(|| environment.applications.keys().find(uses));
-    if let Some(application) = application.and_then(|name| environment.application(name)) {
-        return active_database(stage, environment, application);
-    }
-    let restored = plan
-        .steps
-        .iter()
-        .flat_map(|step| &step.actions)
-        .rev()
-        .find_map(|planned| match &planned.action {
-            Action::RestoreFromSnapshot { database, .. } => Some(database.clone()),
+/// The databases that rows were copied to, each once.
+fn copied_to(ran: &[Ran]) -> BTreeSet<&DatabaseName> {
+    actions(ran)
+        .filter_map(|action| match action {
+            Action::Copy { to, .. } => Some(to),
             _ => None,
-        });
-    Ok(Some(restored.unwrap_or_else(|| drill.database.clone())))
+        })
+        .collect()
 }
 
-fn database<'a>(
-    environment: &'a Environment,
-    name: &DatabaseName,
-) -> Result<&'a Database, Failure> {
-    environment
-        .database(name)
-        .ok_or_else(|| Failure::wrong(format!("the environment has no database {name}")))
+/// What the runs did in their steps.
+fn actions(ran: &[Ran]) -> impl DoubleEndedIterator<Item = &Action> {
+    ran.iter()
+        .flat_map(|ran| &ran.plan.steps)
+        .flat_map(|step| &step.actions)
+        .map(|planned| &planned.action)
+}
+
+/// The runbook that usually comes before: the quick recovery of the same folder.
+fn before(file: &str) -> String {
+    let quick = Path::new(file).with_file_name("quick-recovery.rbk");
+    if quick.is_file() && quick != Path::new(file) {
+        shell_word(&quick.display().to_string())
+    } else {
+        "FIRST.rbk".to_owned()
+    }
 }
 
 /// What the run itself restored from, which need not be the newest snapshot.
@@ -255,24 +367,4 @@ fn steps(status: &Status) -> Vec<StepTime> {
             outcome: step_word(step).to_owned(),
         })
         .collect()
-}
-
-/// What stopped the run, in a line, with what to do. Nothing goes on in a sandbox that is gone.
-fn problem(ending: &Ending, journals: &Journals, kept: bool) -> Option<String> {
-    let first = ending.first.as_ref()?;
-    let help = if ending.is_resumable() && !kept {
-        "the sandbox goes with the drill; --keep leaves it, and then `rbk resume` goes on"
-            .to_owned()
-    } else {
-        journals.complete(&first.failure.help(), &ending.run)
-    };
-    let second = ending
-        .second
-        .as_ref()
-        .map_or_else(String::new, |second| format!("; then: {}", second.failure));
-    Some(format!(
-        "{} {}{second} ({help})",
-        first.failure.code(),
-        first.failure
-    ))
 }

@@ -1,26 +1,30 @@
 //! What a rehearsal found: for people, and as one JSON document.
 
 use super::compare::ComparedTable;
+use super::proof::Proof;
 use crate::render::colour::{Paint, printable};
 use crate::render::time;
+use rbk_core::run::EndingKind;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// The version of the JSON document.
-pub const VERSION: u32 = 1;
+/// The version of the JSON document. 2: several runs, and a part for each database that was looked at.
+pub const VERSION: u32 = 2;
 
 /// How a rehearsal came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The run is done, and the application has every row that was saved.
+    /// All runs are done, every row that was saved is there, and everything else is proven.
     Recovered,
-    /// The run is done, and the data isn't what was saved.
+    /// All runs are done, and the data isn't what was saved.
     DataDiffers,
-    /// The run failed.
+    /// All runs are done and the data is what was saved, but something else of a database is not as it was.
+    Unproven,
+    /// A run failed.
     Failed,
-    /// The run stopped and could be resumed.
+    /// A run stopped and could be resumed.
     Stopped,
 }
 
@@ -29,6 +33,7 @@ impl Outcome {
         match self {
             Outcome::Recovered => "recovered: the application has every row that was saved",
             Outcome::DataDiffers => "the run is done, but the data is not what was saved",
+            Outcome::Unproven => "the data is what was saved, but a database is not as it was",
             Outcome::Failed => "the run failed",
             Outcome::Stopped => "the run stopped before its end",
         }
@@ -42,19 +47,11 @@ pub struct Report {
     pub version: u32,
     /// How it came out.
     pub outcome: Outcome,
-    /// The runbook's title.
-    pub runbook: String,
-    /// The runbook's file.
-    pub file: String,
     /// The environment.
     pub environment: String,
     /// What happened to the database.
     pub disaster: String,
-    /// The run.
-    pub run: String,
-    /// The directory of its journal.
-    pub journal: PathBuf,
-    /// From the disaster to the end of the run; absent unless it recovered.
+    /// From the disaster to the end of the first run; absent unless it recovered.
     pub rto_seconds: Option<f64>,
     /// From the time of the restored data to the disaster; absent unless it recovered.
     pub rpo_seconds: Option<f64>,
@@ -62,12 +59,70 @@ pub struct Report {
     pub rows_lost: u64,
     /// The database that the application uses now.
     pub database: Option<String>,
+    /// The runs, in order, up to the first that was not done.
+    pub runs: Vec<RunReport>,
+    /// What was looked at in the end: the database that is used, and those that were rebuilt.
+    pub databases: Vec<DatabaseReport>,
+    /// What stopped the last run.
+    pub problem: Option<String>,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunReport {
+    /// The runbook's title.
+    pub runbook: String,
+    /// The runbook's file.
+    pub file: String,
+    /// The run.
+    pub run: String,
+    /// The directory of its journal.
+    pub journal: PathBuf,
+    /// How it ended.
+    pub ending: EndingKind,
+    /// How long it took.
+    pub seconds: f64,
     /// How long each step took.
     pub steps: Vec<StepTime>,
-    /// Every table.
+}
+
+/// What is there in a database now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DatabaseReport {
+    /// Its name in the environment.
+    pub name: String,
+    /// Why it was looked at.
+    pub role: Role,
+    /// Every table, compared with the snapshot.
     pub tables: Vec<ComparedTable>,
-    /// What stopped the run.
-    pub problem: Option<String>,
+    /// Everything else.
+    pub proof: Proof,
+}
+
+impl DatabaseReport {
+    /// Whether every row that was saved is there, and no other.
+    pub fn is_equal(&self) -> bool {
+        !self.tables.is_empty() && self.tables.iter().all(ComparedTable::is_equal)
+    }
+}
+
+/// Why a database was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The application uses it.
+    InUse,
+    /// Rows were copied to it.
+    Rebuilt,
+}
+
+impl Role {
+    fn words(self) -> &'static str {
+        match self {
+            Role::InUse => "what the application uses now",
+            Role::Rebuilt => "rebuilt",
+        }
+    }
 }
 
 /// How long a step took.
@@ -88,9 +143,14 @@ pub fn human(report: &Report, paint: Paint) -> String {
         // Writing to a String can't fail.
         let _ = writeln!(out, "{text}");
     };
+    let runbooks: Vec<String> = report
+        .runs
+        .iter()
+        .map(|run| format!("\"{}\"", printable(&run.runbook)))
+        .collect();
     let headline = format!(
-        "Drill of \"{}\" in {}: {}",
-        printable(&report.runbook),
+        "Drill of {} in {}: {}",
+        runbooks.join(" and "),
         report.environment,
         report.outcome.words()
     );
@@ -123,14 +183,39 @@ pub fn human(report: &Report, paint: Paint) -> String {
             "database   {database} is what the application uses now"
         ));
     }
+    for run in &report.runs {
+        line(String::new());
+        steps(run, report.runs.len() > 1, paint, &mut line);
+    }
+    for database in &report.databases {
+        line(String::new());
+        line(paint.bold(format!("{}, {}", database.name, database.role.words())));
+        tables(&database.tables, paint, &mut line);
+        proof(&database.proof, paint, &mut line);
+    }
     line(String::new());
-    let width = report
+    for run in &report.runs {
+        line(format!("run        {}", run.run));
+        line(format!("journal    {}", run.journal.display()));
+    }
+    out
+}
+
+fn steps(run: &RunReport, titled: bool, paint: Paint, line: &mut impl FnMut(String)) {
+    if titled {
+        line(paint.bold(format!(
+            "{}  {}",
+            printable(&run.runbook),
+            time::seconds(run.seconds)
+        )));
+    }
+    let width = run
         .steps
         .iter()
         .map(|step| step.name.chars().count())
         .max()
         .unwrap_or(0);
-    for step in &report.steps {
+    for step in &run.steps {
         let padding = " ".repeat(width - step.name.chars().count());
         line(format!(
             "{}{padding}  {:>7}  {}",
@@ -139,11 +224,43 @@ pub fn human(report: &Report, paint: Paint) -> String {
             step.outcome
         ));
     }
-    line(String::new());
-    tables(&report.tables, paint, &mut line);
-    line(format!("run        {}", report.run));
-    line(format!("journal    {}", report.journal.display()));
-    out
+}
+
+/// A line for each kind of proof, and one for each thing that does not hold.
+fn proof(proof: &Proof, paint: Paint, line: &mut impl FnMut(String)) {
+    let kinds = [
+        ("the next insert works", "sequences", &proof.next_inserts),
+        (
+            "every row refers to one",
+            "foreign keys",
+            &proof.foreign_keys,
+        ),
+        (
+            "nearest neighbours are served",
+            "indexes of vectors",
+            &proof.nearest_neighbours,
+        ),
+    ];
+    for (what, nouns, findings) in kinds {
+        let good = findings.iter().filter(|finding| finding.holds).count();
+        let text = format!("{what}: {good} of {} {nouns}", findings.len());
+        line(if good == findings.len() {
+            text
+        } else {
+            paint.red(text)
+        });
+    }
+    line(if proof.drift.is_empty() {
+        "schema: nothing differs from what it was before the disaster".to_owned()
+    } else {
+        paint.red(format!(
+            "schema: {} differ from what was there before the disaster",
+            proof.drift.len()
+        ))
+    });
+    for failure in proof.failures() {
+        line(format!("  {}", printable(&failure)));
+    }
 }
 
 fn tables(tables: &[ComparedTable], paint: Paint, line: &mut impl FnMut(String)) {
@@ -174,57 +291,124 @@ fn tables(tables: &[ComparedTable], paint: Paint, line: &mut impl FnMut(String))
             table.name, table.rows_expected
         ));
     }
-    line(String::new());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drill::proof::Finding;
 
-    fn report(outcome: Outcome) -> Report {
-        let recovered = outcome == Outcome::Recovered;
-        let table = |name: &str, rows_found: Option<u64>, checksum_equal| ComparedTable {
+    fn table(name: &str, rows_found: Option<u64>, checksum_equal: bool) -> ComparedTable {
+        ComparedTable {
             name: name.to_owned(),
             rows_expected: 2000,
             rows_found,
             checksum_equal,
-        };
+        }
+    }
+
+    fn finding(what: &str, holds: bool, seen: &str) -> Finding {
+        Finding {
+            what: what.to_owned(),
+            holds,
+            seen: seen.to_owned(),
+        }
+    }
+
+    fn run(runbook: &str, file: &str, steps: &[(&str, f64)]) -> RunReport {
+        RunReport {
+            runbook: runbook.to_owned(),
+            file: file.to_owned(),
+            run: "20261122t091500-1f3a9c02".to_owned(),
+            journal: PathBuf::from("drills/1f3a9c02"),
+            ending: EndingKind::Done,
+            seconds: steps.iter().map(|(_, seconds)| seconds).sum(),
+            steps: steps
+                .iter()
+                .map(|(name, seconds)| StepTime {
+                    name: (*name).to_owned(),
+                    seconds: *seconds,
+                    outcome: "done".to_owned(),
+                })
+                .collect(),
+        }
+    }
+
+    fn report(outcome: Outcome) -> Report {
+        let recovered = outcome == Outcome::Recovered;
         Report {
             version: VERSION,
             outcome,
-            runbook: "Quick recovery".to_owned(),
-            file: "quick-recovery.rbk".to_owned(),
             environment: "prod".to_owned(),
             disaster: "table public.embeddings of original is dropped, with all that depends on it"
                 .to_owned(),
-            run: "20261122t091500-1f3a9c02".to_owned(),
-            journal: PathBuf::from("drills/1f3a9c02"),
             rto_seconds: recovered.then_some(12.34),
             rpo_seconds: recovered.then_some(1.5),
             rows_lost: 200,
             database: Some("recovery".to_owned()),
-            steps: vec![
-                StepTime {
-                    name: "Restore".to_owned(),
-                    seconds: 8.04,
-                    outcome: "done".to_owned(),
+            runs: vec![run(
+                "Quick recovery",
+                "quick-recovery.rbk",
+                &[("Restore", 8.04), ("Switch the application", 3.0)],
+            )],
+            databases: vec![DatabaseReport {
+                name: "recovery".to_owned(),
+                role: Role::InUse,
+                tables: vec![
+                    table("public.documents", Some(2000), true),
+                    table(
+                        "public.embeddings",
+                        if recovered { Some(2000) } else { Some(0) },
+                        recovered,
+                    ),
+                ],
+                proof: Proof {
+                    next_inserts: vec![finding(
+                        "public.documents_id_seq",
+                        true,
+                        "the next row of public.documents got id 2001",
+                    )],
+                    ..Proof::default()
                 },
-                StepTime {
-                    name: "Switch the application".to_owned(),
-                    seconds: 3.0,
-                    outcome: "done".to_owned(),
-                },
-            ],
-            tables: vec![
-                table("public.documents", Some(2000), true),
-                table(
-                    "public.embeddings",
-                    if recovered { Some(2000) } else { Some(0) },
-                    recovered,
-                ),
-            ],
+            }],
             problem: None,
         }
+    }
+
+    /// Two runbooks, of which the second left something behind.
+    fn rebuilt() -> Report {
+        let mut report = report(Outcome::Unproven);
+        report.runs.push(run(
+            "Rebuild the schema",
+            "rebuild-schema.rbk",
+            &[("A clean schema", 6.5), ("Copy", 1.25)],
+        ));
+        report.databases.push(DatabaseReport {
+            name: "original".to_owned(),
+            role: Role::Rebuilt,
+            tables: vec![table("public.documents", Some(2000), true)],
+            proof: Proof {
+                next_inserts: vec![
+                    finding("public.documents_id_seq", true, "the next row got id 2001"),
+                    finding(
+                        "public.embeddings_id_seq",
+                        false,
+                        "duplicate key value violates unique constraint \"embeddings_pkey\"",
+                    ),
+                ],
+                foreign_keys: vec![finding("embeddings_document_id_fkey", true, "none")],
+                nearest_neighbours: vec![finding("public.embeddings_idx", true, "it serves")],
+                drift: vec![
+                    "- grant SELECT on public.embeddings to sgpt_app by postgres".to_owned(),
+                ],
+            },
+        });
+        report
+    }
+
+    #[test]
+    fn several_runs_and_what_does_not_hold_are_told() {
+        insta::assert_snapshot!(human(&rebuilt(), Paint::new(false)));
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! Fills a sandbox: the schema and rows of an environment's drill section, the automated snapshot, and what is written after it.
 
 use super::account::{Furnisher, Passwords, declare_groups};
-use super::{sandbox_failed, sql_failed};
+use super::{proof, sandbox_failed, sql_failed};
 use crate::cli::{Pace, SandboxArgs};
 use crate::exit::Failure;
 use crate::overlay::Overlay;
 use crate::render::colour::Screen;
 use crate::render::time::short;
-use rbk_core::environment::{Drill, Environment, TableName};
+use rbk_core::environment::{Drill, Environment, MigrationTool, Migrations, TableName};
 use rbk_core::ids::DatabaseName;
-use rbk_postgres::inspect::{self, TableDigest};
+use rbk_core::ports::TableDigest;
+use rbk_postgres::inspect;
 use rbk_sandbox::tokio_postgres::Client;
 use rbk_sandbox::{Fault, Options, Sandbox, SnapshotInfo};
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// A furnished sandbox.
@@ -27,7 +28,9 @@ pub struct Stage {
     /// The automated snapshot.
     pub snapshot: SnapshotInfo,
     /// Every table as the snapshot has it.
-    pub saved: Vec<TableDigest>,
+    pub saved: BTreeMap<TableName, TableDigest>,
+    /// The schema that the snapshot has, a line each thing.
+    pub schema: BTreeSet<String>,
     /// Rows of each table after more were written behind the snapshot.
     pub written: BTreeMap<TableName, u64>,
 }
@@ -35,7 +38,7 @@ pub struct Stage {
 impl Stage {
     /// How many rows were written after the snapshot.
     pub fn rows_behind_snapshot(&self) -> u64 {
-        let saved: u64 = self.saved.iter().map(|digest| digest.rows).sum();
+        let saved: u64 = self.saved.values().map(|digest| digest.rows).sum();
         self.written.values().sum::<u64>().saturating_sub(saved)
     }
 }
@@ -115,11 +118,12 @@ pub async fn furnish(
     // The master user sees no other role's tables; what was saved is compared as the superuser.
     let mut superuser = furnisher.superuser().await?;
     let saved = inspect::digest_tables(&mut superuser).await?;
+    let schema = proof::schema(&superuser, &own_tables(environment)).await?;
     screen.say(format_args!(
         "  automated snapshot {}, {} tables with {} rows in it",
         snapshot.id,
         saved.len(),
-        saved.iter().map(|digest| digest.rows).sum::<u64>()
+        saved.values().map(|digest| digest.rows).sum::<u64>()
     ));
 
     files
@@ -133,12 +137,14 @@ pub async fn furnish(
     let overlay = Overlay {
         ca: sandbox.ca_pem_path().to_owned(),
         health,
+        liquibase: None,
     };
     let stage = Stage {
         overlay,
         database: drill.database.clone(),
         snapshot,
         saved,
+        schema,
         written,
         sandbox,
     };
@@ -147,6 +153,33 @@ pub async fn furnish(
         stage.rows_behind_snapshot()
     ));
     Ok(stage)
+}
+
+/// The migration tool's own tables: they are no data, and no schema of the application's.
+pub fn own_tables(environment: &Environment) -> Vec<TableName> {
+    environment
+        .migrations
+        .as_ref()
+        .map(Migrations::own_tables)
+        .unwrap_or_default()
+}
+
+/// The program that the environment's migrations need and don't name: the one of this machine, else one that is brought.
+pub async fn migration_tool(
+    screen: Screen,
+    environment: &Environment,
+) -> Result<Option<PathBuf>, Failure> {
+    match &environment.migrations {
+        Some(Migrations {
+            tool: MigrationTool::Liquibase,
+            program: None,
+            ..
+        }) => rbk_sandbox::liquibase(|progress| screen.say(format_args!("  {progress}")))
+            .await
+            .map(Some)
+            .map_err(|error| Failure::outside(error.to_string())),
+        _ => Ok(None),
+    }
 }
 
 async fn start(
@@ -214,10 +247,10 @@ impl Files {
 /// Rows of each of these tables.
 async fn count_all(
     client: &Client,
-    tables: &[TableDigest],
+    tables: &BTreeMap<TableName, TableDigest>,
 ) -> Result<BTreeMap<TableName, u64>, Failure> {
     let mut counts = BTreeMap::new();
-    for TableDigest { name, .. } in tables {
+    for name in tables.keys() {
         let sql = format!("SELECT count(*) FROM {}", quoted(name));
         let row = client
             .query_one(&sql, &[])
