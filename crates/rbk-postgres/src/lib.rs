@@ -3,10 +3,11 @@
 //! [`Connector`] logs in (`connect`): over TLS that is always verified against the real host name (`tls`), directly or
 //! through a declared command that forwards a local port (`tunnel`). What it hands out is a session (`session`), whose
 //! larger pieces each have a room of their own: one value out of one statement (`query`), an environment's checks
-//! (`checks`), who else is there (`others`), stopping writes (`freeze`), reading
-//! and changing schemas (`catalog`, `change`), proving foreign keys (`foreign_keys`), sequences (`sequences`). What goes over
-//! whole tables of two databases takes several sessions (`worker`): comparing (`compare`) and copying (`copy`), each change
-//! with its marker (`marker`). A [`Bridge`] is a local port that takes the same way,
+//! (`checks`), who else is there (`others`), stopping writes (`freeze`), the catalog (`catalog`), changes of a schema with
+//! the marker that proves them (`change`, `marker`) and who stands in their way (`holders`), the migration tool's own
+//! tables (`liquibase_tables`), proving foreign keys (`foreign_keys`), sequences (`sequences`). What goes over whole
+//! tables of two databases takes several sessions (`worker`): comparing (`compare`) and copying (`copy`). A [`Bridge`] is
+//! a local port that takes the same way,
 //! for programs that can't. [`inspect`] compares whole databases and works
 //! on any client.
 //!

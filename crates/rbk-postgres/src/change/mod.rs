@@ -7,6 +7,7 @@ mod rows;
 use crate::catalog::{PINNED, definitions};
 use crate::error::Failure;
 use crate::marker::{self, Turn};
+use rbk_core::environment::TableName;
 use rbk_core::plan::{Change, ColumnChange, IndexFacts};
 use rbk_core::ports::{ChangeRequest, Marker, PortErrorKind};
 use std::time::Duration;
@@ -176,6 +177,7 @@ async fn is_as_planned(transaction: &Transaction<'_>, change: &Change) -> Result
     match change {
         Change::DropIndexes { indexes } => are_those(transaction, indexes).await,
         Change::AlterColumns { columns } => have_types(transaction, columns).await,
+        Change::Analyze { tables } => may_analyze(transaction, tables).await,
         _ => Ok(()),
     }
 }
@@ -238,6 +240,38 @@ async fn have_types(client: &impl GenericClient, columns: &[ColumnChange]) -> Re
         }
     }
     Ok(())
+}
+
+/// `ANALYZE` leaves out tables that it may not analyze, with a mere warning.
+async fn may_analyze(client: &impl GenericClient, tables: &[TableName]) -> Result<(), Failure> {
+    let schemas: Vec<&str> = tables.iter().map(|t| t.schema.as_str()).collect();
+    let names: Vec<&str> = tables.iter().map(|t| t.table.as_str()).collect();
+    let barred = client
+        .query_opt(
+            "SELECT n.nspname || '.' || c.relname, pg_get_userbyid(c.relowner)::text, current_user::text \
+             FROM unnest($1::text[], $2::text[]) AS wanted(nsp, name) \
+             JOIN pg_namespace n ON n.nspname = wanted.nsp \
+             JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name \
+             WHERE NOT pg_has_role(c.relowner, 'USAGE') \
+               AND NOT pg_has_role((SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') \
+               AND NOT CASE WHEN current_setting('server_version_num')::int >= 170000 \
+                            THEN has_table_privilege(c.oid, 'MAINTAIN') ELSE false END \
+             LIMIT 1",
+            &[&schemas, &names],
+        )
+        .await?;
+    let Some(row) = barred else {
+        return Ok(());
+    };
+    let (table, owner, role): (String, String, String) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    Err(Failure::Refused(
+        PortErrorKind::AccessDenied,
+        format!(
+            "rbk is `{role}` here, and ANALYZE would leave out `{table}`, which belongs to `{owner}`: `GRANT {owner} TO \
+             {role}`, or name that role's login in `admin_secret`"
+        ),
+    ))
 }
 
 #[cfg(test)]

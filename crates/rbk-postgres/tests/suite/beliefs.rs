@@ -432,6 +432,7 @@ async fn what_is_written_to_the_source_after_the_copy_began_is_missing() {
 }
 
 /// "the cast back to `vector(n)` fails on one row of millions": another dimension than the data's fails on each
+/// (RBK1048)
 #[tokio::test]
 async fn vectors_do_not_fit_into_another_dimension() {
     let server = rebuilt().await;
