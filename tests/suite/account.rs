@@ -52,10 +52,15 @@ impl Account {
 
     /// The same with more options of `rbk sandbox up`.
     pub fn with(options: &[&str]) -> Account {
+        Account::of("prod", options)
+    }
+
+    /// The same for an environment that is shipped.
+    pub fn of(environment: &str, options: &[&str]) -> Account {
         let home = tempfile::tempdir().expect("a directory");
         let (out, err) = (home.path().join("up.out"), home.path().join("up.err"));
         let file = |path: &Path| std::fs::File::create(path).expect("a file");
-        let sandbox = rbk(&["sandbox", "up", "--env", "prod", "--rows", "20"])
+        let sandbox = rbk(&["sandbox", "up", "--env", environment, "--rows", "20"])
             .args(options)
             .stdout(file(&out))
             .stderr(file(&err))

@@ -19,4 +19,5 @@ mod hostile;
 mod lang;
 mod plan;
 mod process;
+mod pull;
 mod run;

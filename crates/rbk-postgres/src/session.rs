@@ -21,7 +21,6 @@ use rbk_core::ports::{
 use rbk_core::value::{Type, Value};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_postgres::{Client, Transaction};
@@ -86,7 +85,17 @@ impl PgSession {
         match tokio::time::timeout(limit + GRACE, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(failure)) => Err(self.explain(failure, &doing)),
-            Err(_) => Err(late(&doing)),
+            Err(_) => Err(PortError {
+                sent: match doing.effect {
+                    Effect::Reads => Sent::No,
+                    Effect::Changes => Sent::Maybe,
+                },
+                ..PortError::new(
+                    PortErrorKind::Unreachable,
+                    &doing.what,
+                    "no answer came in time",
+                )
+            }),
         }
     }
 
@@ -326,24 +335,13 @@ impl Session for PgSession {
     }
 
     async fn change(&self, request: &ChangeRequest<'_>, marker: &Marker) -> Result<(), PortError> {
-        let commit_sent = AtomicBool::new(false);
         let work = async {
             let mut client = self.client.lock().await;
-            change::change(&mut client, request, marker, &commit_sent).await
+            change::change(&mut client, request, marker).await
         };
-        let limit = request.deadline + change::EXPLANATION + GRACE;
-        let ended = tokio::time::timeout(limit, work).await;
-        // Without its COMMIT a transaction is never applied, whatever became of the session.
-        let what = changing(request.change);
-        let doing = match commit_sent.load(Ordering::Acquire) {
-            true => self.changing(what),
-            false => self.reading(what),
-        };
-        match ended {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(failure)) => Err(self.explain(failure, &doing)),
-            Err(_) => Err(late(&doing)),
-        }
+        let doing = self.changing(changing(request.change));
+        let limit = request.deadline + change::EXPLANATION;
+        self.finish(doing, limit, work).await
     }
 
     async fn migration_lock(&self, schema: &str) -> Result<Option<MigrationLock>, PortError> {
@@ -378,21 +376,6 @@ impl Session for PgSession {
     }
 }
 
-/// The error of an answer that didn't come.
-fn late(doing: &Doing) -> PortError {
-    PortError {
-        sent: match doing.effect {
-            Effect::Reads => Sent::No,
-            Effect::Changes => Sent::Maybe,
-        },
-        ..PortError::new(
-            PortErrorKind::Unreachable,
-            &doing.what,
-            "no answer came in time",
-        )
-    }
-}
-
 /// What a change is about: `dropping 2 indexes`.
 fn changing(change: &Change) -> String {
     let counted = |number: usize, one: &str, many: &str| match number {
@@ -401,6 +384,7 @@ fn changing(change: &Change) -> String {
     };
     match change {
         Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
+        Change::RestoreGrants { schema } => format!("restoring grants in schema `{schema}`"),
         Change::DropIndexes { indexes } => {
             format!("dropping {}", counted(indexes.len(), "index", "indexes"))
         }
@@ -422,7 +406,7 @@ fn changing(change: &Change) -> String {
         Change::Analyze { tables } => {
             format!("analyzing {}", counted(tables.len(), "table", "tables"))
         }
-        _ => "running SQL".to_owned(),
+        Change::Unchecked => "running SQL".to_owned(),
     }
 }
 

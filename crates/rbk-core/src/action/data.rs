@@ -1,12 +1,12 @@
 //! Rows and what hangs on them: copying tables, moving sequences past them, proving that foreign keys hold for them.
 
-use super::schema::{counted, named};
+use super::schema::named;
 use super::session::{Committed, Kept};
 use super::{Once, Performed};
 use crate::ids::DatabaseName;
 use crate::plan::{CopiedTable, ForeignKeyFacts, SequenceFacts};
 use crate::ports::{CopyFacts, Login, PortError, Progress, SequenceState};
-use crate::run::{Effect, Failure, OrphanedKey, Probe, Scene, Since};
+use crate::run::{Effect, Failure, OrphanedKey, Probe, Scene, Since, counted};
 use crate::value::rough_size_text;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -215,7 +215,10 @@ impl Effect for SyncSequences<'_> {
         let all = counted(self.sequences.len(), "sequence", "sequences");
         Ok(if behind.is_empty() {
             Probe::Done {
-                detail: format!("the next value of each of {all} is past the rows and the source"),
+                detail: format!(
+                    "next values of {all} are past the rows, and not before those of {}",
+                    self.from
+                ),
                 proof: None,
             }
         } else {
@@ -302,7 +305,7 @@ impl Once for ProveForeignKeys<'_> {
         if broken.is_empty() {
             let keys = counted(self.keys.len(), "foreign key", "foreign keys");
             let names = named(self.keys, |key| key.name.clone());
-            return Ok(Performed::done(format!("no orphan in {keys}: {names}")));
+            return Ok(Performed::done(format!("{keys} without orphans: {names}")));
         }
         Err(Failure::Orphans {
             database: self.database.clone(),

@@ -5,7 +5,7 @@ use crate::ids::DatabaseName;
 use crate::journal::Observation;
 use crate::plan::{Change, IndexFacts};
 use crate::ports::{ChangeRequest, PortError, PortErrorKind};
-use crate::run::{Effect, Failure, Probe, Scene, Since, first_few};
+use crate::run::{Effect, Failure, Probe, Scene, Since, counted, first_few};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -175,7 +175,7 @@ fn doing(change: &Change) -> String {
     match change {
         Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
         Change::RestoreGrants { schema } => {
-            format!("putting back the privileges in schema `{schema}`")
+            format!("restoring the privileges on what is in schema `{schema}`")
         }
         Change::DropIndexes { indexes } => {
             format!("dropping {}", counted(indexes.len(), "index", "indexes"))
@@ -209,7 +209,7 @@ fn done(change: &Change) -> String {
             format!("schema `{schema}` is new and empty")
         }
         Change::RestoreGrants { schema } => {
-            format!("the privileges in schema `{schema}` are as they were")
+            format!("privileges on what is in schema `{schema}` are as the lock file says")
         }
         Change::DropIndexes { indexes } => format!(
             "dropped, and how they were made is journaled: {}",
@@ -232,11 +232,6 @@ fn done(change: &Change) -> String {
         }
         Change::Unchecked => "committed with its marker".to_owned(),
     }
-}
-
-/// `1 index`, `3 indexes`.
-pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The first few, and how many more there are.

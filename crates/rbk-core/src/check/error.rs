@@ -81,6 +81,7 @@ pub const CODES: &[(Code, &str)] = &[
     ),
     (Code("RBK1028"), "a file that can't be used"),
     (Code("RBK1029"), "files that use each other in a circle"),
+    (Code("RBK1030"), "what can't be compared"),
     (
         Code("RBK1040"),
         "a path that isn't what stands here: a schema, table, column or index",
@@ -264,6 +265,18 @@ pub(crate) enum CheckError {
     EmptyReason { span: Span },
     #[error("a runbook has one `on failure`")]
     SecondOnFailure { span: Span, first: Span },
+    #[error("`{path}` is compared with itself")]
+    MatchesItself { span: Span, path: String },
+    #[error("`{left}` and `{right}` can't be compared")]
+    NotComparable {
+        span: Span,
+        left: String,
+        right: String,
+    },
+    #[error("`{path}` holds no rows of its own")]
+    NotRows { span: Span, path: String },
+    #[error("`{path}` has no tables to compare")]
+    NothingToCompare { span: Span, path: String },
     #[error("there is no procedure `{name}`")]
     UnknownProcedure {
         span: Span,
@@ -379,10 +392,11 @@ impl From<CheckError> for Diagnostic {
                 }
             }
             E::UnknownFunction { span, name, candidates } => suggest(make("RBK1007", span, "not a function".to_owned()), span, &name, &candidates, || {
-                "the functions are `age(snapshot or time)`, `count(database.schema.table)` and `query(database, \"…\") as TYPE`".to_owned()
+                "the functions are `age(snapshot or time)`, `count(database.schema.table)`, `size(database or table)` and `query(database, \"…\") as TYPE`".to_owned()
             }),
             E::Arguments { span, function, .. } => make("RBK1007", span, "wrong arguments".to_owned()).help(match function.as_str() {
                 "count" => "write `count(database.schema.table)`",
+                "size" => "write `size(database)` or `size(database.schema.table)`",
                 _ => "write `age(snapshot)` or `age(time)`",
             }),
             E::NoValue { span, name, ty } => make("RBK1008", span, "has no default, and none was given".to_owned())
@@ -436,6 +450,14 @@ impl From<CheckError> for Diagnostic {
             }
             E::EmptyReason { span } => make("RBK1016", span, "empty".to_owned()).help("say why, for whoever reads the report"),
             E::SecondOnFailure { span, first } => make("RBK1017", span, "the second".to_owned()).relate(first, "the first").help("put both into one block"),
+            E::MatchesItself { span, .. } => make("RBK1030", span, "is equal whatever is in it".to_owned())
+                .help("name the same schema or table of two databases"),
+            E::NotComparable { span, .. } => make("RBK1030", span, "not two of a kind".to_owned())
+                .help("compare two schemas, `source.public matches target.public`, or two tables, `source.public.documents matches target.public.documents`"),
+            E::NotRows { span, .. } => make("RBK1030", span, "a view".to_owned())
+                .help("compare the tables that it reads"),
+            E::NothingToCompare { span, .. } => make("RBK1030", span, "without tables in the lock file".to_owned())
+                .help("an assertion that can't fail proves nothing: name a schema with tables"),
             E::UnknownProcedure { span, name, candidates } => suggest(make("RBK1020", span, "no such procedure".to_owned()), span, &name, &candidates, || {
                 if candidates.is_empty() {
                     "say what it does: `procedure NAME(target: database) { … }`, here or in a file named with `use \"…\"`".to_owned()

@@ -41,7 +41,7 @@ pub(crate) enum Need {
     LoginTried,
 }
 
-const FUNCTIONS: [&str; 3] = ["age", "count", "query"];
+const FUNCTIONS: [&str; 4] = ["age", "count", "query", "size"];
 
 impl Checker<'_> {
     /// An expression of any type.
@@ -197,7 +197,9 @@ impl Checker<'_> {
                     ..observed(Expr::ChecksPass { database: name }, Type::Boolean, span)
                 })
             }
-            K::Matches { .. } | K::NoDrift { .. } | K::Error => {
+            K::Matches { left, right } => self.matches(left, right, span),
+            K::NoDrift { database } => self.no_drift(database, span),
+            K::Error => {
                 self.unreadable();
                 None
             }
@@ -405,7 +407,27 @@ impl Checker<'_> {
                     ..observed(Expr::Count { database, table }, Type::Integer, span)
                 })
             }
-            (name @ ("age" | "count"), _) => {
+            ("size", [argument]) => {
+                let (database, table) = match &argument.kind {
+                    ast::ExprKind::Path(path) if path.single().is_some() => {
+                        (self.database(path)?, None)
+                    }
+                    _ => {
+                        let (database, table) = self.table(argument)?;
+                        (database, Some(table))
+                    }
+                };
+                let read = Read {
+                    database: database.clone(),
+                    need: Need::Login,
+                    span,
+                };
+                Some(Typed {
+                    reads: vec![read],
+                    ..observed(Expr::Size { database, table }, Type::Size, span)
+                })
+            }
+            (name @ ("age" | "count" | "size"), _) => {
                 self.report(CheckError::Arguments {
                     span,
                     function: name.to_owned(),
@@ -439,13 +461,8 @@ impl Checker<'_> {
             names: vec![database.clone()],
             span: database.span,
         })?;
-        Some((
-            database,
-            TableName {
-                schema: schema.value.clone(),
-                table: table.value.clone(),
-            },
-        ))
+        let table = self.known_table(&database, schema, table)?;
+        Some((database, table))
     }
 
     fn query(
@@ -586,7 +603,7 @@ fn constant(value: Value, span: Span) -> Typed {
     }
 }
 
-fn observed(expr: Expr, ty: Type, span: Span) -> Typed {
+pub(super) fn observed(expr: Expr, ty: Type, span: Span) -> Typed {
     Typed {
         expr,
         ty,

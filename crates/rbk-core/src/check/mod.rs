@@ -4,6 +4,7 @@
 //! could make of them and every diagnostic.
 
 mod column_type;
+mod comparison;
 mod error;
 mod expressions;
 mod objects;

@@ -10,7 +10,7 @@ use rbk_syntax::{Span, ast};
 use std::collections::BTreeSet;
 
 /// A schema, a table or a column of a database.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Object {
     Schema(String),
     Table(TableName),

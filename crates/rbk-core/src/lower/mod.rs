@@ -43,6 +43,12 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         if let Precondition::Let { name, value, .. } = precondition {
             lowering.bindings.insert(name.clone(), value.expr.clone());
         }
+        match precondition {
+            Precondition::Let { value: read, .. }
+            | Precondition::Require {
+                condition: read, ..
+            } => lowering.relies_on_compared(&read.expr),
+        }
     }
     let mut steps = Vec::with_capacity(program.steps.len());
     for step in &program.steps {
@@ -258,6 +264,29 @@ impl Lowering<'_> {
             });
         } else if !self.in_failure {
             self.proves_no_drift(database);
+        }
+    }
+
+    /// A comparison is of the tables and columns that the lock file knows: what it doesn't know would pass unseen.
+    pub(crate) fn relies_on_compared(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Matches {
+                left,
+                right,
+                tables,
+                ..
+            } => {
+                let schemas = tables.iter().map(|pair| pair.left.schema.as_str());
+                self.relies_on_lock(left, schemas);
+                let schemas = tables.iter().map(|pair| pair.right.schema.as_str());
+                self.relies_on_lock(right, schemas);
+            }
+            Expr::Not(inner) => self.relies_on_compared(inner),
+            Expr::Binary { left, right, .. } => {
+                self.relies_on_compared(left);
+                self.relies_on_compared(right);
+            }
+            _ => {}
         }
     }
 

@@ -261,18 +261,11 @@ pub trait Postgres: Send + Sync {
     /// one instant. One finding each, in the order given; a table that is missing on a side is a finding, not an error.
     async fn compare(
         &self,
-        _left: &Login,
-        _right: &Login,
-        _tables: &[TablePair],
-        _progress: &dyn Progress,
-    ) -> Result<Vec<TableFinding>, PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "compare",
-            "not yet",
-        ))
-    }
+        left: &Login,
+        right: &Login,
+        tables: &[TablePair],
+        progress: &dyn Progress,
+    ) -> Result<Vec<TableFinding>, PortError>;
 
     /// Copies tables in binary form, in the order given, each in a transaction of its own on the target together with its
     /// marker: `marker` with the table as its part (`public.documents`). Tables whose marker is there are left out. Foreign
@@ -281,19 +274,12 @@ pub trait Postgres: Send + Sync {
     /// What [`Session::change`] says of markers and of kinds of errors holds for each table.
     async fn copy(
         &self,
-        _from: &Login,
-        _to: &Login,
-        _tables: &[CopiedTable],
-        _marker: &Marker,
-        _progress: &dyn Progress,
-    ) -> Result<CopyFacts, PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "copy",
-            "not yet",
-        ))
-    }
+        from: &Login,
+        to: &Login,
+        tables: &[CopiedTable],
+        marker: &Marker,
+        progress: &dyn Progress,
+    ) -> Result<CopyFacts, PortError>;
 }
 
 /// Told how far something is that takes its time, as often as it likes. Returns at once.
@@ -522,35 +508,14 @@ pub trait Session: Send + Sync {
     async fn thaw(&self, freeze: &Freeze) -> Result<(), PortError>;
 
     /// Reads the catalog of all schemas but Postgres's own and `rbk`.
-    async fn catalog(&self) -> Result<Catalog, PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "catalog",
-            "not yet",
-        ))
-    }
+    async fn catalog(&self) -> Result<Catalog, PortError>;
 
     /// What stands outside of these schemas and would go with them: `view reports.totals reads public.orders`.
-    async fn dependents(&self, _schemas: &[String]) -> Result<Vec<String>, PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "dependents",
-            "not yet",
-        ))
-    }
+    async fn dependents(&self, schemas: &[String]) -> Result<Vec<String>, PortError>;
 
     /// Whether a change was committed. [`PortErrorKind::InvalidState`] while a transaction that carries the marker is
     /// still open: the server may not have noticed yet that who began it is gone, and it may still be committed.
-    async fn has_marker(&self, _marker: &Marker) -> Result<bool, PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "has_marker",
-            "not yet",
-        ))
-    }
+    async fn has_marker(&self, marker: &Marker) -> Result<bool, PortError>;
 
     /// Writes the marker, then runs the statements (none: just the marker), all in one transaction. Makes schema `rbk`
     /// where it isn't there, in a transaction before.
@@ -561,105 +526,36 @@ pub trait Session: Send + Sync {
     /// A lock that isn't given within `lock_timeout` is [`PortErrorKind::InvalidState`], and the message says who holds it
     /// and since when: it is tried again. A missing privilege is [`PortErrorKind::AccessDenied`]. A connection that is lost,
     /// at whatever point, is [`PortErrorKind::Unreachable`] and [`Sent::Maybe`].
-    async fn change(
-        &self,
-        _request: &ChangeRequest<'_>,
-        _marker: &Marker,
-    ) -> Result<(), PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "change",
-            "not yet",
-        ))
-    }
+    async fn change(&self, request: &ChangeRequest<'_>, marker: &Marker) -> Result<(), PortError>;
 
     /// Definitions of indexes by name, as `pg_get_indexdef` gives them; `None` where there is none of that name.
-    async fn indexes(&self, _indexes: &[IndexFacts]) -> Result<Vec<Option<String>>, PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "indexes",
-            "not yet",
-        ))
-    }
+    async fn indexes(&self, indexes: &[IndexFacts]) -> Result<Vec<Option<String>>, PortError>;
 
     /// Rows of a foreign key that refer to nothing, by an anti-join of both tables.
-    async fn orphans(&self, _key: &ForeignKeyFacts) -> Result<Orphans, PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "orphans",
-            "not yet",
-        ))
-    }
+    async fn orphans(&self, key: &ForeignKeyFacts) -> Result<Orphans, PortError>;
 
     /// How sequences stand, in the order given.
-    async fn sequences(
-        &self,
-        _sequences: &[SequenceFacts],
-    ) -> Result<Vec<SequenceState>, PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "sequences",
-            "not yet",
-        ))
-    }
+    async fn sequences(&self, sequences: &[SequenceFacts])
+    -> Result<Vec<SequenceState>, PortError>;
 
     /// Lets each sequence's next value be this one. Values survive a rollback; saying it again changes nothing.
-    async fn set_sequences(&self, _next: &[(SequenceFacts, i64)]) -> Result<(), PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "set_sequences",
-            "not yet",
-        ))
-    }
+    async fn set_sequences(&self, next: &[(SequenceFacts, i64)]) -> Result<(), PortError>;
 
     /// Bytes on disk: of a table with its indexes, or of the whole database.
-    async fn size(&self, _table: Option<&TableName>) -> Result<u64, PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "size",
-            "not yet",
-        ))
-    }
+    async fn size(&self, table: Option<&TableName>) -> Result<u64, PortError>;
 
     /// Liquibase's lock, where its table is there and it is held.
-    async fn migration_lock(&self, _schema: &str) -> Result<Option<MigrationLock>, PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "migration_lock",
-            "not yet",
-        ))
-    }
+    async fn migration_lock(&self, schema: &str) -> Result<Option<MigrationLock>, PortError>;
 
     /// Releases it if it is still that one: `Conflict` otherwise.
     async fn release_migration_lock(
         &self,
-        _schema: &str,
-        _lock: &MigrationLock,
-    ) -> Result<(), PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "release_migration_lock",
-            "not yet",
-        ))
-    }
+        schema: &str,
+        lock: &MigrationLock,
+    ) -> Result<(), PortError>;
 
     /// What Liquibase's table says; nothing where it isn't there.
-    async fn change_sets(&self, _schema: &str) -> Result<ChangeSets, PortError> {
-        // contract: goes when every implementation has it
-        Err(PortError::new(
-            PortErrorKind::InvalidRequest,
-            "change_sets",
-            "not yet",
-        ))
-    }
+    async fn change_sets(&self, schema: &str) -> Result<ChangeSets, PortError>;
 }
 
 /// What a session found out about itself.

@@ -2,7 +2,7 @@
 
 use super::evaluate::{Seen, session};
 use super::failure::Failure;
-use super::listing::first_few;
+use super::listing::{counted, first_few};
 use super::look::Look;
 use crate::catalog::{Catalog, Difference, around, differences};
 use crate::environment::{Migrations, TableName};
@@ -59,13 +59,15 @@ pub(super) async fn matches(
         .filter_map(|finding| finding.left.as_ref())
         .map(|digest| digest.rows)
         .fold(0, u64::saturating_add);
-    let (tables, verb) = match tables.len() {
-        1 => ("1 table".to_owned(), "is"),
-        many => (format!("{many} tables"), "are"),
+    let tables = counted(tables.len(), "table", "tables");
+    let rows = if rows == 1 {
+        "1 row".to_owned()
+    } else {
+        format!("{rows} rows")
     };
     Ok(Seen::condition(
         true,
-        format!("{tables} with {rows} rows {verb} the same in {left_path} and {right_path}"),
+        format!("{tables} with {rows}: the same in {left_path} and {right_path}"),
     ))
 }
 
@@ -190,10 +192,10 @@ fn compared(catalog: &Catalog) -> String {
         .values()
         .map(|schema| schema.sequences.len())
         .sum();
-    format!(
-        "{} tables, {indexes} indexes, {sequences} sequences",
-        tables().count()
-    )
+    let tables = counted(tables().count(), "table", "tables");
+    let indexes = counted(indexes, "index", "indexes");
+    let sequences = counted(sequences, "sequence", "sequences");
+    format!("{tables}, {indexes}, {sequences}")
 }
 
 /// No more than a journal should hold; the rest is counted.

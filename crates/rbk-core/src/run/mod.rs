@@ -33,7 +33,7 @@ pub use reading::{Unread, prove_identity, read_catalog};
 pub(crate) use credentials::{Content, pointed_at};
 pub(crate) use effect::{Effect, Probe, Since};
 pub(crate) use evaluate::{Hope, evaluate, render};
-pub(crate) use listing::first_few;
+pub(crate) use listing::{counted, first_few};
 pub(crate) use look::Unreached;
 pub(crate) use performer::{Performer, Scene};
 pub(crate) use preflight::{foreign, owner};

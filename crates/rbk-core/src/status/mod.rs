@@ -1,5 +1,6 @@
 //! What a journal says of a run, for people and reports: a pure fold, the same for a live run and for one of last year.
 
+mod schema;
 mod situation;
 
 pub use situation::{EntityState, Situation, situation};

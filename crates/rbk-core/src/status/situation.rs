@@ -1,5 +1,6 @@
 //! What state everything is in after what a journal tells, and what may be done by hand.
 
+use super::schema::Schemas;
 use crate::environment::Database;
 use crate::ids::{ActionId, ApplicationName, DatabaseName, RunId, SecretName};
 use crate::journal::{Event, Facts, Outcome};
@@ -53,13 +54,16 @@ pub fn situation(plan: &Plan, facts: &Facts, run: &RunId, kind: EndingKind) -> S
     }
 }
 
+/// How many statements are shown.
+const SHOWN: usize = 5;
+
 struct Teller<'a> {
     plan: &'a Plan,
     facts: &'a Facts,
 }
 
 /// How far an action got.
-enum Got {
+pub(super) enum Got {
     NotBegun,
     /// A call may have been sent, and nothing is known of it.
     InFlight,
@@ -89,6 +93,16 @@ impl Teller<'_> {
             .actions()
             .map(|planned| (planned, self.got(&planned.id)))
             .filter(|(_, got)| !matches!(got, Got::NotBegun))
+    }
+
+    /// What became of a database's schemas.
+    fn schemas(&self, name: &DatabaseName) -> Schemas {
+        let begun = self.begun().map(|(planned, got)| {
+            let known = self.facts.action(&planned.id);
+            let attempted = known.is_some_and(|known| known.attempts > 0);
+            (planned, got, attempted)
+        });
+        Schemas::of(name, begun)
     }
 
     fn database(&self, name: &DatabaseName, database: &Database) -> Option<String> {
@@ -157,6 +171,7 @@ impl Teller<'_> {
                     .flatten()
                     .map(str::to_owned),
             )
+            .chain(self.schemas(name).states())
             .collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
@@ -240,8 +255,30 @@ impl Teller<'_> {
                 if state.contains("FROZEN") || state.contains("may be frozen") {
                     lines.push(format!("writes on {name} are still frozen: thaw them"));
                 }
+                let schemas = self.schemas(name);
+                for schema in schemas.unfinished() {
+                    lines.push(format!(
+                        "keep applications away from {name}.{schema}: it is unfinished; run a runbook that rebuilds it, or finish it by hand"
+                    ));
+                }
+                let dropped: Vec<&str> = schemas.dropped().collect();
+                for definition in dropped.iter().take(SHOWN) {
+                    lines.push(format!("an index of {name} is dropped: `{definition}`"));
+                }
+                if let Some(more) = dropped.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                    lines.push(format!(
+                        "{more} more indexes of {name} are dropped: `rbk report {run}` shows how they are made"
+                    ));
+                }
             }
         } else {
+            for name in self.plan.environment.databases.keys() {
+                if self.schemas(name).are_touched() {
+                    lines.push(format!(
+                        "don't write to {name}, and leave its schema `rbk` alone: it says what is done there"
+                    ));
+                }
+            }
             let changed: BTreeSet<&SecretName> = self.facts.staged.keys().collect();
             for secret in changed {
                 lines.push(format!(

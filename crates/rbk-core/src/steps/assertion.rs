@@ -28,6 +28,7 @@ impl Meaning for Assert {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) {
+        lowering.relies_on_compared(&self.condition.expr);
         let summary = format!("prove that {}", lowering.describe(&self.condition.expr));
         let action = Action::Assert { condition: self.condition.expr.clone(), otherwise: self.otherwise.clone() };
         // The first full scan of a restored volume fetches its blocks lazily: it may take long.

@@ -26,6 +26,7 @@ impl Meaning for Observe {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) {
+        lowering.relies_on_compared(&self.value.expr);
         let summary = format!("read `{}`: {}", self.name, lowering.describe(&self.value.expr));
         let action = Action::Observe { name: self.name.clone(), expr: self.value.expr.clone(), ty: self.value.ty };
         lowering.action(Risk::Reads, 30 * MINUTE, summary, action);

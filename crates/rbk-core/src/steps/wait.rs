@@ -57,6 +57,7 @@ impl Meaning for Await {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) {
+        lowering.relies_on_compared(&self.condition.expr);
         let summary = format!(
             "wait until {}, at most {}, looking every {}",
             lowering.describe(&self.condition.expr),

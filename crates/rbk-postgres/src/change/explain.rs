@@ -169,7 +169,7 @@ impl Looking<'_> {
         let tables: Vec<TableName>;
         let schemas: Vec<String>;
         let locks = match self.request.change {
-            Change::RecreateSchema { schema } => {
+            Change::RecreateSchema { schema } | Change::RestoreGrants { schema } => {
                 schemas = vec![schema.clone()];
                 Locks::InSchemas(&schemas)
             }
@@ -193,7 +193,7 @@ impl Looking<'_> {
                 tables = columns.iter().map(|column| column.table.clone()).collect();
                 Locks::Any(&tables)
             }
-            _ => Locks::Whichever,
+            Change::Unchecked => Locks::Whichever,
         };
         let waited = match self.request.lock_timeout.as_secs() {
             0 => format!("{}ms", self.request.lock_timeout.as_millis()),

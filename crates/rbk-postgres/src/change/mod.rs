@@ -9,7 +9,6 @@ use crate::error::Failure;
 use crate::marker::{self, Turn};
 use rbk_core::plan::{Change, ColumnChange, IndexFacts};
 use rbk_core::ports::{ChangeRequest, Marker, PortErrorKind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::{Client, GenericClient, Transaction};
@@ -17,13 +16,16 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 /// How long an explanation may take at most, all its looks together.
 pub(crate) const EXPLANATION: Duration = Duration::from_secs(60);
 
-/// Runs the statements and commits them with the marker. Until `commit_sent` is true, nothing can have been applied.
+/// Runs the statements and commits them with the marker. An error of a statement has undone all of it; of a session that
+/// was lost only the marker knows.
 pub(crate) async fn change(
     client: &mut Client,
     request: &ChangeRequest<'_>,
     marker: &Marker,
-    commit_sent: &AtomicBool,
 ) -> Result<(), Failure> {
+    if request.statements.iter().any(|text| text.contains('\0')) {
+        return Err(Failure::invalid("a statement holds a zero byte"));
+    }
     let until = Instant::now() + request.deadline;
     marker::ensure(client).await?;
     // Lets the server notice within seconds that rbk is gone, and end a statement that nobody will commit. It isn't worth
@@ -31,7 +33,7 @@ pub(crate) async fn change(
     let _ = client
         .batch_execute("SET client_connection_check_interval = '5s'")
         .await;
-    let applied = apply(client, request, marker, until, commit_sent).await;
+    let applied = apply(client, request, marker, until).await;
     if matches!(request.change, Change::Unchecked) && !client.is_closed() {
         // What the text has set must not reach what is done next. Where this fails, the session has ended.
         let _ = client
@@ -64,7 +66,6 @@ async fn apply(
     request: &ChangeRequest<'_>,
     marker: &Marker,
     until: Instant,
-    commit_sent: &AtomicBool,
 ) -> Result<(), Stopped> {
     let transaction = client.transaction().await?;
     prepare(&transaction, request).await?;
@@ -102,7 +103,6 @@ async fn apply(
         )
         .into());
     }
-    commit_sent.store(true, Ordering::Release);
     Ok(transaction.commit().await?)
 }
 

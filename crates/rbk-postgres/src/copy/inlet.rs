@@ -18,6 +18,9 @@ const BUFFER: usize = 64 << 10;
 /// end only: without it, a row that is refused first would be told of last.
 const PIECE: usize = 64 << 20;
 
+/// Letters of a refused row that are shown.
+const SHOWN: usize = 80;
+
 /// Takes rows in.
 pub(super) struct Inlet<'a> {
     job: &'a Job<'a>,
@@ -150,8 +153,15 @@ impl<'a> Inlet<'a> {
     }
 }
 
-/// Says what became of the table, and which row it was.
+/// Says what became of the table, and which row it was. Of the row that is refused the server shows every column; the
+/// first ones tell it from others.
 fn explain(mut error: PortError, row: Option<String>) -> PortError {
+    if let Some((before, contents)) = error.message.split_once("Failing row contains (") {
+        let shown: String = contents.chars().take(SHOWN).collect();
+        if shown.len() < contents.len() {
+            error.message = format!("{before}Failing row contains ({shown}…");
+        }
+    }
     if let Some(row) = row {
         error.message.push_str(&format!("; it was {row}"));
     }

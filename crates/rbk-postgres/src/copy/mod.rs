@@ -14,6 +14,7 @@ mod rows;
 
 use crate::connect::Connector;
 use crate::error::Failure;
+use crate::holders::{Locks, of_tables};
 use crate::marker::{self, Turn};
 use crate::relations::{begin_reading, find};
 use crate::session::GRACE;
@@ -269,10 +270,13 @@ impl Job<'_> {
         }
         // A large table takes as long as it takes; that bytes keep coming is watched instead.
         let sql = format!(
-            "{SILENCE}; SET LOCAL statement_timeout = 0; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
+            "{SILENCE}; SET LOCAL statement_timeout = 0; SAVEPOINT locking; \
+             LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
             self.fit.target()
         );
-        transaction.batch_execute(&sql).await?;
+        if let Err(error) = transaction.batch_execute(&sql).await {
+            return Err(self.held(&transaction, error).await);
+        }
         let sql = format!("SELECT {}", self.fit.holds_rows());
         let holds_rows: bool = transaction.query_one(&sql, &[]).await?.try_get(0)?;
         if holds_rows {
@@ -282,6 +286,34 @@ impl Job<'_> {
             ));
         }
         Ok(Some(transaction))
+    }
+
+    /// Why the lock wasn't given: who holds it.
+    async fn held(&self, transaction: &Transaction<'_>, error: tokio_postgres::Error) -> Failure {
+        let failure = Failure::from(error);
+        if failure.code() != Some("55P03") {
+            return failure;
+        }
+        let work = async {
+            transaction
+                .batch_execute("ROLLBACK TO SAVEPOINT locking")
+                .await?;
+            let tables = [self.table.table.clone()];
+            of_tables(transaction, &Locks::ByWriters(&tables)).await
+        };
+        let holders = match work.await {
+            Ok(Some(holders)) => holders,
+            Ok(None) => "they are gone by now".to_owned(),
+            Err(_) => return failure,
+        };
+        Failure::Explained {
+            kind: PortErrorKind::InvalidState,
+            message: format!(
+                "others write it, or are about to, and nobody may while it is copied; nothing of this table was copied: \
+                 {holders}"
+            ),
+            code: Some("55P03".to_owned()),
+        }
     }
 
     /// Lets all rows through. What has arrived is what was sent, or it is an error.

@@ -572,7 +572,7 @@ async fn a_backend_killed_inside_a_change_has_applied_nothing() {
     let error = changed.unwrap_err();
     assert_eq!(
         (error.kind, error.sent),
-        (PortErrorKind::Unreachable, Sent::No),
+        (PortErrorKind::Unreachable, Sent::Maybe),
         "{error}"
     );
     assert_eq!(error.code.as_deref(), Some("57P01"));

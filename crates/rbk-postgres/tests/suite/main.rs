@@ -5,6 +5,7 @@
     reason = "a panic is how a test fails, in what its cases share too"
 )]
 
+mod beliefs;
 mod bridge;
 mod catalog;
 mod change;

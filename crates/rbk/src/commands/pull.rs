@@ -14,6 +14,7 @@ use rbk_core::environment::{Environment, Lock, LockError, LockSource};
 use rbk_core::ids::DatabaseName;
 use rbk_core::ports::{PortErrorKind, World};
 use rbk_core::run::{self, Unread};
+use rbk_core::shell::shell_word;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -73,9 +74,12 @@ pub async fn pull(screen: Screen, args: EnvironmentPullArgs) -> Result<Exit, Fai
             Exit::Done
         } else {
             screen.say(format_args!(
-                "{} doesn't say what is there: `rbk env pull --env {}` writes it again",
+                "{} doesn't say what is there: `rbk env pull{}` writes it again",
                 path.display(),
-                environment.name
+                args.environment
+                    .env
+                    .as_ref()
+                    .map_or_else(String::new, |env| format!(" --env {}", shell_word(env)))
             ));
             Exit::Wrong
         });

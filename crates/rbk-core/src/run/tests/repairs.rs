@@ -653,7 +653,7 @@ async fn drift_is_told_and_the_tools_own_tables_are_none() {
     assert_eq!(ending.kind, EndingKind::Done, "{ending:?}");
     assert_eq!(
         last_outcome(&bench).await.1,
-        "as the lock file says: 2 tables, 1 indexes, 1 sequences"
+        "as the lock file says: 2 tables, 1 index, 1 sequence"
     );
 
     let mut inner = fake.lock();
@@ -850,4 +850,35 @@ async fn what_a_stopped_repair_leaves_is_told_with_what_may_be_done_by_hand() {
 fn a_change_that_is_none_of_these_is_committed_with_its_marker_too() {
     let json = serde_json::to_value(change(Change::Unchecked)).unwrap();
     assert_eq!(json["change"]["change"], "unchecked");
+}
+
+#[tokio::test]
+async fn a_repair_that_failed_says_what_is_unfinished_and_how_to_finish_it() {
+    let mut plan = repair();
+    plan.steps[1].actions.truncate(3);
+    let compare = plan.steps[2].actions[1].clone();
+    plan.steps[1].actions.push(compare);
+    plan.steps.truncate(2);
+    let mut bench = Bench::new(damaged());
+    let key = table("documents");
+    let fake = bench.fake.clone();
+    bench.watched(Watcher::record(move |record| {
+        // Somebody writes into what was just loaded.
+        if matches!(&record.entry.event, Event::Intent(intent) if intent.call == "copy") {
+            let mut inner = fake.lock();
+            let rows = &mut inner.server("db-original").db.rows;
+            rows.entry(key.clone()).or_default().push("9".to_owned());
+        }
+    }));
+    let ending = bench.start(&plan).await;
+    let failed = failure(&ending, EndingKind::Failed, 3);
+    assert_eq!(failed.code(), "RBK4010");
+    let told: Vec<&str> = ending.by_hand.iter().map(String::as_str).collect();
+    assert_eq!(
+        told,
+        [
+            "keep applications away from original.public: it is unfinished; run a runbook that rebuilds it, or finish it by hand",
+            "an index of original is dropped: `CREATE INDEX embeddings_hnsw ON public.embeddings USING hnsw (vector vector_cosine_ops)`",
+        ]
+    );
 }
