@@ -27,6 +27,31 @@ pub fn quote_table(table: &TableName) -> String {
     quote_name(&table.schema, &table.table)
 }
 
+/// A `CREATE INDEX` as `pg_get_indexdef` writes it, for a partitioned table with its partitions (`ON ONLY` leaves an index
+/// that is not valid), and perhaps for an index that may be there.
+pub(crate) fn create_index(definition: &str, may_be_there: bool) -> String {
+    let taken_apart = || {
+        let (create, rest) = ["CREATE INDEX ", "CREATE UNIQUE INDEX "]
+            .into_iter()
+            .find_map(|create| Some((create, definition.strip_prefix(create)?)))?;
+        let end = match rest.starts_with('"') {
+            true => quoted(rest, '"', false)?,
+            false => rest.find(' ')?,
+        };
+        let (name, on) = rest.split_at_checked(end)?;
+        Some((create, name, on))
+    };
+    let Some((create, name, on)) = taken_apart() else {
+        return definition.to_owned();
+    };
+    let condition = if may_be_there { "IF NOT EXISTS " } else { "" };
+    let on = match on.strip_prefix(" ON ONLY ") {
+        Some(on) => format!(" ON {on}"),
+        None => on.to_owned(),
+    };
+    format!("{create}{condition}{name}{on}")
+}
+
 /// What a text of SQL can't hold if it is to run in a transaction of rbk's own: the words of the first such statement.
 /// `None`: nothing of the kind.
 pub(crate) fn outside_a_transaction(sql: &str) -> Option<String> {
@@ -271,6 +296,25 @@ mod tests {
     fn whatever_a_text_holds_it_stays_one_text() {
         assert_eq!(quote_literal("it's"), "'it''s'");
         assert_eq!(quote_literal("a\\' b"), "E'a\\\\'' b'");
+    }
+
+    #[test]
+    fn an_index_is_made_with_its_partitions_whatever_its_name() {
+        for (definition, plain, perhaps) in [
+            (
+                "CREATE INDEX a ON ONLY public.b USING btree (c)",
+                "CREATE INDEX a ON public.b USING btree (c)",
+                "CREATE INDEX IF NOT EXISTS a ON public.b USING btree (c)",
+            ),
+            (
+                "CREATE UNIQUE INDEX \" ON ONLY \"\" INDEX \" ON public.b USING btree (c) WHERE (d = ' ON ONLY '::text)",
+                "CREATE UNIQUE INDEX \" ON ONLY \"\" INDEX \" ON public.b USING btree (c) WHERE (d = ' ON ONLY '::text)",
+                "CREATE UNIQUE INDEX IF NOT EXISTS \" ON ONLY \"\" INDEX \" ON public.b USING btree (c) WHERE (d = ' ON ONLY '::text)",
+            ),
+        ] {
+            assert_eq!(create_index(definition, false), plain);
+            assert_eq!(create_index(definition, true), perhaps);
+        }
     }
 
     #[test]

@@ -55,15 +55,7 @@ pub(crate) struct SelectedIndex {
     /// `btree`, `hnsw`, …
     pub(crate) method: String,
     /// Of a partitioned table's index: those of the partitions, each after the one that it is a part of.
-    pub(crate) parts: Vec<Part>,
-}
-
-/// A partition's index as a part of a partitioned table's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub(crate) facts: IndexFacts,
-    /// The schema and the name of the index that it is a part of.
-    pub(crate) of: (String, String),
+    pub(crate) parts: Vec<IndexFacts>,
 }
 
 impl Catalog {
@@ -174,24 +166,18 @@ impl Catalog {
         let mut bytes = index.bytes;
         let mut parts = Vec::new();
         // Partitions of partitions: the parts of each part follow it.
-        let mut whole = vec![(table.schema.clone(), name.to_owned())];
-        while let Some((schema, of)) = whole.pop() {
-            if self
-                .table(&table)
-                .is_none_or(|table| table.partitioned.is_none())
-            {
-                break;
-            }
+        let mut whole = vec![name.to_owned()];
+        let partitioned = self
+            .table(&table)
+            .is_some_and(|table| table.partitioned.is_some());
+        while let Some(of) = whole.pop().filter(|_| partitioned) {
             for (part_table, part_name, part) in self.parts_of(&table, &of) {
                 bytes = bytes.saturating_add(part.bytes);
-                whole.push((part_table.schema.clone(), part_name.to_owned()));
-                parts.push(Part {
-                    facts: IndexFacts {
-                        name: part_name.to_owned(),
-                        table: part_table,
-                        definition: part.definition.clone(),
-                    },
-                    of: (schema.clone(), of.clone()),
+                whole.push(part_name.to_owned());
+                parts.push(IndexFacts {
+                    name: part_name.to_owned(),
+                    table: part_table,
+                    definition: part.definition.clone(),
                 });
             }
         }

@@ -3,7 +3,7 @@
 use super::Checker;
 use super::column_type::{SqlType, known_types};
 use super::schema_error::{SchemaError, Wanted};
-use crate::catalog::{Catalog, ColumnName, Place};
+use crate::catalog::{Catalog, ColumnName, Place, Table};
 use crate::environment::TableName;
 use crate::ids::DatabaseName;
 use rbk_syntax::{Span, ast};
@@ -74,7 +74,7 @@ impl Checker<'_> {
             if names.any(|name| name == index.value) {
                 return Ok(());
             }
-            Err(SchemaError::UnknownIndex {
+            Err(Box::new(SchemaError::UnknownIndex {
                 span: index.span,
                 name: index.value.clone(),
                 schema: schema.value.clone(),
@@ -83,7 +83,7 @@ impl Checker<'_> {
                     .all_indexes(&schema.value)
                     .map(|(_, name, _)| name.to_owned())
                     .collect(),
-            })
+            }))
         });
         self.accept(found)?;
         Some((database, schema.value.clone(), index.value.clone()))
@@ -221,7 +221,7 @@ impl Checker<'_> {
                     column: column.value.clone(),
                 }));
             }
-            Err(SchemaError::UnknownColumn {
+            Err(Box::new(SchemaError::UnknownColumn {
                 span: column.span,
                 name: column.value.clone(),
                 table: name,
@@ -231,7 +231,7 @@ impl Checker<'_> {
                     .flat_map(|facts| &facts.columns)
                     .map(|column| column.name.clone())
                     .collect(),
-            })
+            }))
         });
         let object = self.accept(found)?;
         Some((database, object))
@@ -257,8 +257,8 @@ impl Checker<'_> {
         None
     }
 
-    fn accept<T>(&mut self, found: Result<T, SchemaError>) -> Option<T> {
-        found.map_err(|error| self.report(error)).ok()
+    fn accept<T>(&mut self, found: Result<T, Box<SchemaError>>) -> Option<T> {
+        found.map_err(|error| self.report(*error)).ok()
     }
 }
 
@@ -277,16 +277,16 @@ fn schema_of(
     catalog: &Catalog,
     schema: &ast::Name,
     database: &DatabaseName,
-) -> Result<(), SchemaError> {
+) -> Result<(), Box<SchemaError>> {
     if catalog.schemas.contains_key(&schema.value) {
         return Ok(());
     }
-    Err(SchemaError::UnknownSchema {
+    Err(Box::new(SchemaError::UnknownSchema {
         span: schema.span,
         name: schema.value.clone(),
         database: database.clone(),
         candidates: catalog.schemas.keys().cloned().collect(),
-    })
+    }))
 }
 
 /// A table, or `None` for a materialized view, which has indexes, too.
@@ -295,7 +295,7 @@ fn table_of<'c>(
     name: &TableName,
     span: Span,
     database: &DatabaseName,
-) -> Result<Option<&'c crate::catalog::Table>, SchemaError> {
+) -> Result<Option<&'c Table>, Box<SchemaError>> {
     if let Some(table) = catalog.table(name) {
         return Ok(Some(table));
     }
@@ -304,7 +304,7 @@ fn table_of<'c>(
     if view.is_some_and(|view| view.materialized) {
         return Ok(None);
     }
-    Err(SchemaError::UnknownTable {
+    Err(Box::new(SchemaError::UnknownTable {
         span,
         name: name.table.clone(),
         schema: name.schema.clone(),
@@ -314,5 +314,5 @@ fn table_of<'c>(
             .flat_map(|schema| schema.tables.keys())
             .cloned()
             .collect(),
-    })
+    }))
 }

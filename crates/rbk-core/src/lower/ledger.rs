@@ -152,7 +152,7 @@ impl Ledger {
     }
 
     /// `on failure` begins wherever a step has failed: whatever was changed at one time may be so then.
-    pub(crate) fn from_anywhere(&mut self) {
+    pub(crate) fn begin_anywhere(&mut self) {
         for changes in self.schemas.values_mut() {
             changes.now = changes.ever.clone();
         }

@@ -60,7 +60,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         });
     }
     lowering.in_failure = true;
-    lowering.ledger.from_anywhere();
+    lowering.ledger.begin_anywhere();
     let on_failure = match &program.on_failure {
         Some(block) => lowering.block(StepPath::new(ON_FAILURE), block),
         None => Vec::new(),

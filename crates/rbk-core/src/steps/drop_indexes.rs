@@ -65,7 +65,7 @@ pub(super) fn roots(indexes: &[SelectedIndex]) -> Vec<IndexFacts> {
 pub(super) fn with_parts<'i>(indexes: impl IntoIterator<Item = &'i SelectedIndex>) -> Vec<IndexFacts> {
     indexes
         .into_iter()
-        .flat_map(|index| std::iter::once(&index.facts).chain(index.parts.iter().map(|part| &part.facts)))
+        .flat_map(|index| std::iter::once(&index.facts).chain(&index.parts))
         .cloned()
         .collect()
 }

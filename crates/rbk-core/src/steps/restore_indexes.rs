@@ -10,7 +10,7 @@ use crate::check::Checker;
 use crate::ids::DatabaseName;
 use crate::lower::{Lowering, by_size};
 use crate::plan::{Change, Risk};
-use crate::sql::quote_name;
+use crate::sql::create_index;
 use crate::state::Flow;
 use crate::value::Value;
 use rbk_syntax::{Span, ast};
@@ -89,24 +89,14 @@ fn maintenance_work_mem(index: u64, shared_buffers: u64) -> u64 {
     wanted.min(cap).clamp(least, most)
 }
 
-/// An index of a partitioned table is made without its parts, they are made as they were, and joined to it.
+/// Parts are made first, each as it was: Postgres joins them to their whole when that is made, and finds no other to make.
+/// Source: the manual's page of CREATE INDEX, on partitioned tables.
 fn statements(index: &SelectedIndex, may_be_there: bool) -> Vec<String> {
-    let create = |definition: &str| {
-        let begin = if may_be_there { " INDEX IF NOT EXISTS " } else { " INDEX " };
-        definition.replacen(" INDEX ", begin, 1)
-    };
-    let mut all = vec![create(&index.facts.definition)];
-    for part in &index.parts {
-        all.push(create(&part.facts.definition));
-    }
-    for part in &index.parts {
-        all.push(format!(
-            "ALTER INDEX {} ATTACH PARTITION {}",
-            quote_name(&part.of.0, &part.of.1),
-            quote_name(&part.facts.table.schema, &part.facts.name)
-        ));
-    }
-    all
+    let parts = index.parts.iter().rev().map(|part| &part.definition);
+    parts
+        .chain([&index.facts.definition])
+        .map(|definition| create_index(definition, may_be_there))
+        .collect()
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub fn column(text: &str) -> ColumnName {
 }
 
 /// A shop with everything that a schema can hold.
-const SHOP: &str = r#"
+pub const SHOP: &str = r#"
     CREATE SCHEMA ext;
     CREATE EXTENSION vector SCHEMA ext;
     CREATE SCHEMA "Odd ""one"".é";

@@ -18,6 +18,7 @@ mod freeze;
 mod inspect;
 mod liquibase_tables;
 mod login;
+mod lowered;
 mod query;
 mod roles;
 mod sequences;
