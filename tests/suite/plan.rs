@@ -1,7 +1,9 @@
 //! `rbk plan`: what a reviewer reads.
 
 use crate::process::{rbk, root, said};
-use rbk_core::plan::{PLAN_VERSION, Plan};
+use rbk_core::plan::{Action, PLAN_VERSION, Plan};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 
 #[track_caller]
 fn output(arguments: &[&str]) -> std::process::Output {
@@ -41,6 +43,7 @@ fn every_statement_on_schema_objects_is_shown_in_full() {
         ("schema_statements", "team.toml"),
         ("restored", "team.toml"),
         ("hostile", "plans/hostile.toml"),
+        ("procedures", "team.toml"),
     ] {
         let file = format!("tests/lang/plans/{name}.rbk");
         let environment = format!("tests/lang/{environment}");
@@ -60,6 +63,68 @@ fn the_json_document_is_the_plan_that_would_run() {
     assert_eq!(plan.version, PLAN_VERSION);
     assert_eq!(plan.steps.len(), 3);
     assert!(output.stderr.is_empty(), "{}", said(&output));
+}
+
+#[test]
+fn each_call_of_a_procedure_has_actions_and_values_of_its_own() {
+    let file = "tests/lang/plans/procedures.rbk";
+    let output = rbk(&[
+        "plan",
+        file,
+        "--env",
+        "tests/lang/team.toml",
+        "--format",
+        "json",
+    ])
+    .output()
+    .expect("rbk starts");
+    let plan: Plan = serde_json::from_slice(&output.stdout).expect("a plan");
+    let actions = || {
+        let steps = plan.steps.iter().flat_map(|step| &step.actions);
+        steps.chain(&plan.on_failure)
+    };
+    let ids: BTreeSet<&str> = actions().map(|action| action.id.as_str()).collect();
+    assert_eq!(ids.len(), actions().count());
+    for id in [
+        "Restore/bring#1",
+        "Restore/bring/log_in#2",
+        "Restore#1",
+        "Restore/count_rows#1",
+        "Restore/compare#2",
+        "Renew/count_rows#1",
+        "on failure/count_rows#2",
+    ] {
+        assert!(ids.contains(id), "no {id} among {ids:?}");
+    }
+    let values: Vec<&str> = actions()
+        .filter_map(|action| match &action.action {
+            Action::Observe { name, .. } => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        values,
+        [
+            "count_rows.rows",
+            "compare.rows",
+            "Renew/count_rows.rows",
+            "on failure/count_rows.rows"
+        ]
+    );
+    let used: Vec<_> = plan
+        .runbook
+        .uses
+        .iter()
+        .map(|used| (used.file.as_str(), used.sha256.clone()))
+        .collect();
+    let file = |name: &str| {
+        let bytes = std::fs::read(root().join(name)).expect("it is there");
+        hex::encode(Sha256::digest(bytes))
+    };
+    assert_eq!(used.len(), 2);
+    for (name, sha256) in used {
+        assert_eq!(sha256, file(name));
+    }
 }
 
 #[test]

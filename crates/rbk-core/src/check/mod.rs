@@ -432,7 +432,9 @@ fn one_line(text: &str) -> String {
         if is_option && !part.starts_with(['}', ']', ')']) {
             line.push(',');
         }
-        line.push(' ');
+        if !line.ends_with(['(', '[']) && !part.starts_with([')', ']']) {
+            line.push(' ');
+        }
         line.push_str(part);
     }
     line

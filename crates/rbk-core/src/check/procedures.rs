@@ -71,17 +71,22 @@ pub(crate) struct Via {
 
 impl Via {
     /// Says where the procedure was done that a diagnostic points into, the innermost call first.
-    pub(crate) fn relate(&self, mut diagnostic: Diagnostic) -> Diagnostic {
+    pub(crate) fn relate(&self, diagnostic: &mut Diagnostic) {
         let mut call = Some(self);
         let mut shown = 0;
         while let Some(via) = call {
             if shown < MAX_SHOWN || via.outer.is_none() {
-                diagnostic = diagnostic.relate(via.span, DONE_HERE);
+                diagnostic.related.push(via.label());
                 shown += 1;
             }
             call = via.outer.as_deref();
         }
-        diagnostic
+    }
+
+    fn label(&self) -> Label {
+        let text = DONE_HERE.to_owned();
+        let span = self.span;
+        Label { span, text }
     }
 }
 

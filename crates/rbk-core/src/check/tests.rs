@@ -13,7 +13,11 @@ fn comments_are_left_out_and_options_are_told_apart() {
         one_line(
             "replicate a to b with copy { # all\n  tables: public.*\n\n  except: [ # but\n    x,\n    y\n  ]\n  text: \"#\"\n}"
         ),
-        "replicate a to b with copy { tables: public.*, except: [ x, y ], text: \"#\" }"
+        "replicate a to b with copy { tables: public.*, except: [x, y], text: \"#\" }"
+    );
+    assert_eq!(
+        one_line("do renew(\n  target, # this one\n  5m\n) as \"again\""),
+        "do renew(target, 5m) as \"again\""
     );
     assert_eq!(
         one_line("sql on a \"\"\"\n  select 1 # 2\n  \\\"\"\"\n\"\"\""),

@@ -4,13 +4,12 @@ use super::error::FROM_ANYWHERE;
 use super::schema_error::SchemaError;
 use super::{DatabaseState, Existence, Login, SchemaState, State, StateError, Writes};
 use crate::catalog::Catalog;
-use crate::check::{Block, Need, Precondition, Program, Typed, Via};
+use crate::check::{Block, Need, Precondition, Program, Typed};
 use crate::environment::Environment;
 use crate::ids::{ApplicationName, DatabaseName};
 use crate::plan::{Expr, Operator};
 use rbk_syntax::{Diagnostic, Span, ast};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Where the pass stands.
 pub(crate) struct Flow<'p> {
@@ -30,9 +29,7 @@ pub(crate) struct Flow<'p> {
     pub(super) untouched: SchemaState,
     /// What was said to be left undone, and of which statement.
     pub(super) told: BTreeSet<(&'static str, Span)>,
-    diagnostics: Vec<(Diagnostic, Option<Arc<Via>>)>,
-    /// The call that the statement came through which is being read.
-    via: Option<Arc<Via>>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 /// Follows the states through a program.
@@ -44,7 +41,13 @@ pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnost
         flow.approved = false;
         flow.block(&step.block, Some(&mut anywhere));
     }
+    let before = flow.diagnostics.len();
     flow.at_the_end();
+    for diagnostic in flow.diagnostics.iter_mut().skip(before) {
+        if let Some(via) = program.via(diagnostic.primary.span) {
+            via.relate(diagnostic);
+        }
+    }
     if program.steps.is_empty() {
         flow.error(StateError::NoSteps {
             span: runbook.title.span,
@@ -59,15 +62,6 @@ pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnost
     }
     flow.frozen_on_failure();
     flow.diagnostics
-        .into_iter()
-        .map(|(diagnostic, via)| {
-            let via = via.or_else(|| program.via(diagnostic.primary.span));
-            match via {
-                Some(via) => via.relate(diagnostic),
-                None => diagnostic,
-            }
-        })
-        .collect()
 }
 
 /// Each application's active database as far as the `require`s of a program say it.
@@ -88,7 +82,6 @@ fn behind_preflight(program: &Program) -> Flow<'_> {
         untouched: SchemaState::default(),
         told: BTreeSet::new(),
         diagnostics: Vec::new(),
-        via: None,
     };
     for precondition in &program.preflight {
         if let Precondition::Require { condition, .. } = precondition {
@@ -111,7 +104,7 @@ fn known_active(state: &State) -> BTreeMap<ApplicationName, DatabaseName> {
 
 impl Flow<'_> {
     pub(crate) fn error(&mut self, error: StateError) {
-        self.diagnostics.push((error.into(), self.via.clone()));
+        self.diagnostics.push(error.into());
     }
 
     /// In `on failure` a line before a statement mends nothing: the states before it are many.
@@ -121,7 +114,7 @@ impl Flow<'_> {
             diagnostic.help = Some(FROM_ANYWHERE.to_owned());
             diagnostic.fix = None;
         }
-        self.diagnostics.push((diagnostic, self.via.clone()));
+        self.diagnostics.push(diagnostic);
     }
 
     /// The state of a database that the check has resolved.
@@ -333,9 +326,12 @@ impl Flow<'_> {
     /// Reads statements in order; `anywhere` gathers the states in which one of them may fail.
     fn block(&mut self, block: &Block, mut anywhere: Option<&mut State>) {
         for located in &block.statements {
-            self.via.clone_from(&located.via);
+            let before = self.diagnostics.len();
             located.statement.flow(self, located.span);
-            self.via = None;
+            if let Some(via) = &located.via {
+                let told = self.diagnostics.iter_mut().skip(before);
+                told.for_each(|diagnostic| via.relate(diagnostic));
+            }
             if let Some(anywhere) = &mut anywhere {
                 anywhere.join(&self.state);
             }
