@@ -58,7 +58,7 @@ impl Flow<'_> {
         for table in tables {
             schemas.entry(&table.schema).or_default().push(table);
         }
-        for (schema, _) in &schemas {
+        for schema in schemas.keys() {
             self.demand_tables(from, schema, span);
         }
         for (schema, tables) in &schemas {
