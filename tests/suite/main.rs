@@ -20,4 +20,5 @@ mod lang;
 mod plan;
 mod process;
 mod pull;
+mod rebuild;
 mod run;
