@@ -6,7 +6,7 @@ use rbk_core::catalog::{
 };
 use rbk_core::environment::TableName;
 use rbk_core::plan::IndexFacts;
-use rbk_core::ports::{PortErrorKind, Postgres};
+use rbk_core::ports::PortErrorKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
