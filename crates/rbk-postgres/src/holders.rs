@@ -122,6 +122,7 @@ pub(crate) async fn of_advisory_lock(
     let sql = format!(
         "SELECT {ACTIVITY} FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
          WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
            AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended($1, 0)"
     );
     let rows = client.query(&sql, &[&name]).await?;

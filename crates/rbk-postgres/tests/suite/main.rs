@@ -13,6 +13,7 @@ mod checks;
 mod compare;
 mod copy;
 mod errors;
+mod explained;
 mod foreign_keys;
 mod freeze;
 mod inspect;
