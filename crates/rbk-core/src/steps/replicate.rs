@@ -70,7 +70,7 @@ impl Replicate {
         checker.catalog(&source, from.span)?;
         checker.catalog(&target, to.span)?;
         let tables = match options.get("tables") {
-            Some(entry) => picked(&entry.value, &source, &[], checker),
+            Some(entry) => picked(&entry.value, &source, &own, checker),
             None => Some(
                 roots(checker.catalog(&source, from.span)?)
                     .into_iter()
@@ -87,8 +87,13 @@ impl Replicate {
         if tables.is_empty() {
             checker.report(SchemaError::NothingToDo { span, why: "no table is left to copy".to_owned() });
         }
+        // Named by the runbook: the state pass says what is wrong with them, and they have no columns to copy.
+        if let Some(entry) = options.get("tables").filter(|_| own.iter().any(|own| tables.contains(own))) {
+            let why = "the migration tool's own tables are never copied".to_owned();
+            checker.report(SchemaError::NothingToDo { span: entry.value.span(), why });
+        }
         let (here, there) = (checker.catalog(&source, from.span)?.clone(), checker.catalog(&target, to.span)?);
-        let missing: Vec<String> = tables.iter().filter_map(|table| missing(table, &here, there)).collect();
+        let missing: Vec<String> = tables.iter().filter(|table| !own.contains(table)).filter_map(|table| missing(table, &here, there)).collect();
         let any_missing = !missing.is_empty();
         for what in missing {
             checker.report(SchemaError::MissingThere { span: to.span, what, database: target.clone() });
@@ -280,7 +285,11 @@ impl Meaning for Replicate {
                 bytes: source.bytes,
             })
         };
-        let tables: Vec<CopiedTable> = self.tables.iter().filter_map(copied).collect();
+        let own = lowering.own_tables();
+        let tables: Vec<CopiedTable> = self.tables.iter().filter(|table| !own.contains(table)).filter_map(copied).collect();
+        if tables.is_empty() {
+            return;
+        }
         let bytes = tables.iter().map(|table| table.bytes).fold(0, u64::saturating_add);
         lowering.action(
             Risk::Changes,
