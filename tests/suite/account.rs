@@ -448,6 +448,21 @@ impl Account {
         .expect("it can be logged in to")
     }
 
+    /// The number that a query gives with the credentials in a secret.
+    pub fn number(&self, secret: &str, sql: &str) -> i64 {
+        self.session(
+            secret,
+            async |session: &dyn rbk_core::ports::Session| match session
+                .query(sql, Type::Integer)
+                .await
+            {
+                Ok(Worth::Integer(number)) => number,
+                other => panic!("{other:?}"),
+            },
+        )
+        .expect("it can be logged in to")
+    }
+
     fn session<T>(
         &self,
         secret: &str,
