@@ -121,7 +121,13 @@ impl Account {
     /// Writes a runbook that is the shipped one with one text in place of another, and returns its path.
     #[track_caller]
     pub fn runbook_with(&self, old: &str, new: &str) -> String {
-        let text = std::fs::read_to_string(root().join(RUNBOOK)).expect("the runbook");
+        self.runbook_of(RUNBOOK, old, new)
+    }
+
+    /// The same of another runbook.
+    #[track_caller]
+    pub fn runbook_of(&self, file: &str, old: &str, new: &str) -> String {
+        let text = std::fs::read_to_string(root().join(file)).expect("the runbook");
         self.written("changed.rbk", &replaced(&text, old, new))
     }
 
@@ -448,19 +454,45 @@ impl Account {
         .expect("it can be logged in to")
     }
 
-    /// The number that a query gives with the credentials in a secret.
-    pub fn number(&self, secret: &str, sql: &str) -> i64 {
-        self.session(
-            secret,
-            async |session: &dyn rbk_core::ports::Session| match session
-                .query(sql, Type::Integer)
+    /// One value out of a secret's database; `None` where the login is refused or the statement fails.
+    pub fn value(&self, secret: &str, sql: &str, ty: Type) -> Option<Worth> {
+        self.session(secret, async |session: &dyn rbk_core::ports::Session| {
+            session.query(sql, ty).await.ok()
+        })
+        .flatten()
+    }
+
+    /// A session on the original's server as its superuser, who can do what no client of RDS can.
+    pub fn superuser(&self) -> Superuser<'_> {
+        let clusters = std::fs::read_dir(self.directory().join("c")).expect("clusters");
+        let first = clusters
+            .filter_map(|entry| {
+                let path = entry.expect("readable").path();
+                let number: u64 = path.file_name()?.to_str()?.parse().ok()?;
+                Some((number, path))
+            })
+            .min()
+            .expect("the original's cluster")
+            .1;
+        let mut config = rbk_sandbox::tokio_postgres::Config::new();
+        config
+            .host_path(first.join("s"))
+            .port(5432)
+            .user("rdsadmin")
+            .dbname("statistagpt")
+            .application_name("rdsadmin");
+        let client = self.runtime.block_on(async {
+            let (client, connection) = config
+                .connect(rbk_sandbox::tokio_postgres::NoTls)
                 .await
-            {
-                Ok(Worth::Integer(number)) => number,
-                other => panic!("{other:?}"),
-            },
-        )
-        .expect("it can be logged in to")
+                .expect("connected");
+            tokio::spawn(connection);
+            client
+        });
+        Superuser {
+            account: self,
+            client,
+        }
     }
 
     fn session<T>(
@@ -521,6 +553,35 @@ impl Account {
             },
             application: self.application(),
         }
+    }
+}
+
+/// A session of a superuser.
+pub struct Superuser<'a> {
+    account: &'a Account,
+    client: rbk_sandbox::tokio_postgres::Client,
+}
+
+impl Superuser<'_> {
+    /// Performs SQL.
+    #[track_caller]
+    pub fn execute(&self, sql: &str) {
+        let done = self
+            .account
+            .runtime
+            .block_on(self.client.batch_execute(sql));
+        done.unwrap_or_else(|error| panic!("{error:?}: {sql}"));
+    }
+
+    /// A number.
+    #[track_caller]
+    pub fn number(&self, sql: &str) -> i64 {
+        let row = self
+            .account
+            .runtime
+            .block_on(self.client.query_one(sql, &[]));
+        row.unwrap_or_else(|error| panic!("{error:?}: {sql}"))
+            .get(0)
     }
 }
 

@@ -21,4 +21,5 @@ mod migration;
 mod plan;
 mod process;
 mod pull;
+mod rebuild;
 mod run;

@@ -2,6 +2,7 @@
 
 use crate::account::{Account, Running, assert_exit, assert_says, eventually};
 use crate::process::root;
+use rbk_core::value::{Type, Value};
 use rustix::process::Signal;
 use std::fs;
 use std::path::PathBuf;
@@ -117,7 +118,9 @@ fn a_run_that_is_killed_while_liquibase_works_takes_its_own_lock_back() {
     let rebuild = Running::start(recovered.account.rbk(&recovered.rebuild()));
     let asleep = || {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-        (recovered.account.number("rds/statistagptdb_admin", sql) > 0).then_some(())
+        let account = &recovered.account;
+        let sleepers = account.value("rds/statistagptdb_admin", sql, Type::Integer);
+        (sleepers == Some(Value::Integer(1))).then_some(())
     };
     eventually("the change set sleeps", asleep);
     rebuild.signal(Signal::KILL);

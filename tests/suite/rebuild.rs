@@ -1,0 +1,273 @@
+//! The rebuild of the original, end to end: killed around each of its effects, and with what goes wrong in databases.
+
+use crate::account::{Account, PATIENCE, Running, assert_exit, assert_says, eventually};
+use crate::process::{finish, said};
+use rbk_core::value::Type;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Output;
+
+const REBUILD: &str = "runbooks/rebuild-schema.rbk";
+const ORIGINAL: &str = "rds/statistagptdb_admin";
+const RECOVERY: &str = "rds/statistagptdb_recovery_admin";
+
+/// An account whose application runs on the recovery, as the quick recovery leaves it.
+fn recovered() -> Account {
+    let account = Account::start();
+    assert_exit(&account.run(), 0);
+    account
+}
+
+fn rebuild(account: &Account) -> Output {
+    account.finish(&["run", REBUILD, "--env", "prod", "--approve", "all"])
+}
+
+/// The newest run's name: names begin with their time.
+fn newest(account: &Account) -> String {
+    account.runs().pop().expect("a run")
+}
+
+fn resume(account: &Account) -> Output {
+    let run = newest(account);
+    account.finish(&["resume", &run, "--env", "prod", "--approve", "all"])
+}
+
+fn journal(account: &Account) -> Vec<Value> {
+    let path = account.store().join(newest(account)).join("journal.jsonl");
+    let text = std::fs::read_to_string(path).expect("a journal");
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// What a value of SQL is in a secret's database.
+fn text(account: &Account, secret: &str, sql: &str) -> String {
+    account
+        .value(secret, sql, Type::Text)
+        .expect("it can be logged in to")
+        .to_string()
+}
+
+/// Every row of every table by which both databases can differ, as one text of sums. Not rbk's own comparison.
+const ROWS: &str = "SELECT string_agg(line, E'\\n') FROM ( \
+    SELECT 'embeddings ' || count(*) || ' ' || sum(hashtext(e::text)::bigint) AS line FROM public.embeddings e UNION ALL \
+    SELECT 'documents ' || count(*) || ' ' || sum(hashtext(d::text)::bigint) FROM public.documents d UNION ALL \
+    SELECT 'sources ' || count(*) || ' ' || sum(hashtext(s::text)::bigint) FROM public.sources s UNION ALL \
+    SELECT 'conversations ' || count(*) || ' ' || sum(hashtext(c::text)::bigint) FROM public.conversations c UNION ALL \
+    SELECT 'messages ' || count(*) || ' ' || sum(hashtext(m::text)::bigint) FROM public.messages m UNION ALL \
+    SELECT 'citations ' || count(*) || ' ' || sum(hashtext(c::text)::bigint) FROM public.citations c UNION ALL \
+    SELECT 'usage_events ' || count(*) || ' ' || sum(hashtext(u::text)::bigint) FROM public.usage_events u \
+    ) AS lines";
+
+/// The original holds what the recovery holds, is made as the migration makes it, and takes new rows.
+#[track_caller]
+fn assert_rebuilt(account: &Account) {
+    assert_eq!(text(account, ORIGINAL, ROWS), text(account, RECOVERY, ROWS));
+    let column = "SELECT format_type(atttypid, atttypmod) || ' ' || attnotnull FROM pg_attribute \
+                  WHERE attrelid = 'public.embeddings'::regclass AND attname = 'embedding_vector'";
+    assert_eq!(text(account, ORIGINAL, column), "vector(1536) true");
+    let index =
+        "SELECT count(*)::text FROM pg_indexes WHERE indexname = 'embeddings_embedding_vector_idx'";
+    assert_eq!(text(account, ORIGINAL, index), "1");
+    // Six change sets, each applied once, and nobody holds the tool's lock.
+    let applied = "SELECT count(DISTINCT id) || ' of ' || count(*) FROM public.databasechangelog";
+    assert_eq!(text(account, ORIGINAL, applied), "6 of 6");
+    let held = "SELECT count(*)::text FROM public.databasechangeloglock WHERE locked";
+    assert_eq!(text(account, ORIGINAL, held), "0");
+    // The next row of each table with a sequence gets a number of its own.
+    account
+        .execute(
+            ORIGINAL,
+            "BEGIN; \
+             INSERT INTO public.sources (key, title) VALUES ('next', 'next'); \
+             INSERT INTO public.conversations (user_key) VALUES ('next'); \
+             INSERT INTO public.usage_events (user_key, kind) VALUES ('next', 'next'); \
+             INSERT INTO public.documents (source_id, external_id, title, body) \
+               SELECT min(id), 'next', 'next', 'next' FROM public.sources; \
+             INSERT INTO public.embeddings (document_id, chunk, content, model, embedding_vector) \
+               SELECT document_id, 1000, 'next', 'next', embedding_vector FROM public.embeddings LIMIT 1; \
+             ROLLBACK",
+        )
+        .expect("every sequence is past the rows");
+    // The application goes on where it was, and may write there again.
+    assert!(account.writes("rds/statistagptdb_recovery"));
+}
+
+#[test]
+fn a_rebuild_that_is_killed_around_each_effect_ends_like_an_undisturbed_one() {
+    let account = recovered();
+    let mut arguments = vec!["run", REBUILD, "--env", "prod", "--approve", "all"];
+    let mut name = String::new();
+    let mut kills = 0;
+    // Each effect: killed behind its intent, then behind its sending, then before its outcome is written.
+    for point in ["after-intent:1", "after-send:1", "before-outcome:1"]
+        .into_iter()
+        .cycle()
+    {
+        let mut command = account.rbk(&arguments);
+        command.env("RBK_KILL_AT", point);
+        let output = finish(&mut command, PATIENCE);
+        if output.status.signal() != Some(9) {
+            assert_exit(&output, 0);
+            break;
+        }
+        kills += 1;
+        assert!(kills < 150, "it goes round in circles: {}", said(&output));
+        name = newest(&account);
+        arguments = vec!["resume", &name, "--env", "prod", "--approve", "all"];
+    }
+    let records = journal(&account);
+    let effects: BTreeSet<String> = records
+        .iter()
+        .filter(|record| record["type"] == "intent")
+        .map(|record| record["action"].to_string())
+        .collect();
+    assert!(effects.len() >= 12, "{effects:?}");
+    assert!(kills >= 3 * effects.len(), "{kills} kills of {effects:?}");
+    assert_eq!(records.last().expect("a record")["body"]["kind"], "done");
+    assert_rebuilt(&account);
+    // Each change was committed once: its marker is its primary key, and no change is without one.
+    let markers =
+        "SELECT count(DISTINCT (run, action, part)) || ' of ' || count(*) FROM rbk.markers";
+    let counted = text(&account, ORIGINAL, markers);
+    let (distinct, all) = counted.split_once(" of ").expect("two numbers");
+    assert_eq!(distinct, all);
+    drop(name);
+}
+
+#[test]
+fn a_transaction_that_stands_in_the_way_is_named() {
+    let account = recovered();
+    // Somebody reads a table in a transaction that they forgot to end.
+    let forgotten = account.superuser();
+    forgotten.execute("BEGIN; SELECT count(*) FROM public.sources");
+    let run = Running::start(account.rbk(&["run", REBUILD, "--env", "prod", "--approve", "all"]));
+    run.until_says("rdsadmin");
+    forgotten.execute("ROLLBACK");
+    let output = run.end();
+    assert_exit(&output, 0);
+    assert_rebuilt(&account);
+}
+
+#[test]
+fn a_change_set_that_fails_is_named_and_gone_on_with_once_it_is_mended() {
+    let account = recovered();
+    // The server refuses one kind of statement, in the middle of the changelog.
+    account.superuser().execute(
+        "CREATE SCHEMA sabotage; \
+         CREATE FUNCTION sabotage.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ \
+           BEGIN RAISE EXCEPTION 'no views today'; END $$; \
+         CREATE EVENT TRIGGER refuse ON ddl_command_end WHEN TAG IN ('CREATE VIEW') \
+           EXECUTE FUNCTION sabotage.refuse()",
+    );
+    let output = rebuild(&account);
+    assert_exit(&output, 4);
+    assert_says(&output, "db.changelog.xml::document-overview::statistagpt");
+    assert_says(&output, "rbk resume");
+    assert_says(&output, "no views today");
+    account
+        .superuser()
+        .execute("DROP EVENT TRIGGER refuse; DROP SCHEMA sabotage CASCADE");
+    let output = resume(&account);
+    assert_exit(&output, 0);
+    assert_rebuilt(&account);
+}
+
+#[test]
+fn liquibase_killed_with_its_lock_held_is_gone_on_with() {
+    let account = recovered();
+    let run = Running::start(account.rbk(&["run", REBUILD, "--env", "prod", "--approve", "all"]));
+    let held = "SELECT count(*)::text FROM public.databasechangeloglock WHERE locked";
+    eventually("Liquibase holds its lock", || {
+        account
+            .value(ORIGINAL, held, Type::Text)
+            .is_some_and(|value| value.to_string() == "1")
+            .then_some(())
+    });
+    run.signal(Signal::KILL);
+    assert_eq!(run.end().status.signal(), Some(9));
+    let output = resume(&account);
+    assert_exit(&output, 0);
+    assert_rebuilt(&account);
+}
+
+#[test]
+fn somebody_elses_lock_is_waited_for_and_named() {
+    let account = recovered();
+    let runbook = account.runbook_of(REBUILD, "  recreate schema broken.public\n", "  recreate schema broken.public\n  sql on broken \"CREATE TABLE public.databasechangeloglock (id integer PRIMARY KEY, locked boolean NOT NULL, lockgranted timestamp, lockedby varchar(255)); INSERT INTO public.databasechangeloglock VALUES (1, true, now(), 'deploy-7 (10.0.0.7)')\"\n");
+    let run = Running::start(account.rbk(&["run", &runbook, "--env", "prod", "--approve", "all"]));
+    run.until_says("deploy-7");
+    // The deployment on the other machine ends.
+    account
+        .execute(
+            ORIGINAL,
+            "UPDATE public.databasechangeloglock SET locked = false, lockedby = NULL",
+        )
+        .expect("released");
+    let output = run.end();
+    assert_exit(&output, 0);
+    assert_rebuilt(&account);
+}
+
+#[test]
+fn a_backend_that_is_killed_inside_a_change_leaves_it_decided() {
+    let account = recovered();
+    let run = Running::start(account.rbk(&["run", REBUILD, "--env", "prod", "--approve", "all"]));
+    // rbk's own backends on the original die one after the other, whatever they are doing.
+    let mut killed = 0;
+    let superuser = account.superuser();
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                WHERE application_name LIKE 'rbk%' AND pid <> pg_backend_pid() AND state = 'active' \
+                  AND datname = 'statistagpt' AND query !~ 'pg_stat_activity'";
+    while killed < 5 && run.is_alive() {
+        killed += superuser.number(kill);
+    }
+    let mut output = run.end();
+    for _ in 0..5 {
+        if output.status.success() {
+            break;
+        }
+        assert_exit(&output, 4);
+        output = resume(&account);
+    }
+    assert_exit(&output, 0);
+    assert!(killed > 0);
+    assert_rebuilt(&account);
+}
+
+#[test]
+fn a_role_that_loses_its_right_suspends_the_run() {
+    let account = recovered();
+    account
+        .superuser()
+        .execute("REVOKE SET ON PARAMETER session_replication_role FROM rds_superuser CASCADE");
+    let output = rebuild(&account);
+    assert_exit(&output, 4);
+    assert_says(&output, "session_replication_role");
+    account
+        .superuser()
+        .execute("GRANT SET ON PARAMETER session_replication_role TO rds_superuser");
+    let output = resume(&account);
+    assert_exit(&output, 0);
+    assert_rebuilt(&account);
+}
+
+#[test]
+fn drift_is_found_before_anything_happens() {
+    let account = recovered();
+    account
+        .execute(
+            RECOVERY,
+            "ALTER TABLE public.documents ADD COLUMN subtitle text",
+        )
+        .expect("altered");
+    let output = rebuild(&account);
+    assert_exit(&output, 3);
+    assert_says(&output, "subtitle");
+    assert_says(&output, "rbk env pull");
+    // Nothing was dropped: what the disaster left of the original is still there.
+    let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname = 'public'";
+    assert_ne!(text(&account, ORIGINAL, tables), "0");
+}
