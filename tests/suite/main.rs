@@ -17,6 +17,7 @@ mod drill;
 mod faults;
 mod hostile;
 mod lang;
+mod migration;
 mod plan;
 mod process;
 mod pull;

@@ -31,6 +31,8 @@ const LOCK_MINUTES: u32 = 1;
 const LOCK_PAUSE: u32 = 2;
 /// How long one of its statements may wait for a lock of the database: longer, and everybody behind it would wait, too.
 const LOCK_TIMEOUT: &str = "10s";
+/// How often the server looks whether Liquibase is still there while a statement runs. Source: Postgres ≥ 14.
+const CLIENT_CHECK: &str = "2s";
 
 /// How to come by Liquibase.
 pub const GET_LIQUIBASE: &str = "install Liquibase 4.28 or newer (from npm: `npm install -g liquibase@4.28.1`, whose program is \
@@ -161,9 +163,15 @@ fn variables(
     changelog: &Changelog,
     port: u16,
 ) -> BTreeMap<String, OsString> {
-    // A frozen database stays writable for rbk; a setting of the connection outranks the database's.
-    let options =
-        format!("-c%20default_transaction_read_only=off%20-c%20lock_timeout={LOCK_TIMEOUT}");
+    // A frozen database stays writable for rbk; a setting of the connection outranks the database's. And a server that looks
+    // after its client ends the statement of a killed run, which would otherwise hold its locks until it is done.
+    let options = [
+        "default_transaction_read_only=off".to_owned(),
+        format!("lock_timeout={LOCK_TIMEOUT}"),
+        format!("client_connection_check_interval={CLIENT_CHECK}"),
+    ]
+    .map(|setting| format!("-c%20{setting}"))
+    .join("%20");
     let url = format!(
         "jdbc:postgresql://127.0.0.1:{port}/{}?sslmode=disable&ApplicationName={APPLICATION_NAME}&options={options}",
         percent(&request.login.database)

@@ -406,12 +406,6 @@ async fn a_killed_run_leaves_a_lock_that_names_it_and_nothing_half_done() {
     // Its session ends with the bridge, and what it had begun is rolled back.
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'master' AND datname = current_database()";
     let watch = shop.superuser().await;
-    watch
-        .batch_execute(
-            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
-        )
-        .await
-        .unwrap();
     while watch
         .query_one(sessions, &[])
         .await
