@@ -1,6 +1,6 @@
 //! The rebuild of the original, end to end: killed around each of its effects, and with what goes wrong in databases.
 
-use crate::account::{Account, PATIENCE, Running, assert_exit, assert_says, eventually};
+use crate::account::{Account, PATIENCE, PROD, Running, assert_exit, assert_says, eventually};
 use crate::process::{finish, said};
 use rbk_core::value::Type;
 use rustix::process::Signal;
@@ -197,7 +197,7 @@ fn liquibase_killed_with_its_lock_held_is_gone_on_with() {
 fn somebody_elses_lock_is_waited_for_and_named() {
     let account = recovered();
     let runbook = account.runbook_of(REBUILD, "  recreate schema broken.public\n", "  recreate schema broken.public\n  sql on broken \"CREATE TABLE public.databasechangeloglock (id integer PRIMARY KEY, locked boolean NOT NULL, lockgranted timestamp, lockedby varchar(255)); INSERT INTO public.databasechangeloglock VALUES (1, true, now(), 'deploy-7 (10.0.0.7)')\"\n");
-    let run = Running::start(account.rbk(&["run", &runbook, "--env", "prod", "--approve", "all"]));
+    let run = Running::start(account.rbk(&["run", &runbook, "--env", PROD, "--approve", "all"]));
     run.until_says("deploy-7");
     // The deployment on the other machine ends.
     account

@@ -509,9 +509,7 @@ impl<'a> Checker<'a> {
     pub(super) fn hidden(&self, name: &str) -> Option<(&str, Span)> {
         let procedure = self.procedures.open.last()?;
         let outside = self.procedures.open.iter();
-        let place = outside
-            .filter_map(|open| open.outside.span_of(name))
-            .last()?;
+        let place = outside.rev().find_map(|open| open.outside.span_of(name))?;
         Some((&procedure.procedure, place))
     }
 }
