@@ -91,6 +91,11 @@ impl RunId {
         self.0.rsplit('-').next().unwrap_or(&self.0)
     }
 
+    /// The name that the sessions and locks of a tool carry which this run starts.
+    pub fn signature(&self) -> String {
+        format!("rbk-{}", self.0)
+    }
+
     /// The label under which this run puts secret versions before they become current.
     pub fn label(&self) -> StageLabel {
         StageLabel(format!("RBK-{}", self.short()))

@@ -11,6 +11,7 @@ pub mod environment;
 pub mod ids;
 pub mod journal;
 pub mod lease;
+mod listing;
 pub mod lower;
 pub mod plan;
 pub mod ports;

@@ -1,12 +1,12 @@
 //! Proves foreign keys by looking for rows that refer to nothing: those that came while no trigger fired were never checked.
 
 use crate::error::Failure;
-use crate::session::quoted;
+use crate::session::{self, quoted};
 use postgres_protocol::escape::escape_identifier;
 use rbk_core::environment::TableName;
 use rbk_core::plan::ForeignKeyFacts;
 use rbk_core::ports::{Orphans, PortErrorKind};
-use tokio_postgres::{Client, IsolationLevel, Transaction};
+use tokio_postgres::{Client, Transaction};
 
 /// Letters of a value that are shown.
 const SHOWN: usize = 80;
@@ -22,12 +22,7 @@ pub(crate) async fn orphans(
         ));
     }
     // Counted, and then shown, as of one instant.
-    let transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
+    let transaction = session::instant(client).await?;
     let which = anti_join(&transaction, key).await?;
     let sql = format!("SELECT count(*) {which}");
     let rows: i64 = transaction.query_one(&sql, &[]).await?.try_get(0)?;

@@ -3,12 +3,12 @@
 //! Works on any client: rbk's own sessions as well as a superuser's over a Unix socket.
 
 use crate::error::{Doing, Effect, Failure};
-use crate::session::quoted;
+use crate::session::{self, quoted};
 use postgres_protocol::escape::escape_identifier;
 use rbk_core::environment::TableName;
 use rbk_core::ports::{PortError, PortErrorKind, TableDigest};
 use std::collections::BTreeMap;
-use tokio_postgres::{Client, GenericClient, IsolationLevel, SimpleQueryMessage, Transaction};
+use tokio_postgres::{Client, GenericClient, SimpleQueryMessage, Transaction};
 
 /// Lists the tables that hold rows themselves: ordinary ones and the leaves of partitioned ones, of all schemas but the
 /// system's and rbk's own, by name.
@@ -59,12 +59,7 @@ async fn list(client: &impl GenericClient) -> Result<Vec<TableName>, Failure> {
 }
 
 async fn digest_all(client: &mut Client) -> Result<BTreeMap<TableName, TableDigest>, Failure> {
-    let transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
+    let transaction = session::instant(client).await?;
     transaction.batch_execute(PINNED).await?;
     let mut digests = BTreeMap::new();
     for table in list(&transaction).await? {

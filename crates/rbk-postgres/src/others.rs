@@ -5,7 +5,7 @@ use crate::error::Failure;
 use postgres_protocol::escape::escape_literal;
 use rbk_core::ids::RoleName;
 use rbk_core::ports::PortErrorKind;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
@@ -56,6 +56,45 @@ pub(crate) async fn end(client: &Client, which: &Other<'_>) -> Result<(), Failur
             _ => failure,
         })?;
     Ok(())
+}
+
+/// How long a session that was asked to go is waited for.
+const LEAVING: Duration = Duration::from_secs(10);
+
+/// Ends the sessions of one application name on this database, and waits until they are gone.
+pub(crate) async fn end_named(client: &Client, name: &str) -> Result<(), Failure> {
+    let patience = i64::try_from(LEAVING.as_millis()).unwrap_or(i64::MAX);
+    // Asked in the list and not in the condition, whose parts Postgres may judge in any order.
+    let rows = client
+        .query(
+            "SELECT pid, pg_terminate_backend(pid, $2) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = $1",
+            &[&name, &patience],
+        )
+        .await?;
+    let mut asked: Vec<i32> = Vec::new();
+    for row in &rows {
+        if !row.try_get::<_, bool>(1)? {
+            asked.push(row.try_get(0)?);
+        }
+    }
+    // The view shows one moment: who had gone by itself is no hindrance.
+    let left = client
+        .query(
+            "SELECT pid FROM pg_stat_activity WHERE pid = ANY ($1) AND application_name = $2",
+            &[&asked, &name],
+        )
+        .await?;
+    match left.first() {
+        None => Ok(()),
+        Some(row) => Err(Failure::Refused(
+            PortErrorKind::InvalidState,
+            format!(
+                "session {} was asked to end, and goes on",
+                row.try_get::<_, i32>(0)?
+            ),
+        )),
+    }
 }
 
 /// One statement finds sessions and does what is to be done with each, so that no process id is used when it is stale.

@@ -3,7 +3,7 @@
 use crate::connect::Limits;
 use crate::error::{Doing, Effect, Failure, explain};
 use crate::freeze::FreezeTimes;
-use crate::others::{Other, others};
+use crate::others::{self, Other, others};
 use crate::{
     catalog, change, checks, foreign_keys, freeze, liquibase_tables, marker, query, sequences,
 };
@@ -13,7 +13,7 @@ use postgres_protocol::password::scram_sha_256;
 use rbk_core::catalog::Catalog;
 use rbk_core::environment::{Checks, TableName};
 use rbk_core::ids::RoleName;
-use rbk_core::plan::{Change, ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts};
+use rbk_core::plan::{ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts};
 use rbk_core::ports::{
     ChangeRequest, ChangeSets, CheckFinding, FreezeState, Login, Marker, MigrationLock, Orphans,
     PortError, PortErrorKind, Sent, SequenceState, Session, SessionFacts,
@@ -23,7 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 /// How much longer than the server's own deadline an answer is waited for.
 pub(crate) const GRACE: Duration = Duration::from_secs(15);
@@ -339,7 +339,7 @@ impl Session for PgSession {
             let mut client = self.client.lock().await;
             change::change(&mut client, request, marker).await
         };
-        let doing = self.changing(changing(request.change));
+        let doing = self.changing(request.change.doing());
         let limit = request.deadline + change::EXPLANATION;
         self.finish(doing, limit, work).await
     }
@@ -366,6 +366,15 @@ impl Session for PgSession {
         self.finish(doing, self.limits.statement, work).await
     }
 
+    async fn end_sessions(&self, application_name: &str) -> Result<(), PortError> {
+        let work = async {
+            let client = self.client.lock().await;
+            others::end_named(&client, application_name).await
+        };
+        let doing = self.changing(format_args!("ending the sessions of `{application_name}`"));
+        self.finish(doing, self.limits.statement, work).await
+    }
+
     async fn change_sets(&self, schema: &str) -> Result<ChangeSets, PortError> {
         let work = async {
             let mut client = self.client.lock().await;
@@ -376,45 +385,21 @@ impl Session for PgSession {
     }
 }
 
-/// What a change is about: `dropping 2 indexes`.
-fn changing(change: &Change) -> String {
-    let counted = |number: usize, one: &str, many: &str| match number {
-        1 => format!("1 {one}"),
-        _ => format!("{number} {many}"),
-    };
-    match change {
-        Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
-        Change::RestoreGrants { schema } => format!("restoring grants in schema `{schema}`"),
-        Change::DropIndexes { indexes } => {
-            format!("dropping {}", counted(indexes.len(), "index", "indexes"))
-        }
-        Change::CreateIndexes { indexes } => {
-            format!("creating {}", counted(indexes.len(), "index", "indexes"))
-        }
-        Change::AlterColumns { columns } => format!(
-            "changing the type of {}",
-            counted(columns.len(), "column", "columns")
-        ),
-        Change::RelaxNotNull { columns } => format!(
-            "letting {} hold NULL",
-            counted(columns.len(), "column", "columns")
-        ),
-        Change::RestoreNotNull { columns } => format!(
-            "setting {} NOT NULL",
-            counted(columns.len(), "column", "columns")
-        ),
-        Change::Analyze { tables } => {
-            format!("analyzing {}", counted(tables.len(), "table", "tables"))
-        }
-        Change::Unchecked => "running SQL".to_owned(),
-    }
-}
-
 /// A transaction in which nothing can be written.
 pub(crate) async fn read_only(
     client: &mut Client,
 ) -> Result<Transaction<'_>, tokio_postgres::Error> {
     client.build_transaction().read_only(true).start().await
+}
+
+/// A transaction that sees one instant, and in which nothing can be written.
+pub(crate) async fn instant(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()
+        .await
 }
 
 /// A table's name as SQL wants it.

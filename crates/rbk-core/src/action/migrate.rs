@@ -36,10 +36,12 @@ impl<'a> Migrate<'a> {
         }
     }
 
-    /// Releases a lock that an earlier attempt of this run left: nobody else has the lease, and its tool ended with it.
+    /// Ends what an earlier attempt of this run left at work, and releases its lock: nobody else has the lease, and its tool
+    /// ended with it. The server may not have noticed that yet.
     async fn release(&self, scene: &Scene<'_>) -> Result<(), PortError> {
         let schema = &self.migrations.schema;
         let session = self.session.held(&self.doing())?;
+        session.end_sessions(&scene.run.signature()).await?;
         let Some(lock) = session.migration_lock(schema).await? else {
             return Ok(());
         };
@@ -207,7 +209,7 @@ impl Effect for Migrate<'_> {
 /// Whether the lock is one that this run took. Source: Liquibase writes `host#description (address)`, and rbk gives
 /// `rbk-<run>` as the description.
 fn is_of(lock: &MigrationLock, run: &RunId) -> bool {
-    let name = format!("rbk-{run}");
+    let name = run.signature();
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     lock.by.match_indices(&name).any(|(at, _)| {
         let before = lock.by.get(..at).and_then(|text| text.chars().next_back());

@@ -3,9 +3,10 @@
 use super::session::{Committed, Kept};
 use crate::ids::DatabaseName;
 use crate::journal::Observation;
+use crate::listing::first_few;
 use crate::plan::{Change, IndexFacts};
 use crate::ports::{ChangeRequest, PortError, PortErrorKind};
-use crate::run::{Effect, Failure, Probe, Scene, Since, counted, first_few};
+use crate::run::{Effect, Failure, Probe, Scene, Since};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -93,7 +94,7 @@ impl Effect for ChangeSchema<'_> {
     }
 
     fn doing(&self) -> String {
-        format!("{} on {}", doing(self.change), self.database)
+        format!("{} on {}", self.change.doing(), self.database)
     }
 
     fn look_at(&self) -> String {
@@ -166,37 +167,6 @@ impl Effect for ChangeSchema<'_> {
             },
             _ => error.into(),
         }
-    }
-}
-
-fn doing(change: &Change) -> String {
-    match change {
-        Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
-        Change::RestoreGrants { schema } => {
-            format!("restoring the privileges on what is in schema `{schema}`")
-        }
-        Change::DropIndexes { indexes } => {
-            format!("dropping {}", counted(indexes.len(), "index", "indexes"))
-        }
-        Change::CreateIndexes { indexes } => {
-            format!("creating {}", counted(indexes.len(), "index", "indexes"))
-        }
-        Change::AlterColumns { columns } => format!(
-            "changing the type of {}",
-            counted(columns.len(), "column", "columns")
-        ),
-        Change::RelaxNotNull { columns } => format!(
-            "relaxing NOT NULL of {}",
-            counted(columns.len(), "column", "columns")
-        ),
-        Change::RestoreNotNull { columns } => format!(
-            "restoring NOT NULL of {}",
-            counted(columns.len(), "column", "columns")
-        ),
-        Change::Analyze { tables } => {
-            format!("analyzing {}", counted(tables.len(), "table", "tables"))
-        }
-        Change::Unchecked => "running SQL".to_owned(),
     }
 }
 

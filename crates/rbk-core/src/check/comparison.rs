@@ -83,10 +83,10 @@ impl Checker<'_> {
             span,
         });
         let expr = Expr::Matches {
+            left_path: said(&left_database, left),
+            right_path: said(&right_database, right),
             left: left_database,
             right: right_database,
-            left_path: left.to_string(),
-            right_path: right.to_string(),
             tables,
         };
         Some(Typed {
@@ -286,4 +286,12 @@ fn has_parent_in(catalog: &Catalog, schema: &str, table: &Table) -> bool {
         }
     }
     false
+}
+
+/// A path with the database that a parameter stands for, as plans and reports say it.
+fn said(database: &DatabaseName, path: &ast::Path) -> String {
+    std::iter::once(database.as_str())
+        .chain(path.names.iter().skip(1).map(|name| name.value.as_str()))
+        .collect::<Vec<_>>()
+        .join(".")
 }

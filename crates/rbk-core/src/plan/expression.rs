@@ -97,7 +97,7 @@ pub enum Expr {
         left: DatabaseName,
         /// The right database.
         right: DatabaseName,
-        /// The left side as it is said: `source.public`.
+        /// The left side as it is said: `recovery.public`.
         left_path: String,
         /// The right side as it is said.
         right_path: String,

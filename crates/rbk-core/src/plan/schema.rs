@@ -2,6 +2,7 @@
 
 use crate::catalog::ColumnName;
 use crate::environment::TableName;
+use crate::listing::counted;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,40 @@ pub enum Change {
     },
     /// Whatever the runbook's own SQL does.
     Unchecked,
+}
+
+impl Change {
+    /// What it does, for messages: `dropping 2 indexes`.
+    pub fn doing(&self) -> String {
+        match self {
+            Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
+            Change::RestoreGrants { schema } => {
+                format!("restoring the privileges on what is in schema `{schema}`")
+            }
+            Change::DropIndexes { indexes } => {
+                format!("dropping {}", counted(indexes.len(), "index", "indexes"))
+            }
+            Change::CreateIndexes { indexes } => {
+                format!("creating {}", counted(indexes.len(), "index", "indexes"))
+            }
+            Change::AlterColumns { columns } => format!(
+                "changing the type of {}",
+                counted(columns.len(), "column", "columns")
+            ),
+            Change::RelaxNotNull { columns } => format!(
+                "relaxing NOT NULL of {}",
+                counted(columns.len(), "column", "columns")
+            ),
+            Change::RestoreNotNull { columns } => format!(
+                "restoring NOT NULL of {}",
+                counted(columns.len(), "column", "columns")
+            ),
+            Change::Analyze { tables } => {
+                format!("analyzing {}", counted(tables.len(), "table", "tables"))
+            }
+            Change::Unchecked => "running SQL".to_owned(),
+        }
+    }
 }
 
 /// An index, and how it is made.

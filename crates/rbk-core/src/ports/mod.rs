@@ -554,6 +554,10 @@ pub trait Session: Send + Sync {
         lock: &MigrationLock,
     ) -> Result<(), PortError>;
 
+    /// Ends the sessions of that application name, and waits until they are gone: a killed tool's session may still be at
+    /// work on what it was sent. `InvalidState` where one doesn't go.
+    async fn end_sessions(&self, application_name: &str) -> Result<(), PortError>;
+
     /// What Liquibase's table says; nothing where it isn't there.
     async fn change_sets(&self, schema: &str) -> Result<ChangeSets, PortError>;
 }

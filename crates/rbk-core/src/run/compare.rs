@@ -2,12 +2,12 @@
 
 use super::evaluate::{Seen, session};
 use super::failure::Failure;
-use super::listing::{counted, first_few};
 use super::look::Look;
 use crate::catalog::{Catalog, Difference, around, differences};
 use crate::environment::{Migrations, TableName};
 use crate::ids::DatabaseName;
 use crate::journal::Observation;
+use crate::listing::{counted, first_few};
 use crate::plan::{CatalogScope, TablePair};
 use crate::ports::TableFinding;
 

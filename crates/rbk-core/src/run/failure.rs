@@ -2,9 +2,9 @@
 //!
 //! A failure is journaled as it is, so that a report of last year says the same as the screen did.
 
-use super::listing::first_few;
 use crate::environment::TableName;
 use crate::ids::{DatabaseName, InstanceId, RunId, SecretName, SnapshotId, VersionId};
+use crate::listing::first_few;
 use crate::plan::IndexFacts;
 use crate::ports::{PortError, PortErrorKind};
 use crate::shell::shell_word;

@@ -3,8 +3,8 @@
 use super::situation::Got;
 use crate::catalog::ColumnName;
 use crate::ids::DatabaseName;
+use crate::listing::first_few;
 use crate::plan::{Action, Change, PlannedAction};
-use crate::run::first_few;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many things of one kind are named.

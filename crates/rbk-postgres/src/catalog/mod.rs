@@ -9,11 +9,12 @@ mod views;
 pub(crate) use dependents::dependents;
 
 use crate::error::Failure;
+use crate::session;
 use rbk_core::catalog::{Catalog, DefaultPrivileges, Extension, Grants, Schema};
 use rbk_core::environment::TableName;
 use rbk_core::plan::IndexFacts;
 use std::collections::BTreeMap;
-use tokio_postgres::{Client, GenericClient, IsolationLevel, Row, Transaction};
+use tokio_postgres::{Client, GenericClient, Row, Transaction};
 
 /// All that the text of a definition depends on. With nothing but `pg_catalog` in the path, all other names are written
 /// with their schema.
@@ -110,12 +111,7 @@ pub(crate) async fn size(
 
 /// A transaction that sees one instant, changes nothing, and writes definitions the same everywhere.
 async fn instant(client: &mut Client) -> Result<Transaction<'_>, Failure> {
-    let transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
+    let transaction = session::instant(client).await?;
     transaction.batch_execute(PINNED).await?;
     Ok(transaction)
 }

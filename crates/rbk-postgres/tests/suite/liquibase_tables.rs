@@ -142,3 +142,27 @@ async fn change_sets_are_counted_and_the_last_is_named() {
         ChangeSets::default()
     );
 }
+
+#[tokio::test]
+async fn sessions_that_a_killed_tool_left_are_ended_and_gone() {
+    let server = Server::start().await;
+    let session = server.session().await;
+    let mut left = server.administrator().connect().await.unwrap();
+    left.batch_execute("SET application_name = 'rbk-run-1'")
+        .await
+        .unwrap();
+    let work = left.transaction().await.unwrap();
+    work.batch_execute("CREATE TABLE public.unfinished (id integer)")
+        .await
+        .unwrap();
+
+    session.end_sessions("rbk-run").await.unwrap();
+    work.batch_execute("SELECT 1").await.unwrap();
+
+    session.end_sessions("rbk-run-1").await.unwrap();
+    // Nothing of it is left that would stand in the way, at once.
+    server
+        .sql("SET lock_timeout = '1ms'; CREATE TABLE public.unfinished (id integer)")
+        .await;
+    assert!(work.batch_execute("SELECT 1").await.is_err());
+}

@@ -14,7 +14,7 @@ use rbk_core::ports::{
     MigrateRequest, MigrationError, MigrationRunner, PortError, PortErrorKind, Progress, Sent,
 };
 use rbk_core::value::duration_text;
-use rbk_postgres::{APPLICATION_NAME, Bridge, Connector};
+use rbk_postgres::{Bridge, Connector};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -173,11 +173,12 @@ fn variables(
     .map(|setting| format!("-c%20{setting}"))
     .join("%20");
     let url = format!(
-        "jdbc:postgresql://127.0.0.1:{port}/{}?sslmode=disable&ApplicationName={APPLICATION_NAME}&options={options}",
-        percent(&request.login.database)
+        "jdbc:postgresql://127.0.0.1:{port}/{}?sslmode=disable&ApplicationName={}&options={options}",
+        percent(&request.login.database),
+        request.run.signature()
     );
     let java = [
-        format!("-Dliquibase.hostDescription=rbk-{}", request.run),
+        format!("-Dliquibase.hostDescription={}", request.run.signature()),
         format!("-Dliquibase.changelogLockWaitTimeInMinutes={LOCK_MINUTES}"),
         format!("-Dliquibase.changelogLockPollRate={LOCK_PAUSE}"),
         "-Dliquibase.analytics.enabled=false".to_owned(),

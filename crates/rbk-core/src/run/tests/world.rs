@@ -755,6 +755,10 @@ impl Session for FakeSession {
         })
     }
 
+    async fn end_sessions(&self, _application_name: &str) -> Result<(), PortError> {
+        self.ask("end_sessions", |_| Ok(()))
+    }
+
     async fn change_sets(&self, _schema: &str) -> Result<ChangeSets, PortError> {
         self.ask("change_sets", |db| Ok(db.applied()))
     }
