@@ -353,9 +353,13 @@ impl From<CheckError> for Diagnostic {
                 })
             }
             E::NoLock { span, database, environment, exists } => {
-                let why = if exists { "the lock file says nothing of it" } else { "there is no lock file" };
+                let (why, which) = if exists {
+                    ("the lock file says nothing of it", format!(" {database}"))
+                } else {
+                    ("there is no lock file", String::new())
+                };
                 make("RBK1019", span, why.to_owned()).help(format!(
-                    "read it from the database once and commit it: `rbk env pull --env {environment} {database}`"
+                    "read it from the database once and commit it: `rbk env pull --env {environment}{which}`"
                 ))
             }
             E::Twice { span, name, first } => make("RBK1002", span, "defined again".to_owned())

@@ -31,7 +31,7 @@ use crate::value::Type;
 use procedures::{Path, Procedures};
 use rbk_syntax::{Diagnostic, Sources, Span, ast, has_errors};
 use scope::Scope;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 pub use crate::state::CODES as STATE_CODES;
@@ -144,6 +144,7 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
         places: input.places,
         lock: input.lock,
         catalogs: BTreeMap::new(),
+        unknown: BTreeSet::new(),
         scope: Scope::default(),
         diagnostics: Vec::new(),
         broken: false,
@@ -251,6 +252,8 @@ pub(crate) struct Checker<'a> {
     pub(crate) places: &'a Places,
     lock: Option<&'a dyn LockSource>,
     catalogs: BTreeMap<DatabaseName, Catalog>,
+    /// Databases of which it was said that nothing is known of their schema: once is enough.
+    unknown: BTreeSet<DatabaseName>,
     scope: Scope,
     diagnostics: Vec<Diagnostic>,
     /// Whether something could not be read; its diagnostic was given, and states behind it are guesses.
@@ -313,7 +316,9 @@ impl<'a> Checker<'a> {
                     environment: self.environment.name.clone(),
                     exists: self.lock.is_some(),
                 };
-                self.report(error);
+                if self.unknown.insert(name.clone()) {
+                    self.report(error);
+                }
                 return None;
             };
             self.catalogs.insert(name.clone(), catalog.clone());
