@@ -725,6 +725,77 @@ async fn what_would_go_with_a_schema_is_found_at_preflight() {
     assert_eq!(Bench::new(damaged()).start(&plan).await.exit_code, 70);
 }
 
+/// Runs the repair, whose preflight all holds, and lets something happen in the night before its first action.
+async fn repaired_after_a_night(night: impl Fn(&Fake) + Send + Sync + 'static) -> (Bench, Ending) {
+    let mut bench = Bench::new(damaged());
+    let fake = bench.fake.clone();
+    bench.watched(Watcher::record(move |record| {
+        if matches!(record.entry.event, Event::Ready) {
+            night(&fake);
+        }
+    }));
+    let ending = bench.start(&repair()).await;
+    (bench, ending)
+}
+
+#[tokio::test]
+async fn a_schema_is_not_dropped_under_an_application_that_came_back_to_it() {
+    let (bench, ending) = repaired_after_a_night(|fake| {
+        let active = r#"{"key":"original"}"#.to_owned();
+        fake.lock().secret("active").take_over_with(active);
+    })
+    .await;
+    let failure = failure(&ending, EndingKind::Failed, 3);
+    assert_eq!(failure.code(), "RBK4010");
+    assert!(
+        failure.to_string().contains("sgpt uses original"),
+        "{failure}"
+    );
+    assert!(bench.ledger().is_empty(), "{:?}", bench.ledger());
+}
+
+#[tokio::test]
+async fn what_came_to_depend_on_a_schema_since_preflight_is_not_dropped_with_it() {
+    let (bench, ending) = repaired_after_a_night(|fake| {
+        let dependents = vec!["view reports.totals reads public.documents".to_owned()];
+        fake.lock().server("db-original").db.dependents = dependents;
+    })
+    .await;
+    assert_eq!(failure(&ending, EndingKind::Failed, 3).code(), "RBK4009");
+    assert!(bench.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn privileges_that_were_given_since_preflight_are_not_dropped_with_a_schema() {
+    let (bench, ending) = repaired_after_a_night(|fake| {
+        let mut inner = fake.lock();
+        let catalog = &mut inner.server("db-original").db.catalog;
+        let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
+        let usage = BTreeSet::from(["USAGE".to_owned()]);
+        public.grants.insert("reports".to_owned(), usage);
+    })
+    .await;
+    assert_eq!(failure(&ending, EndingKind::Failed, 3).code(), "RBK4008");
+    assert!(bench.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn a_schema_that_the_disaster_took_is_recreated() {
+    let bench = Bench::new(damaged());
+    {
+        let mut inner = bench.fake.lock();
+        let catalog = &mut inner.server("db-original").db.catalog;
+        catalog.schemas.clear();
+        catalog.extensions.clear();
+    }
+    let findings = look_ahead(&bench.fake.world(), &repair()).await;
+    let refused: Vec<String> = findings
+        .into_iter()
+        .filter_map(|finding| Some(finding.result.err()?.to_string()))
+        .collect();
+    assert_eq!(refused, [""; 0]);
+}
+
 #[tokio::test]
 async fn a_command_that_was_cut_off_is_a_persons_to_judge_unless_it_may_be_repeated() {
     for (decision, runs) in [(Decision::Done, 0), (Decision::NotDone, 1)] {
