@@ -371,6 +371,37 @@ async fn an_abort_waits_for_a_transaction_whose_client_is_gone() {
 }
 
 #[tokio::test]
+async fn an_abort_isnt_kept_from_its_on_failure_by_a_database_that_is_gone() {
+    let plan = plan_with(vec![copy()]);
+    let mut bench = Bench::new(migrated());
+    bench.fake.lock().copy_is_cut = Some(1);
+    let fake = bench.fake.clone();
+    bench.watched(Watcher::record(move |record| {
+        if matches!(record.entry.event, Event::Intent(_)) {
+            fake.lock().server("db-original").is_reachable = false;
+        }
+    }));
+    let ending = bench.start(&plan).await;
+    assert_eq!(failure(&ending, EndingKind::Suspended, 4).code(), "RBK4033");
+    let run = ending.run;
+    // Nobody can look whether the tables are copied, and the source is frozen for as long as nobody says so.
+    let ending = bench.runner().abort(&run, "enough").await.unwrap();
+    let undecided = failure(&ending, EndingKind::Undecided, 7);
+    assert!(undecided.help().contains("rbk.markers"), "{undecided}");
+    let action = ending.first.unwrap().action.unwrap();
+    let runner = bench.again();
+    runner
+        .resolve(&run, &action, Decision::Failed, "its instance burns")
+        .await
+        .unwrap();
+    let ending = bench.resume().await;
+    assert_eq!(failure(&ending, EndingKind::Failed, 4).code(), "RBK4022");
+    let noted = bench.history().await.facts;
+    let noted = noted.action(&"on failure#1".into()).unwrap();
+    assert!(noted.over.is_some(), "`on failure` has run");
+}
+
+#[tokio::test]
 async fn a_lock_that_is_held_is_waited_for_and_then_its_holder_is_named() {
     let plan = plan_with(vec![drop_indexes()]);
     let bench = Bench::new(damaged());
