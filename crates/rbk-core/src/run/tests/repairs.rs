@@ -614,6 +614,20 @@ async fn a_copy_that_is_cut_goes_on_with_the_tables_that_are_left() {
 }
 
 #[tokio::test]
+async fn a_copy_that_comes_to_no_end_is_given_up_at_its_deadline() {
+    let mut plan = plan_with(vec![copy()]);
+    plan.steps[0].actions[0].upper_bound = Some(12 * 3600);
+    let bench = Bench::new(migrated());
+    bench.fake.lock().copy_hangs = true;
+    let ending = tokio::time::timeout(std::time::Duration::from_secs(10), bench.start(&plan))
+        .await
+        .expect("`within` is a deadline");
+    let failure = failure(&ending, EndingKind::Failed, 3);
+    assert_eq!(failure.code(), "RBK4011");
+    assert!(failure.to_string().contains("within 12h"), "{failure}");
+}
+
+#[tokio::test]
 async fn sequences_that_are_beyond_already_are_left_alone() {
     let bench = Bench::new(migrated());
     {
