@@ -20,6 +20,8 @@ pub(super) struct Copy<'a> {
     target: Kept<'a>,
     logins: Option<(Login, Login)>,
     copied: Option<CopyFacts>,
+    /// It was not done at its deadline: the statement, and how many seconds it had.
+    late: Option<(String, u64)>,
 }
 
 impl<'a> Copy<'a> {
@@ -31,6 +33,7 @@ impl<'a> Copy<'a> {
             target: Kept::new(to),
             logins: None,
             copied: None,
+            late: None,
         }
     }
 }
@@ -115,11 +118,32 @@ impl Effect for Copy<'_> {
         let (marker, progress) = (scene.marker(None), &scene.ticker);
         let postgres = &scene.world.postgres;
         let copied = postgres.copy(from, to, self.tables, &marker, progress);
-        self.copied = Some(copied.await?);
+        let Some(within) = scene.planned.upper_bound else {
+            self.copied = Some(copied.await?);
+            return Ok(());
+        };
+        let deadline = scene.world.clock.sleep(Duration::from_secs(within));
+        tokio::select! {
+            biased;
+            copied = copied => self.copied = Some(copied?),
+            () = deadline => {
+                // Dropped, it is cut off: the table that was under way is rolled back, those before it stay.
+                self.late = Some((scene.planned.statement.clone(), within));
+                let error = PortErrorKind::Statement;
+                return Err(PortError::new(error, self.doing(), "it was not done in time"));
+            }
+        }
         Ok(())
     }
 
     fn explain(&mut self, error: PortError) -> Failure {
+        if let Some((statement, within)) = self.late.take() {
+            return Failure::Deadline {
+                statement,
+                within,
+                seen: "it was still copying; tables that were done by then stay".to_owned(),
+            };
+        }
         match error.kind {
             PortErrorKind::InvalidState => Failure::LockNotGiven {
                 doing: self.doing(),

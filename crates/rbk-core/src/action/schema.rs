@@ -6,7 +6,7 @@ use crate::journal::Observation;
 use crate::listing::first_few;
 use crate::plan::{Change, IndexFacts};
 use crate::ports::{ChangeRequest, PortError, PortErrorKind};
-use crate::run::{Effect, Failure, Probe, Scene, Since};
+use crate::run::{Effect, Failure, Probe, Scene, Since, may_be_dropped};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -127,6 +127,11 @@ impl Effect for ChangeSchema<'_> {
     async fn prepare(&mut self, scene: &Scene<'_>) -> Result<(), Failure> {
         match self.change {
             Change::DropIndexes { indexes } => self.read_indexes(scene, indexes).await,
+            Change::RecreateSchema { .. } => {
+                let mut look = scene.look();
+                may_be_dropped(&mut look, self.database, &scene.planned.statement).await?;
+                self.session.get(scene).await.map(|_| ())
+            }
             _ => self.session.get(scene).await.map(|_| ()),
         }
     }

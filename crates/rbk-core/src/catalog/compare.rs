@@ -50,21 +50,24 @@ pub fn differences(expected: &Catalog, found: &Catalog, ignored: &[TableName]) -
     comparison.told
 }
 
-/// What differs of that which goes with these schemas besides their tables and is put back when they are recreated: the schemas'
-/// owner, comment, grants and default privileges, and the extensions in them.
+/// What would be lost around these schemas if they were recreated as expected: what is there besides their tables and isn't
+/// put back, or is put back otherwise. Extensions in them, their comment, grants and default privileges. What is missing is
+/// no loss: a disaster may have taken it, and it comes back; so does the owner.
 pub fn around(expected: &Catalog, found: &Catalog, schemas: &[String]) -> Vec<Difference> {
     let mut comparison = Comparison::default();
     for (name, sides) in pairs(&expected.extensions, &found.extensions) {
         let inside = |extension: &&Extension| schemas.contains(&extension.schema);
-        if sides.expected.filter(inside).is_some() || sides.found.filter(inside).is_some() {
+        let is_around =
+            sides.expected.filter(inside).is_some() || sides.found.filter(inside).is_some();
+        if is_around && sides.found.is_some() {
             comparison.extension(name, sides);
         }
     }
     for (name, sides) in pairs(&expected.schemas, &found.schemas) {
         if schemas.iter().any(|schema| schema == name)
-            && let Some((expected, found)) = comparison.both(|| format!("schema {name}"), sides)
+            && let (Some(expected), Some(found)) = (sides.expected, sides.found)
         {
-            comparison.schema_itself(name, expected, found);
+            comparison.lost_with(name, expected, found);
         }
     }
     comparison.told
@@ -226,6 +229,37 @@ impl Comparison {
             &expected.grants,
             &found.grants,
         );
+        self.each_default(expected, found, |comparison, on, expected, found| {
+            comparison.grants(|| format!("{on} in schema {name}"), expected, found);
+        });
+    }
+
+    /// What of a schema itself would be lost.
+    fn lost_with(&mut self, name: &str, expected: &Schema, found: &Schema) {
+        if found.comment.is_some() {
+            self.maybe(
+                || format!("the comment on schema {name}"),
+                expected.comment.as_deref(),
+                found.comment.as_deref(),
+            );
+        }
+        self.lost_grants(
+            || format!("on schema {name}"),
+            &expected.grants,
+            &found.grants,
+        );
+        self.each_default(expected, found, |comparison, on, expected, found| {
+            comparison.lost_grants(|| format!("{on} in schema {name}"), expected, found);
+        });
+    }
+
+    /// Default privileges of both sides: on what they are, and what each side says.
+    fn each_default(
+        &mut self,
+        expected: &Schema,
+        found: &Schema,
+        compare: impl Fn(&mut Self, &str, &Grants, &Grants),
+    ) {
         let nobody = Grants::new();
         let (expected, found) = (
             by_creator(&expected.default_privileges),
@@ -233,8 +267,9 @@ impl Comparison {
         );
         let all: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
         for key @ (creator, objects) in all {
-            self.grants(
-                || format!("on {objects} that {creator} will create in schema {name}"),
+            compare(
+                self,
+                &format!("on {objects} that {creator} will create"),
                 expected.get(key).copied().unwrap_or(&nobody),
                 found.get(key).copied().unwrap_or(&nobody),
             );
@@ -452,6 +487,25 @@ impl Comparison {
             &expected.grants,
             &found.grants,
         );
+    }
+
+    /// Of the roles that may do something that isn't expected.
+    fn lost_grants(&mut self, on: impl Fn() -> String, expected: &Grants, found: &Grants) {
+        let goes = |role: &String, privileges: &BTreeSet<String>| match expected.get(role) {
+            Some(kept) => !privileges.is_subset(kept),
+            None => !privileges.is_empty(),
+        };
+        let found: Grants = found
+            .iter()
+            .filter(|(role, privileges)| goes(role, privileges))
+            .map(|(role, privileges)| (role.clone(), privileges.clone()))
+            .collect();
+        let expected: Grants = expected
+            .iter()
+            .filter(|(role, _)| found.contains_key(*role))
+            .map(|(role, privileges)| (role.clone(), privileges.clone()))
+            .collect();
+        self.grants(on, &expected, &found);
     }
 
     fn grants(&mut self, on: impl Fn() -> String, expected: &Grants, found: &Grants) {

@@ -272,31 +272,62 @@ fn grants_sequences_functions_and_extensions_count() {
     );
 }
 
+/// What the first catalog has around a schema and would lose, being made as the second one says.
+fn told_around(found: &Catalog, locked: &Catalog, schema: &str) -> Vec<String> {
+    around(locked, found, &[schema.to_owned()])
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
 #[test]
-fn what_is_around_a_schema_is_told_without_its_tables() {
-    let before = catalog();
-    let mut after = catalog();
-    let public = public(&mut after);
+fn what_is_around_a_schema_and_not_in_the_lock_file_is_told() {
+    let found = catalog();
+    let mut locked = catalog();
+    let public = public(&mut locked);
     public.tables.clear();
     public.functions.clear();
-    public.owner = "postgres".to_owned();
     public.comment = None;
     public.grants.clear();
     public.default_privileges.clear();
-    after.extensions.clear();
-    let told: Vec<String> = around(&before, &after, &["public".to_owned()])
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    locked.extensions.clear();
     assert_eq!(
-        told,
+        told_around(&found, &locked, "public"),
         [
-            "extension vector is missing",
-            "the owner of schema public is postgres, not pg_database_owner",
-            "the comment on schema public is absent, not standard public schema",
-            "what PUBLIC may do on schema public is nothing, not USAGE",
-            "what sgpt_app may do on TABLES that postgres will create in schema public is nothing, not SELECT",
+            "extension vector is there, but not expected",
+            "the comment on schema public is standard public schema, not absent",
+            "what PUBLIC may do on schema public is USAGE, not nothing",
+            "what sgpt_app may do on TABLES that postgres will create in schema public is SELECT, not nothing",
         ]
     );
-    assert_eq!(around(&before, &after, &["audit".to_owned()]), []);
+    assert_eq!(told_around(&found, &locked, "audit"), [""; 0]);
+}
+
+#[test]
+fn what_a_disaster_took_from_around_a_schema_is_no_reason_to_stop() {
+    let locked = catalog();
+    // `DROP SCHEMA public CASCADE; CREATE SCHEMA public`, and then without the second half.
+    let mut found = catalog();
+    found.extensions.clear();
+    let own = Schema {
+        owner: "postgres".to_owned(),
+        ..Schema::default()
+    };
+    found.schemas.insert("public".to_owned(), own);
+    assert_eq!(told_around(&found, &locked, "public"), [""; 0]);
+    found.schemas.remove("public");
+    assert_eq!(told_around(&found, &locked, "public"), [""; 0]);
+}
+
+#[test]
+fn another_version_of_an_extension_is_told() {
+    let mut found = catalog();
+    let vector = found.extensions.get_mut("vector").unwrap();
+    vector.version = "0.9.0".to_owned();
+    let told = told_around(&found, &catalog(), "public");
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with("the version of extension vector is 0.9.0"),
+        "{told:?}"
+    );
 }

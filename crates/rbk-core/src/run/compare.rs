@@ -1,6 +1,6 @@
 //! Whether two databases hold the same rows, and whether one is as its lock file says.
 
-use super::evaluate::{Seen, session};
+use super::evaluate::{Seen, evaluate, session};
 use super::failure::Failure;
 use super::look::Look;
 use crate::catalog::{Catalog, Difference, around, differences};
@@ -8,8 +8,9 @@ use crate::environment::{Migrations, TableName};
 use crate::ids::DatabaseName;
 use crate::journal::Observation;
 use crate::listing::{counted, first_few};
-use crate::plan::{CatalogScope, TablePair};
+use crate::plan::{Action, CatalogScope, Change, Expr, TablePair};
 use crate::ports::TableFinding;
+use std::collections::BTreeSet;
 
 /// How much is told of what differs.
 const TOLD: usize = 5;
@@ -169,6 +170,51 @@ pub(super) async fn catalog(
         database: database.clone(),
         differences: journaled(differences),
     })
+}
+
+/// Proves once more, right before a schema is dropped, that nobody uses its database and that nothing goes with it that isn't
+/// put back: since preflight a person was asked, and a night may have passed.
+pub(crate) async fn may_be_dropped(
+    look: &mut Look<'_>,
+    database: &DatabaseName,
+    statement: &str,
+) -> Result<(), Failure> {
+    for (name, application) in &look.environment().applications {
+        if !application.databases.contains(database) {
+            continue;
+        }
+        let uses = Expr::Uses {
+            application: name.clone(),
+            database: database.clone(),
+        };
+        let seen = evaluate(look, &uses).await?;
+        if seen.holds()? {
+            return Err(Failure::Assertion {
+                statement: statement.to_owned(),
+                message: Some(format!(
+                    "nothing of {database} is dropped while it is in use"
+                )),
+                seen: seen.text,
+            });
+        }
+    }
+    // What two schemas have from each other goes and comes back with both.
+    let dropped = look
+        .plan
+        .actions()
+        .filter_map(|planned| match &planned.action {
+            Action::ChangeSchema {
+                database: of,
+                change: Change::RecreateSchema { schema },
+                ..
+            } if of == database => Some(schema.clone()),
+            _ => None,
+        });
+    let schemas: BTreeSet<String> = dropped.collect();
+    let scope = CatalogScope::Around {
+        schemas: schemas.into_iter().collect(),
+    };
+    catalog(look, database, &scope).await.map(|_| ())
 }
 
 fn locked<'a>(look: &Look<'a>, database: &DatabaseName) -> Result<&'a Catalog, Failure> {

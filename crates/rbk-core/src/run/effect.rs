@@ -3,7 +3,7 @@
 //! What an effect is (how it is recognised, what is sent) stands in `action`; when it may be sent, and what becomes of
 //! it, is decided here alone.
 
-use super::failure::Failure;
+use super::failure::{Class, Failure};
 use super::performer::{Performer, Scene};
 use crate::ids::{StepPath, VersionId};
 use crate::journal::{Decision, Event, How, Intent, Observation, Outcome, Proof};
@@ -384,10 +384,18 @@ impl Performer<'_> {
             return Err(otherwise);
         };
         let grace = effect.grace();
-        match self
+        let settled = self
             .settle(planned, effect.as_mut(), Since::Intent(at), grace)
-            .await?
-        {
+            .await;
+        let settled = match settled {
+            // A database that nobody reaches any more must not keep `on failure` from what it does elsewhere: a person may
+            // say what became of it.
+            Err(failure @ Failure::Port(_)) if failure.class() == Class::Suspends => {
+                return Err(undecidable(effect.as_ref(), &failure.to_string()));
+            }
+            settled => settled?,
+        };
+        match settled {
             Settled::Done(detail, proof) => Ok(Event::Outcome(Outcome::Done {
                 how: How::Adopted,
                 detail,

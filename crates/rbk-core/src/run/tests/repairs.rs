@@ -371,6 +371,37 @@ async fn an_abort_waits_for_a_transaction_whose_client_is_gone() {
 }
 
 #[tokio::test]
+async fn an_abort_isnt_kept_from_its_on_failure_by_a_database_that_is_gone() {
+    let plan = plan_with(vec![copy()]);
+    let mut bench = Bench::new(migrated());
+    bench.fake.lock().copy_is_cut = Some(1);
+    let fake = bench.fake.clone();
+    bench.watched(Watcher::record(move |record| {
+        if matches!(record.entry.event, Event::Intent(_)) {
+            fake.lock().server("db-original").is_reachable = false;
+        }
+    }));
+    let ending = bench.start(&plan).await;
+    assert_eq!(failure(&ending, EndingKind::Suspended, 4).code(), "RBK4033");
+    let run = ending.run;
+    // Nobody can look whether the tables are copied, and the source is frozen for as long as nobody says so.
+    let ending = bench.runner().abort(&run, "enough").await.unwrap();
+    let undecided = failure(&ending, EndingKind::Undecided, 7);
+    assert!(undecided.help().contains("rbk.markers"), "{undecided}");
+    let action = ending.first.unwrap().action.unwrap();
+    let runner = bench.again();
+    runner
+        .resolve(&run, &action, Decision::Failed, "its instance burns")
+        .await
+        .unwrap();
+    let ending = bench.resume().await;
+    assert_eq!(failure(&ending, EndingKind::Failed, 4).code(), "RBK4022");
+    let noted = bench.history().await.facts;
+    let noted = noted.action(&"on failure#1".into()).unwrap();
+    assert!(noted.over.is_some(), "`on failure` has run");
+}
+
+#[tokio::test]
 async fn a_lock_that_is_held_is_waited_for_and_then_its_holder_is_named() {
     let plan = plan_with(vec![drop_indexes()]);
     let bench = Bench::new(damaged());
@@ -583,6 +614,20 @@ async fn a_copy_that_is_cut_goes_on_with_the_tables_that_are_left() {
 }
 
 #[tokio::test]
+async fn a_copy_that_comes_to_no_end_is_given_up_at_its_deadline() {
+    let mut plan = plan_with(vec![copy()]);
+    plan.steps[0].actions[0].upper_bound = Some(12 * 3600);
+    let bench = Bench::new(migrated());
+    bench.fake.lock().copy_hangs = true;
+    let ending = tokio::time::timeout(std::time::Duration::from_secs(10), bench.start(&plan))
+        .await
+        .expect("`within` is a deadline");
+    let failure = failure(&ending, EndingKind::Failed, 3);
+    assert_eq!(failure.code(), "RBK4011");
+    assert!(failure.to_string().contains("within 12h"), "{failure}");
+}
+
+#[tokio::test]
 async fn sequences_that_are_beyond_already_are_left_alone() {
     let bench = Bench::new(migrated());
     {
@@ -723,6 +768,77 @@ async fn what_would_go_with_a_schema_is_found_at_preflight() {
     );
     plan.catalogs.clear();
     assert_eq!(Bench::new(damaged()).start(&plan).await.exit_code, 70);
+}
+
+/// Runs the repair, whose preflight all holds, and lets something happen in the night before its first action.
+async fn repaired_after_a_night(night: impl Fn(&Fake) + Send + Sync + 'static) -> (Bench, Ending) {
+    let mut bench = Bench::new(damaged());
+    let fake = bench.fake.clone();
+    bench.watched(Watcher::record(move |record| {
+        if matches!(record.entry.event, Event::Ready) {
+            night(&fake);
+        }
+    }));
+    let ending = bench.start(&repair()).await;
+    (bench, ending)
+}
+
+#[tokio::test]
+async fn a_schema_is_not_dropped_under_an_application_that_came_back_to_it() {
+    let (bench, ending) = repaired_after_a_night(|fake| {
+        let active = r#"{"key":"original"}"#.to_owned();
+        fake.lock().secret("active").take_over_with(active);
+    })
+    .await;
+    let failure = failure(&ending, EndingKind::Failed, 3);
+    assert_eq!(failure.code(), "RBK4010");
+    assert!(
+        failure.to_string().contains("sgpt uses original"),
+        "{failure}"
+    );
+    assert!(bench.ledger().is_empty(), "{:?}", bench.ledger());
+}
+
+#[tokio::test]
+async fn what_came_to_depend_on_a_schema_since_preflight_is_not_dropped_with_it() {
+    let (bench, ending) = repaired_after_a_night(|fake| {
+        let dependents = vec!["view reports.totals reads public.documents".to_owned()];
+        fake.lock().server("db-original").db.dependents = dependents;
+    })
+    .await;
+    assert_eq!(failure(&ending, EndingKind::Failed, 3).code(), "RBK4009");
+    assert!(bench.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn privileges_that_were_given_since_preflight_are_not_dropped_with_a_schema() {
+    let (bench, ending) = repaired_after_a_night(|fake| {
+        let mut inner = fake.lock();
+        let catalog = &mut inner.server("db-original").db.catalog;
+        let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
+        let usage = BTreeSet::from(["USAGE".to_owned()]);
+        public.grants.insert("reports".to_owned(), usage);
+    })
+    .await;
+    assert_eq!(failure(&ending, EndingKind::Failed, 3).code(), "RBK4008");
+    assert!(bench.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn a_schema_that_the_disaster_took_is_recreated() {
+    let bench = Bench::new(damaged());
+    {
+        let mut inner = bench.fake.lock();
+        let catalog = &mut inner.server("db-original").db.catalog;
+        catalog.schemas.clear();
+        catalog.extensions.clear();
+    }
+    let findings = look_ahead(&bench.fake.world(), &repair()).await;
+    let refused: Vec<String> = findings
+        .into_iter()
+        .filter_map(|finding| Some(finding.result.err()?.to_string()))
+        .collect();
+    assert_eq!(refused, [""; 0]);
 }
 
 #[tokio::test]

@@ -156,6 +156,8 @@ pub struct Inner {
     pub tool_is_killed: bool,
     /// The connection is cut after so many tables.
     pub copy_is_cut: Option<usize>,
+    /// Copying comes to no end.
+    pub copy_hangs: bool,
     /// What a command ends with, if not well.
     pub command_fails: Option<PortError>,
     /// The programs that were run, and the variables with secrets that they got.
@@ -197,6 +199,7 @@ impl Fake {
             broken_change_set: None,
             tool_is_killed: false,
             copy_is_cut: None,
+            copy_hangs: false,
             command_fails: None,
             commands: Vec::new(),
         })))
@@ -575,6 +578,9 @@ impl Postgres for Fake {
         progress: &dyn Progress,
     ) -> Result<CopyFacts, PortError> {
         progress.tell("copying", 0, tables.len() as u64);
+        if self.lock().copy_hangs {
+            std::future::pending::<()>().await;
+        }
         self.call("copy", |inner| {
             let cut = inner.copy_is_cut.take();
             let mut facts = CopyFacts::default();
