@@ -310,6 +310,9 @@ fn is_taken(facts: &SequenceFacts, next: i64, furthest: i64) -> bool {
     }
 }
 
+/// How long all proofs may take where the plan says nothing.
+const UNBOUNDED: Duration = Duration::from_secs(1800);
+
 /// Looks for rows that refer to nothing, key by key.
 pub(super) struct ProveForeignKeys<'a> {
     pub database: &'a DatabaseName,
@@ -322,10 +325,15 @@ impl Once for ProveForeignKeys<'_> {
         let mut session = Kept::new(self.database);
         let mut broken = Vec::new();
         let total = u64::try_from(self.keys.len()).unwrap_or(u64::MAX);
+        let clock = &scene.world.clock;
+        let bound = scene.planned.upper_bound.map(Duration::from_secs);
+        let until = clock.monotonic().saturating_add(bound.unwrap_or(UNBOUNDED));
         for (done, key) in (0_u64..).zip(self.keys) {
             let seen = format!("`{}` of {}", key.name, key.table);
             scene.ticker.tell(&seen, done, total);
-            let orphans = session.get(scene).await?.orphans(key).await?;
+            let session = session.get(scene).await?;
+            let left = until.saturating_sub(clock.monotonic());
+            let orphans = session.orphans(key, left).await?;
             if orphans.rows > 0 {
                 broken.push(OrphanedKey {
                     table: key.table.clone(),

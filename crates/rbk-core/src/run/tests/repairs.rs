@@ -658,6 +658,19 @@ async fn an_orphan_fails_the_proof_and_is_shown() {
     );
 }
 
+#[tokio::test]
+async fn the_proof_of_a_key_may_take_as_long_as_the_plan_says() {
+    let bench = Bench::new(damaged());
+    let mut plan = plan_with(vec![prove_keys()]);
+    plan.steps[0].actions[0].upper_bound = Some(6 * 3600);
+    bench.start(&plan).await;
+    let taken = bench.fake.lock().proof_may_take.clone();
+    let [within] = taken.as_slice() else {
+        panic!("{taken:?}");
+    };
+    assert!(within.as_secs().abs_diff(6 * 3600) < 5, "{within:?}");
+}
+
 async fn seen_of_assertion(fake: Fake, action: Action) -> String {
     let bench = Bench::new(fake);
     let ending = bench.start(&plan_with(vec![action])).await;
