@@ -6,7 +6,7 @@ use super::{Once, Performed};
 use crate::ids::DatabaseName;
 use crate::plan::{CopiedTable, ForeignKeyFacts, SequenceFacts};
 use crate::ports::{CopyFacts, Login, PortError, PortErrorKind, Progress, SequenceState};
-use crate::run::{Effect, Failure, OrphanedKey, Probe, Scene, Since, counted};
+use crate::run::{Effect, Failure, OrphanedKey, Probe, Scene, Since, counted, may_be_copied};
 use crate::value::rough_size_text;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -100,6 +100,8 @@ impl Effect for Copy<'_> {
 
     async fn prepare(&mut self, scene: &Scene<'_>) -> Result<(), Failure> {
         let mut look = scene.look();
+        let statement = &scene.planned.statement;
+        may_be_copied(&mut look, self.from, self.tables, statement).await?;
         let from = look.login(self.from).await;
         let from = from.map_err(|unreached| unreached.into_failure(self.from))?;
         let to = look.login(self.to).await;

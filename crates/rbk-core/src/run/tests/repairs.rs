@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, Crash, Mortal, Watcher, until_death};
 use super::repair::*;
-use super::scenario::{original, plan_of};
+use super::scenario::{freeze, original, plan_of, recovery};
 use super::world::{Fake, Fault, error};
 use crate::catalog::Schema;
 use crate::ids::RunId;
@@ -611,6 +611,56 @@ async fn a_copy_that_is_cut_goes_on_with_the_tables_that_are_left() {
         inner.server("db-original").db.rows[&table("documents")].len(),
         3
     );
+}
+
+#[tokio::test]
+async fn a_source_that_somebody_thawed_in_the_night_is_not_copied() {
+    let frozen = Action::FreezeWrites {
+        database: recovery(),
+        freeze: freeze(),
+        if_reachable: false,
+    };
+    let plan = plan_with(vec![frozen, copy()]);
+    assert_eq!(Bench::new(migrated()).start(&plan).await.exit_code, 0);
+    let mut bench = Bench::new(migrated());
+    let fake = bench.fake.clone();
+    bench.watched(Watcher::record(move |record| {
+        if matches!(record.entry.event, Event::Outcome(_)) {
+            let mut inner = fake.lock();
+            let roles = &mut inner.server("db-recovery").roles;
+            roles.get_mut("sgpt_app").unwrap().1 = true;
+        }
+    }));
+    let ending = bench.start(&plan).await;
+    let failure = failure(&ending, EndingKind::Failed, 3);
+    assert_eq!(failure.code(), "RBK4010");
+    assert!(failure.to_string().contains("recovery"), "{failure}");
+    assert_eq!(bench.ledger(), ["freeze db-recovery"]);
+}
+
+#[tokio::test]
+async fn rows_that_nobody_would_copy_or_compare_are_no_part_of_a_source() {
+    for new in ["public.notes", "public.documents.title"] {
+        let (bench, ending) = repaired_after_a_night(move |fake| {
+            let mut inner = fake.lock();
+            let catalog = &mut inner.server("db-recovery").db.catalog;
+            let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
+            let documents = public.tables.get_mut("documents").unwrap();
+            let mut column = documents.columns[0].clone();
+            "title".clone_into(&mut column.name);
+            if new == "public.notes" {
+                let notes = documents.clone();
+                public.tables.insert("notes".to_owned(), notes);
+            } else {
+                documents.columns.push(column);
+            }
+        })
+        .await;
+        let failure = failure(&ending, EndingKind::Failed, 3);
+        assert_eq!(failure.code(), "RBK4008");
+        assert!(failure.to_string().contains(new), "{failure}");
+        assert!(!bench.ledger().iter().any(|line| line.starts_with("copy")));
+    }
 }
 
 #[tokio::test]
