@@ -6,6 +6,7 @@ use postgres_protocol::escape::escape_identifier;
 use rbk_core::environment::TableName;
 use rbk_core::plan::ForeignKeyFacts;
 use rbk_core::ports::{Orphans, PortErrorKind};
+use std::time::Duration;
 use tokio_postgres::{Client, Transaction};
 
 /// Letters of a value that are shown.
@@ -15,6 +16,7 @@ const SHOWN: usize = 80;
 pub(crate) async fn orphans(
     client: &mut Client,
     key: &ForeignKeyFacts,
+    within: Duration,
 ) -> Result<Orphans, Failure> {
     if key.columns.is_empty() || key.columns.len() != key.referenced.len() {
         return Err(Failure::invalid(
@@ -23,6 +25,11 @@ pub(crate) async fn orphans(
     }
     // Counted, and then shown, as of one instant.
     let transaction = session::instant(client).await?;
+    // 0 would be no limit at all.
+    let limit = within.as_millis().clamp(1, i32::MAX as u128);
+    transaction
+        .batch_execute(&format!("SET LOCAL statement_timeout = {limit}"))
+        .await?;
     let which = anti_join(&transaction, key).await?;
     let sql = format!("SELECT count(*) {which}");
     let rows: i64 = transaction.query_one(&sql, &[]).await?.try_get(0)?;

@@ -273,18 +273,17 @@ impl Session for PgSession {
         self.finish(doing, self.limits.statement, work).await
     }
 
-    async fn orphans(&self, key: &ForeignKeyFacts) -> Result<Orphans, PortError> {
+    async fn orphans(&self, key: &ForeignKeyFacts, within: Duration) -> Result<Orphans, PortError> {
         let work = async {
             let mut client = self.client.lock().await;
-            foreign_keys::orphans(&mut client, key).await
+            foreign_keys::orphans(&mut client, key, within).await
         };
         let doing = self.reading(format_args!(
             "looking for rows of `{}` that break `{}`",
             key.table, key.name
         ));
         // It is looked twice where there are some.
-        let limit = self.limits.statement.saturating_mul(2);
-        self.finish(doing, limit, work).await
+        self.finish(doing, within.saturating_mul(2), work).await
     }
 
     async fn sequences(

@@ -7,7 +7,7 @@ use crate::ids::DatabaseName;
 use crate::listing::counted;
 use crate::plan::{CopiedTable, ForeignKeyFacts, SequenceFacts};
 use crate::ports::{CopyFacts, Login, PortError, PortErrorKind, Progress, SequenceState};
-use crate::run::{Effect, Failure, OrphanedKey, Probe, Scene, Since};
+use crate::run::{Effect, Failure, OrphanedKey, Probe, Scene, Since, may_be_copied};
 use crate::value::rough_size_text;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -101,6 +101,8 @@ impl Effect for Copy<'_> {
 
     async fn prepare(&mut self, scene: &Scene<'_>) -> Result<(), Failure> {
         let mut look = scene.look();
+        let statement = &scene.planned.statement;
+        may_be_copied(&mut look, self.from, self.tables, statement).await?;
         let from = look.login(self.from).await;
         let from = from.map_err(|unreached| unreached.into_failure(self.from))?;
         let to = look.login(self.to).await;
@@ -311,6 +313,9 @@ fn is_taken(facts: &SequenceFacts, next: i64, furthest: i64) -> bool {
     }
 }
 
+/// How long all proofs may take where the plan says nothing.
+const UNBOUNDED: Duration = Duration::from_secs(1800);
+
 /// Looks for rows that refer to nothing, key by key.
 pub(super) struct ProveForeignKeys<'a> {
     pub database: &'a DatabaseName,
@@ -323,10 +328,15 @@ impl Once for ProveForeignKeys<'_> {
         let mut session = Kept::new(self.database);
         let mut broken = Vec::new();
         let total = u64::try_from(self.keys.len()).unwrap_or(u64::MAX);
+        let clock = &scene.world.clock;
+        let bound = scene.planned.upper_bound.map(Duration::from_secs);
+        let until = clock.monotonic().saturating_add(bound.unwrap_or(UNBOUNDED));
         for (done, key) in (0_u64..).zip(self.keys) {
             let seen = format!("`{}` of {}", key.name, key.table);
             scene.ticker.tell(&seen, done, total);
-            let orphans = session.get(scene).await?.orphans(key).await?;
+            let session = session.get(scene).await?;
+            let left = until.saturating_sub(clock.monotonic());
+            let orphans = session.orphans(key, left).await?;
             if orphans.rows > 0 {
                 broken.push(OrphanedKey {
                     table: key.table.clone(),

@@ -73,6 +73,45 @@ pub fn around(expected: &Catalog, found: &Catalog, schemas: &[String]) -> Vec<Di
     comparison.told
 }
 
+/// Where rows could be that nobody expects: tables in the schemas of these tables, and columns of these tables.
+pub(crate) fn unforeseen(
+    expected: &Catalog,
+    found: &Catalog,
+    tables: &[&TableName],
+    ignored: &[TableName],
+) -> Vec<Difference> {
+    let unexpected = |object: String| Difference {
+        object,
+        expected: None,
+        found: Some("there".to_owned()),
+    };
+    let mut told = Vec::new();
+    let schemas: BTreeSet<&String> = tables.iter().map(|table| &table.schema).collect();
+    for schema in schemas {
+        let there = found.schemas.get(schema).map(|schema| &schema.tables);
+        for (name, facts) in there.into_iter().flatten() {
+            let name = TableName {
+                schema: schema.clone(),
+                table: name.clone(),
+            };
+            // The rows of a partition are its parent's.
+            let is_new = facts.partition.is_none() && expected.table(&name).is_none();
+            if is_new && !ignored.contains(&name) {
+                told.push(unexpected(format!("table {name}")));
+            }
+        }
+    }
+    for table in tables {
+        let (Some(known), Some(there)) = (expected.table(table), found.table(table)) else {
+            continue;
+        };
+        let mut columns = there.columns.iter();
+        let new = columns.find(|column| known.column(&column.name).is_none());
+        told.extend(new.map(|column| unexpected(format!("column {table}.{}", column.name))));
+    }
+    told
+}
+
 /// What either side says of one name.
 struct Sides<'c, T> {
     expected: Option<&'c T>,

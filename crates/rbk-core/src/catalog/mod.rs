@@ -10,6 +10,7 @@ mod select;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use compare::unforeseen;
 pub use compare::{Difference, around, differences};
 pub(crate) use select::{Place, SelectedIndex, dependents_of_type};
 

@@ -531,8 +531,8 @@ pub trait Session: Send + Sync {
     /// Definitions of indexes by name, as `pg_get_indexdef` gives them; `None` where there is none of that name.
     async fn indexes(&self, indexes: &[IndexFacts]) -> Result<Vec<Option<String>>, PortError>;
 
-    /// Rows of a foreign key that refer to nothing, by an anti-join of both tables.
-    async fn orphans(&self, key: &ForeignKeyFacts) -> Result<Orphans, PortError>;
+    /// Rows of a foreign key that refer to nothing, by an anti-join of both tables, which may take as long as `within`.
+    async fn orphans(&self, key: &ForeignKeyFacts, within: Duration) -> Result<Orphans, PortError>;
 
     /// How sequences stand, in the order given.
     async fn sequences(&self, sequences: &[SequenceFacts])

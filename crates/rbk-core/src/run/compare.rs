@@ -3,13 +3,13 @@
 use super::evaluate::{Seen, evaluate, session};
 use super::failure::Failure;
 use super::look::Look;
-use crate::catalog::{Catalog, Difference, around, differences};
+use crate::catalog::{Catalog, Difference, around, differences, unforeseen};
 use crate::environment::{Migrations, TableName};
 use crate::ids::DatabaseName;
 use crate::journal::Observation;
 use crate::listing::{counted, first_few};
-use crate::plan::{Action, CatalogScope, Change, Expr, TablePair};
-use crate::ports::TableFinding;
+use crate::plan::{Action, CatalogScope, Change, CopiedTable, Expr, TablePair};
+use crate::ports::{FreezeState, TableFinding};
 use std::collections::BTreeSet;
 
 /// How much is told of what differs.
@@ -215,6 +215,52 @@ pub(crate) async fn may_be_dropped(
         schemas: schemas.into_iter().collect(),
     };
     catalog(look, database, &scope).await.map(|_| ())
+}
+
+/// Proves, right before rows are copied, that their database is still frozen as the plan has frozen it, and that it has no rows
+/// but those that are copied and compared: a suspended run may be days old.
+pub(crate) async fn may_be_copied(
+    look: &mut Look<'_>,
+    database: &DatabaseName,
+    tables: &[CopiedTable],
+    statement: &str,
+) -> Result<(), Failure> {
+    let freeze = look
+        .plan
+        .actions()
+        .find_map(|planned| match &planned.action {
+            Action::FreezeWrites {
+                database: of,
+                freeze,
+                ..
+            } if of == database => Some(freeze),
+            _ => None,
+        });
+    let expected = locked(look, database)?;
+    let migrations = look.environment().migrations.as_ref();
+    let own: Vec<TableName> = migrations.map_or(Vec::new(), Migrations::own_tables);
+    let session = session(look, database).await?;
+    if let Some(freeze) = freeze
+        && session.freeze_state(freeze).await? == FreezeState::Open
+    {
+        return Err(Failure::Assertion {
+            statement: statement.to_owned(),
+            message: Some(format!(
+                "{database} was thawed since this run froze it, and what is written to it while it is copied would be missing"
+            )),
+            seen: "writes are open".to_owned(),
+        });
+    }
+    let tables: Vec<&TableName> = tables.iter().map(|copied| &copied.table).collect();
+    let unknown = unforeseen(expected, &session.catalog().await?, &tables, &own);
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let differences = unknown.iter().map(ToString::to_string).collect();
+    Err(Failure::Drift {
+        database: database.clone(),
+        differences: journaled(differences),
+    })
 }
 
 fn locked<'a>(look: &Look<'a>, database: &DatabaseName) -> Result<&'a Catalog, Failure> {

@@ -29,7 +29,7 @@ pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
 pub use preflight::{Finding, look_ahead};
 pub use reading::{Unread, prove_identity, read_catalog};
 
-pub(crate) use compare::may_be_dropped;
+pub(crate) use compare::{may_be_copied, may_be_dropped};
 pub(crate) use credentials::{Content, pointed_at};
 pub(crate) use effect::{Effect, Probe, Since};
 pub(crate) use evaluate::{Hope, evaluate, render};

@@ -210,7 +210,8 @@ async fn are_those(client: &impl GenericClient, indexes: &[IndexFacts]) -> Resul
     Ok(())
 }
 
-/// A column that has its new type already is let through: the statement changes nothing then.
+/// A column that has its new type already is let through, since the statement changes nothing then; but not where its values
+/// would be computed from those that were computed before.
 async fn have_types(client: &impl GenericClient, columns: &[ColumnChange]) -> Result<(), Failure> {
     for change in columns {
         let name = &change.column;
@@ -229,7 +230,8 @@ async fn have_types(client: &impl GenericClient, columns: &[ColumnChange]) -> Re
             ));
         };
         let found: String = found.try_get(0)?;
-        if found != change.from && found != change.to {
+        let changes_nothing = found == change.to && change.using.is_none();
+        if found != change.from && !changes_nothing {
             return Err(Failure::Refused(
                 PortErrorKind::Conflict,
                 format!(

@@ -314,6 +314,28 @@ async fn a_statement_that_fails_is_named_and_nothing_is_left() {
 }
 
 #[tokio::test]
+async fn a_column_that_has_its_new_type_already_isnt_computed_again() {
+    let server = Server::start().await;
+    server
+        .sql("CREATE TABLE public.prices (cents bigint); INSERT INTO public.prices VALUES (1999)")
+        .await;
+    let session = server.session().await;
+    // Somebody has made it by hand: from integer, by the same expression.
+    let mut by_hand = to_type("public.prices.cents", "integer", "bigint");
+    if let Change::AlterColumns { columns } = &mut by_hand {
+        columns[0].using = Some("cents * 100".into());
+    }
+    let statement = "ALTER TABLE public.prices ALTER COLUMN cents TYPE bigint USING (cents * 100)";
+    let error = change(session.as_ref(), "1.1", &by_hand, &[statement])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, PortErrorKind::Conflict, "{error}");
+    assert!(error.message.contains("bigint"), "{error}");
+    let cents = number(&server.superuser().await, "SELECT cents FROM public.prices").await;
+    assert_eq!(cents, 1999);
+}
+
+#[tokio::test]
 async fn a_text_may_hold_several_statements() {
     let server = Server::start().await;
     let session = server.session().await;

@@ -3,6 +3,7 @@
 use crate::server::{Server, table};
 use rbk_core::plan::ForeignKeyFacts;
 use rbk_core::ports::{Orphans, PortErrorKind};
+use std::time::Duration;
 
 fn key(of: &str, columns: &[&str], references: &str, referenced: &[&str]) -> ForeignKeyFacts {
     ForeignKeyFacts {
@@ -15,6 +16,9 @@ fn key(of: &str, columns: &[&str], references: &str, referenced: &[&str]) -> For
     }
 }
 
+/// More than any of these takes.
+const LONG: Duration = Duration::from_secs(60);
+
 /// Runs statements with no trigger firing, as a copy does, and proves a key.
 async fn orphans(create: &str, rows: &str, key: &ForeignKeyFacts) -> Orphans {
     let server = Server::start().await;
@@ -22,7 +26,7 @@ async fn orphans(create: &str, rows: &str, key: &ForeignKeyFacts) -> Orphans {
     server
         .sql(&format!("SET session_replication_role = replica; {rows}"))
         .await;
-    server.session().await.orphans(key).await.unwrap()
+    server.session().await.orphans(key, LONG).await.unwrap()
 }
 
 fn found(rows: u64, example: &str) -> Orphans {
@@ -153,10 +157,29 @@ async fn what_is_not_there_is_named() {
     server.sql(ONE).await;
     let session = server.session().await;
     let missing = key("public.c", &["q_id"], "public.p", &["id"]);
-    let error = session.orphans(&missing).await.unwrap_err();
+    let error = session.orphans(&missing, LONG).await.unwrap_err();
     assert_eq!(error.kind, PortErrorKind::NotFound, "{error}");
     assert!(error.message.contains("public.c.q_id"), "{error}");
     let missing = key("public.c", &["p_id"], "public.q", &["id"]);
-    let error = session.orphans(&missing).await.unwrap_err();
+    let error = session.orphans(&missing, LONG).await.unwrap_err();
     assert_eq!(error.kind, PortErrorKind::NotFound, "{error}");
+}
+
+#[tokio::test]
+async fn a_proof_takes_no_longer_than_it_may() {
+    let server = Server::start().await;
+    server
+        .sql(
+            "CREATE TABLE public.p (id int PRIMARY KEY); CREATE TABLE public.r (p_id int REFERENCES public.p); \
+             INSERT INTO public.p SELECT generate_series(1, 300000); INSERT INTO public.r SELECT id FROM public.p",
+        )
+        .await;
+    let key = key("public.r", &["p_id"], "public.p", &["id"]);
+    let session = server.session().await;
+    let error = session
+        .orphans(&key, Duration::from_millis(1))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code.as_deref(), Some("57014"), "{error}");
+    session.orphans(&key, LONG).await.unwrap();
 }

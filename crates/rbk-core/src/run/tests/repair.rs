@@ -376,7 +376,10 @@ pub fn damaged() -> Fake {
         ("v2::embeddings", "embeddings"),
     ];
     let rows = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let source = &mut inner.server("db-recovery").db;
+    let open = ("of the application".to_owned(), true);
+    let source = inner.server("db-recovery");
+    source.roles.insert("sgpt_app".to_owned(), open);
+    let source = &mut source.db;
     source.catalog = lock();
     source.rows = BTreeMap::from([
         (table("documents"), rows(&["1", "2", "3"])),

@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, Crash, Mortal, Watcher, until_death};
 use super::repair::*;
-use super::scenario::{original, plan_of};
+use super::scenario::{freeze, original, plan_of, recovery};
 use super::world::{Fake, Fault, error};
 use crate::catalog::Schema;
 use crate::ids::RunId;
@@ -614,6 +614,56 @@ async fn a_copy_that_is_cut_goes_on_with_the_tables_that_are_left() {
 }
 
 #[tokio::test]
+async fn a_source_that_somebody_thawed_in_the_night_is_not_copied() {
+    let frozen = Action::FreezeWrites {
+        database: recovery(),
+        freeze: freeze(),
+        if_reachable: false,
+    };
+    let plan = plan_with(vec![frozen, copy()]);
+    assert_eq!(Bench::new(migrated()).start(&plan).await.exit_code, 0);
+    let mut bench = Bench::new(migrated());
+    let fake = bench.fake.clone();
+    bench.watched(Watcher::record(move |record| {
+        if matches!(record.entry.event, Event::Outcome(_)) {
+            let mut inner = fake.lock();
+            let roles = &mut inner.server("db-recovery").roles;
+            roles.get_mut("sgpt_app").unwrap().1 = true;
+        }
+    }));
+    let ending = bench.start(&plan).await;
+    let failure = failure(&ending, EndingKind::Failed, 3);
+    assert_eq!(failure.code(), "RBK4010");
+    assert!(failure.to_string().contains("recovery"), "{failure}");
+    assert_eq!(bench.ledger(), ["freeze db-recovery"]);
+}
+
+#[tokio::test]
+async fn rows_that_nobody_would_copy_or_compare_are_no_part_of_a_source() {
+    for new in ["public.notes", "public.documents.title"] {
+        let (bench, ending) = repaired_after_a_night(move |fake| {
+            let mut inner = fake.lock();
+            let catalog = &mut inner.server("db-recovery").db.catalog;
+            let public: &mut Schema = catalog.schemas.get_mut("public").unwrap();
+            let documents = public.tables.get_mut("documents").unwrap();
+            let mut column = documents.columns[0].clone();
+            "title".clone_into(&mut column.name);
+            if new == "public.notes" {
+                let notes = documents.clone();
+                public.tables.insert("notes".to_owned(), notes);
+            } else {
+                documents.columns.push(column);
+            }
+        })
+        .await;
+        let failure = failure(&ending, EndingKind::Failed, 3);
+        assert_eq!(failure.code(), "RBK4008");
+        assert!(failure.to_string().contains(new), "{failure}");
+        assert!(!bench.ledger().iter().any(|line| line.starts_with("copy")));
+    }
+}
+
+#[tokio::test]
 async fn a_copy_that_comes_to_no_end_is_given_up_at_its_deadline() {
     let mut plan = plan_with(vec![copy()]);
     plan.steps[0].actions[0].upper_bound = Some(12 * 3600);
@@ -656,6 +706,19 @@ async fn an_orphan_fails_the_proof_and_is_shown() {
         failure.to_string(),
         "foreign keys of original don't hold: `embeddings_document_id_fkey`: 1 row of public.embeddings without theirs in public.documents, for instance document_id = 17"
     );
+}
+
+#[tokio::test]
+async fn the_proof_of_a_key_may_take_as_long_as_the_plan_says() {
+    let bench = Bench::new(damaged());
+    let mut plan = plan_with(vec![prove_keys()]);
+    plan.steps[0].actions[0].upper_bound = Some(6 * 3600);
+    bench.start(&plan).await;
+    let taken = bench.fake.lock().proof_may_take.clone();
+    let [within] = taken.as_slice() else {
+        panic!("{taken:?}");
+    };
+    assert!(within.as_secs().abs_diff(6 * 3600) < 5, "{within:?}");
 }
 
 async fn seen_of_assertion(fake: Fake, action: Action) -> String {

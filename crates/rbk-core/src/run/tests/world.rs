@@ -156,6 +156,8 @@ pub struct Inner {
     pub tool_is_killed: bool,
     /// The connection is cut after so many tables.
     pub copy_is_cut: Option<usize>,
+    /// How long each proof of a foreign key was let take.
+    pub proof_may_take: Vec<Duration>,
     /// Copying comes to no end.
     pub copy_hangs: bool,
     /// What a command ends with, if not well.
@@ -199,6 +201,7 @@ impl Fake {
             broken_change_set: None,
             tool_is_killed: false,
             copy_is_cut: None,
+            proof_may_take: Vec::new(),
             copy_hangs: false,
             command_fails: None,
             commands: Vec::new(),
@@ -720,7 +723,8 @@ impl Session for FakeSession {
         self.ask("indexes", |db| Ok(db.indexes(indexes)))
     }
 
-    async fn orphans(&self, key: &ForeignKeyFacts) -> Result<Orphans, PortError> {
+    async fn orphans(&self, key: &ForeignKeyFacts, within: Duration) -> Result<Orphans, PortError> {
+        self.world.lock().proof_may_take.push(within);
         self.ask("orphans", |db| Ok(db.orphans(key)))
     }
 
