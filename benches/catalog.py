@@ -1,4 +1,4 @@
-"""Part three: what a schema of many tables costs, when it is read from a database and when runbooks are checked against it."""
+"""Part four: what a schema of many tables costs, when it is read from a database and when runbooks are checked against it."""
 import json
 import os
 import urllib.request

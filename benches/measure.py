@@ -20,8 +20,9 @@ class Cost:
     """What one process, with the children that it waited for, took."""
 
     wall: float  # seconds
-    cpu: float  # seconds, user and system
+    cpu: float | None  # seconds, user and system
     peak: float | None = None  # MiB
+    of_children: float | None = None  # seconds of CPU, where `cpu` is of the process alone
 
 
 def run(argv, environment=None, log=None, expect=0):
@@ -30,19 +31,52 @@ def run(argv, environment=None, log=None, expect=0):
     `os.wait4` accounts for exactly this child. Its memory is not taken here: a child that is spawned by a large
     process is charged with that process's size. See `peak`.
     """
-    environment = os.environ if environment is None else environment
+    begun = time.perf_counter()
+    pid = spawn(argv, environment, log)
+    _, status, usage = os.wait4(pid, 0)
+    wall = time.perf_counter() - begun
+    check(argv, status, log, expect)
+    return Cost(wall, usage.ru_utime + usage.ru_stime)
+
+
+def spawn(argv, environment, log):
+    """Starts a program whose output goes to a log, or nowhere."""
     actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     to = log or os.devnull
     actions += [(os.POSIX_SPAWN_OPEN, 1, to, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), (os.POSIX_SPAWN_DUP2, 1, 2)]
     program = shutil.which(argv[0])
     if program is None:
         raise Broken(f"no such program: {argv[0]}")
+    return os.posix_spawn(program, argv, os.environ if environment is None else environment, file_actions=actions)
+
+
+def alone(argv, environment=None, log=None, expect=0):
+    """Runs a program that starts large children, and tells its own CPU and memory from theirs (on Linux; else neither is known).
+
+    `wait4` doesn't: its memory is that of the largest process that was waited for below, its CPU the sum. The high-water mark
+    that the kernel keeps for the program's memory is looked at until it ends, so only growth in its last moment is missed.
+    """
     begun = time.perf_counter()
-    pid = os.posix_spawn(program, argv, environment, file_actions=actions)
-    _, status, usage = os.wait4(pid, 0)
+    pid = spawn(argv, environment, log)
+    if not sys.platform.startswith("linux"):
+        _, status, _ = os.wait4(pid, 0)
+        wall = time.perf_counter() - begun
+        check(argv, status, log, expect)
+        return Cost(wall, None)
+    highest = 0
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            # It is the program's own from the start: `posix_spawn` returns once the program is loaded. It is gone when that ends.
+            highest = max([highest, *(int(line.split()[1]) for line in file if line.startswith("VmHWM:"))])
+        time.sleep(0.02)
     wall = time.perf_counter() - begun
+    # A process that nobody has waited for yet still has its account.
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        user, system, user_below, system_below = map(int, file.read().rpartition(")")[2].split()[11:15])
+    tick = os.sysconf("SC_CLK_TCK")
+    _, status, _ = os.wait4(pid, 0)
     check(argv, status, log, expect)
-    return Cost(wall, usage.ru_utime + usage.ru_stime)
+    return Cost(wall, (user + system) / tick, highest / 1024, (user_below + system_below) / tick)
 
 
 def peak(argv, environment=None, log=None, expect=0):
