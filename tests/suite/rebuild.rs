@@ -98,15 +98,18 @@ fn assert_rebuilt(account: &Account) {
 #[test]
 fn a_rebuild_that_is_killed_around_each_effect_ends_like_an_undisturbed_one() {
     let account = recovered();
-    let mut arguments = vec!["run", REBUILD, "--env", "prod", "--approve", "all"];
-    let mut name = String::new();
+    let mut begun: Option<String> = None;
     let mut kills = 0;
     // Each effect: killed behind its intent, then behind its sending, then before its outcome is written.
     for point in ["after-intent:1", "after-send:1", "before-outcome:1"]
         .into_iter()
         .cycle()
     {
-        let mut command = account.rbk(&arguments);
+        let [command, what] = match &begun {
+            None => ["run", REBUILD],
+            Some(run) => ["resume", run.as_str()],
+        };
+        let mut command = account.rbk(&[command, what, "--env", "prod", "--approve", "all"]);
         command.env("RBK_KILL_AT", point);
         let output = finish(&mut command, PATIENCE);
         if output.status.signal() != Some(9) {
@@ -115,8 +118,7 @@ fn a_rebuild_that_is_killed_around_each_effect_ends_like_an_undisturbed_one() {
         }
         kills += 1;
         assert!(kills < 150, "it goes round in circles: {}", said(&output));
-        name = newest(&account);
-        arguments = vec!["resume", &name, "--env", "prod", "--approve", "all"];
+        begun = Some(newest(&account));
     }
     let records = journal(&account);
     let effects: BTreeSet<String> = records
