@@ -383,7 +383,9 @@ fn changing(change: &Change) -> String {
     };
     match change {
         Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
-        Change::RestoreGrants { schema } => format!("restoring grants in schema `{schema}`"),
+        Change::RestoreGrants { schema } => {
+            format!("restoring grants and owners in schema `{schema}`")
+        }
         Change::DropIndexes { indexes } => {
             format!("dropping {}", counted(indexes.len(), "index", "indexes"))
         }

@@ -178,7 +178,7 @@ fn doing(change: &Change) -> String {
     match change {
         Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
         Change::RestoreGrants { schema } => {
-            format!("restoring the privileges on what is in schema `{schema}`")
+            format!("restoring privileges and owners of what is in schema `{schema}`")
         }
         Change::DropIndexes { indexes } => {
             format!("dropping {}", counted(indexes.len(), "index", "indexes"))
@@ -212,7 +212,9 @@ fn done(change: &Change) -> String {
             format!("schema `{schema}` is new and empty")
         }
         Change::RestoreGrants { schema } => {
-            format!("privileges on what is in schema `{schema}` are as the lock file says")
+            format!(
+                "privileges on what is in schema `{schema}`, and owners of its tables, are as the lock file says"
+            )
         }
         Change::DropIndexes { indexes } => format!(
             "dropped, and how they were made is journaled: {}",

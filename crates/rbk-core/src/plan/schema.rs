@@ -14,7 +14,8 @@ pub enum Change {
         /// Its name.
         schema: String,
     },
-    /// What roles may do on a recreated schema's tables, views and sequences is put back, once they are there again.
+    /// What roles may do on a recreated schema's tables, views and sequences is put back, once they are there again, and who
+    /// owns its tables.
     RestoreGrants {
         /// The schema.
         schema: String,
