@@ -457,7 +457,10 @@ impl Account {
     /// One value out of a secret's database; `None` where the login is refused or the statement fails.
     pub fn value(&self, secret: &str, sql: &str, ty: Type) -> Option<Worth> {
         self.session(secret, async |session: &dyn rbk_core::ports::Session| {
-            session.query(sql, ty).await.ok()
+            let value = session.query(sql, ty).await.ok();
+            // Answered behind the end of the query's transaction, whose locks would stay as long as nobody drives the session.
+            let _ = session.whoami().await;
+            value
         })
         .flatten()
     }

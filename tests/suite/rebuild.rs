@@ -300,3 +300,61 @@ fn drift_is_found_before_anything_happens() {
     let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname = 'public'";
     assert_ne!(text(&account, ORIGINAL, tables), "0");
 }
+
+/// What Liquibase and a role of its own have left in production, and so in its snapshots.
+const LEFT_BEHIND: &str = "\
+    GRANT sgpt_app TO postgres; GRANT CREATE ON SCHEMA public TO sgpt_app; \
+    CREATE TABLE public.databasechangeloglock (id integer PRIMARY KEY, locked boolean NOT NULL, lockgranted timestamp, \
+      lockedby varchar(255)); \
+    INSERT INTO public.databasechangeloglock VALUES (1, false); \
+    CREATE TABLE public.databasechangelog (id varchar(255) NOT NULL, author varchar(255) NOT NULL, \
+      filename varchar(255) NOT NULL, dateexecuted timestamp NOT NULL, orderexecuted integer NOT NULL, \
+      exectype varchar(10) NOT NULL, md5sum varchar(35), description varchar(255), comments varchar(255), \
+      tag varchar(255), liquibase varchar(20), contexts varchar(255), labels varchar(255), deployment_id varchar(10)); \
+    INSERT INTO public.databasechangelog SELECT 'old-' || n, 'statistagpt', 'db.changelog.xml', now(), n, 'EXECUTED' \
+      FROM generate_series(1, 9) AS n; \
+    DO $$ DECLARE t regclass; BEGIN \
+      FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') LOOP \
+        EXECUTE format('ALTER TABLE %s OWNER TO sgpt_app', t); \
+      END LOOP; END $$";
+
+/// Such a production with an environment of its own, whose lock file is pulled from it.
+fn production() -> (Account, tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a directory");
+    let runbooks = crate::process::root().join("runbooks");
+    let left_behind = folder.path().join("left-behind.sql");
+    std::fs::write(&left_behind, LEFT_BEHIND).expect("written");
+    let last = "\"../drill/statistagpt/sources.sql\",";
+    let text = std::fs::read_to_string(runbooks.join("environments/prod.toml")).expect("prod.toml");
+    assert!(text.contains(last));
+    let text = text
+        .replace(last, &format!("{last} \"{}\",", left_behind.display()))
+        .replace("\"../", &format!("\"{}/", runbooks.display()));
+    let environment = folder.path().join("production.toml");
+    std::fs::write(&environment, text).expect("written");
+    let environment = environment.to_str().expect("UTF-8").to_owned();
+    let account = Account::of(&environment, &[]);
+    let pulled = account.finish(&["env", "pull", "--env", &environment]);
+    assert_exit(&pulled, 0);
+    (account, folder, environment)
+}
+
+#[test]
+fn a_production_that_a_role_of_its_own_has_migrated_is_rebuilt_as_it_was() {
+    let (account, _folder, environment) = production();
+    let lock = std::fs::read_to_string(environment.replace(".toml", ".lock.toml")).expect("pulled");
+    assert!(!lock.contains("databasechangelog"), "{lock}");
+    assert!(lock.contains("owner = \"sgpt_app\""), "{lock}");
+    for runbook in ["runbooks/quick-recovery.rbk", REBUILD] {
+        let run = ["run", runbook, "--env", &environment, "--approve", "all"];
+        assert_exit(&account.finish(&run), 0);
+    }
+    assert_rebuilt(&account);
+    // All belong to the role that migrates, the tool's own tables included: it can go on.
+    let owners = "SELECT string_agg(DISTINCT pg_get_userbyid(relowner)::text, ', ') FROM pg_class \
+                  WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')";
+    assert_eq!(text(&account, ORIGINAL, owners), "sgpt_app");
+    // The recovery has what the snapshot had.
+    let applied = "SELECT count(*)::text FROM public.databasechangelog";
+    assert_eq!(text(&account, RECOVERY, applied), "9");
+}

@@ -182,7 +182,9 @@ fn done(change: &Change) -> String {
             format!("schema `{schema}` is new and empty")
         }
         Change::RestoreGrants { schema } => {
-            format!("privileges on what is in schema `{schema}` are as the lock file says")
+            format!(
+                "privileges on what is in schema `{schema}`, and owners of its tables, are as the lock file says"
+            )
         }
         Change::DropIndexes { indexes } => format!(
             "dropped, and how they were made is journaled: {}",

@@ -177,8 +177,8 @@ pub enum Preflight {
 pub enum CatalogScope {
     /// All of it.
     Whole,
-    /// What would go with these schemas besides tables and is put back: owner, extensions, grants, default privileges;
-    /// and that nothing outside of them depends on what is in them.
+    /// That nothing is around these schemas that would go with them and isn't put back (extensions, comment, grants, default
+    /// privileges), and that nothing outside of them depends on what is in them.
     Around {
         /// The schemas that are dropped.
         schemas: Vec<String>,

@@ -15,7 +15,8 @@ pub enum Change {
         /// Its name.
         schema: String,
     },
-    /// What roles may do on a recreated schema's tables, views and sequences is put back, once they are there again.
+    /// What roles may do on a recreated schema's tables, views and sequences is put back, once they are there again, and who
+    /// owns its tables.
     RestoreGrants {
         /// The schema.
         schema: String,
@@ -60,7 +61,7 @@ impl Change {
         match self {
             Change::RecreateSchema { schema } => format!("recreating schema `{schema}`"),
             Change::RestoreGrants { schema } => {
-                format!("restoring the privileges on what is in schema `{schema}`")
+                format!("restoring privileges and owners of what is in schema `{schema}`")
             }
             Change::DropIndexes { indexes } => {
                 format!("dropping {}", counted(indexes.len(), "index", "indexes"))

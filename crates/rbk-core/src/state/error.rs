@@ -134,6 +134,14 @@ pub const CODES: &[(Code, &str)] = &[
         Code("RBK2044"),
         "nothing proves what a migration or the runbook's own SQL has made",
     ),
+    (
+        Code("RBK2045"),
+        "materialized views are left without the rows that were loaded",
+    ),
+    (
+        Code("RBK2046"),
+        "the migration tool takes a recreated schema for migrated",
+    ),
 ];
 
 /// What can be wrong with the states of a runbook.

@@ -73,8 +73,9 @@ impl Flow<'_> {
         }
         let own = self.own_tables();
         for (schema, tables) in schemas {
-            let facts = self.catalogs.get(to).map(|catalog| needs(catalog, schema));
-            let (keys, sequences) = facts.unwrap_or((true, true));
+            let catalog = self.catalogs.get(to);
+            let (keys, sequences) = catalog.map_or((true, true), |catalog| needs(catalog, schema));
+            let stale = catalog.map_or(Vec::new(), |catalog| shown_by(catalog, &tables));
             let state = self.schema_mut(to, schema);
             // What was said of the tool's own tables is enough.
             let told = |table: &&TableName| migrated.is_some() && own.contains(table);
@@ -95,6 +96,9 @@ impl Flow<'_> {
                 state.sequences.set(Sequences::Behind, span);
             }
             state.unanalyzed = Some(span);
+            if !stale.is_empty() {
+                state.stale = Some((stale, span));
+            }
         }
         self.source_changed(to, Some(span));
     }
@@ -433,6 +437,23 @@ pub(crate) struct NotCarried {
     pub(crate) why: String,
     /// Where the source could be changed since.
     pub(crate) since: Option<Span>,
+}
+
+/// The materialized views that show rows of these tables; and those of which the lock file doesn't tell, since they read other
+/// views.
+fn shown_by(catalog: &Catalog, tables: &[&TableName]) -> Vec<String> {
+    let views = catalog.schemas.iter().flat_map(|(schema, objects)| {
+        let views = objects.views.iter();
+        views.map(move |(name, view)| (format!("{schema}.{name}"), view))
+    });
+    views
+        .filter(|(_, view)| view.materialized)
+        .filter(|(_, view)| {
+            let mut reads = view.reads.iter();
+            view.reads.is_empty() || reads.any(|column| tables.contains(&&column.table))
+        })
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// Whether a schema has foreign keys, and whether sequences that tables take values from.

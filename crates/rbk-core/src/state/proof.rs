@@ -318,6 +318,15 @@ fn rows_whole(
         };
         errors.push(("statistics", since, error));
     }
+    if let Some((views, since)) = &state.stale {
+        let error = SchemaError::StaleViews {
+            place: place(),
+            database: database.clone(),
+            views: views.clone(),
+            since: *since,
+        };
+        errors.push(("views", *since, error));
+    }
     let unmatched: Vec<TableName> = state
         .loads
         .iter()

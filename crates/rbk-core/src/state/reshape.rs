@@ -141,6 +141,7 @@ impl<'p> Flow<'p> {
                 since: writes.since(),
             });
         }
+        self.demand_own_log(database, span);
         for schema in self.touched(database) {
             let state = self.schema_mut(database, &schema);
             if state.origin.may_be(Origin::Recreated) {
@@ -156,6 +157,30 @@ impl<'p> Flow<'p> {
         }
         self.change(database, |state| state.migrated = Some(span));
         self.source_changed(database, Some(span));
+    }
+
+    /// What the migration tool has noted as done it doesn't do again: its notes must have gone with the schema.
+    fn demand_own_log(&mut self, database: &DatabaseName, span: Span) {
+        let Some(tool) = &self.environment.migrations else {
+            return;
+        };
+        let own = self.schema(database, &tool.schema);
+        if own.recreated.is_some() || self.database(database).unchecked.is_some() {
+            return;
+        }
+        let recreated = self.touched(database).into_iter().find_map(|schema| {
+            let state = self.schema(database, &schema);
+            let is_new = state.origin.may_be(Origin::Recreated) && state.unchecked.is_none();
+            is_new.then(|| (named(database, &schema), state.recreated))
+        });
+        if let Some((schema, since)) = recreated {
+            self.schema_error(SchemaError::LogStays {
+                span,
+                schema,
+                own: tool.schema.clone(),
+                since,
+            });
+        }
     }
 
     /// `drop index`, `drop indexes on`
@@ -571,6 +596,8 @@ impl<'p> Flow<'p> {
             });
             state.empty.clear();
             state.remade.clear();
+            // It may have refreshed them.
+            state.stale = None;
             if state.rows.is(Rows::None) {
                 state.rows.set_any(&[Rows::Some, Rows::None], span);
             }

@@ -34,6 +34,8 @@ pub(crate) struct SchemaState {
     pub(crate) sequences: Facet<Sequences>,
     /// Since when the planner's statistics aren't those of its rows.
     pub(crate) unanalyzed: Option<Span>,
+    /// Materialized views that don't show the rows that were loaded, and where these were.
+    pub(crate) stale: Option<(Vec<String>, Span)>,
     /// Where the runbook's own SQL may have changed its objects, until `no drift` is proven: what is believed of them may
     /// not be so any more.
     pub(crate) unchecked: Option<Span>,
@@ -181,6 +183,9 @@ impl SchemaState {
         join_departures(&mut self.nullable, &other.nullable);
         self.join_loads(&other.loads);
         self.unanalyzed = self.unanalyzed.or(other.unanalyzed);
+        if self.stale.is_none() {
+            self.stale.clone_from(&other.stale);
+        }
         self.unchecked = self.unchecked.or(other.unchecked);
         self.unproven = self.unproven.or(other.unproven);
         self.joined = Some(other.version);

@@ -256,6 +256,23 @@ pub(crate) enum SchemaError {
         migrated: bool,
         since: Span,
     },
+    #[error("{} still {} what was there before the load", list(["materialized view", "materialized views"], .views), if .views.len() == 1 { "shows" } else { "show" })]
+    StaleViews {
+        place: Place,
+        database: DatabaseName,
+        /// With their schemas.
+        views: Vec<String>,
+        since: Span,
+    },
+    #[error(
+        "the migration tool would take `{schema}` for migrated: its own tables are in `{own}`, which stays"
+    )]
+    LogStays {
+        span: Span,
+        schema: SchemaName,
+        own: String,
+        since: Option<Span>,
+    },
     #[error("that `{to}` has everything that was written to `{from}` isn't proven")]
     NotCarried {
         span: Span,
@@ -645,6 +662,35 @@ impl From<SchemaError> for Diagnostic {
                 },
                 &format!("assert no drift in {}", schema.database),
             )),
+            E::StaleViews {
+                place,
+                database,
+                views,
+                since,
+            } => {
+                let refresh: Vec<String> = views
+                    .iter()
+                    .map(|view| format!("refresh materialized view {view}"))
+                    .collect();
+                let line = format!("sql on {database} \"{}\"", refresh.join("; "));
+                warning(left("RBK2045", message, place, since, "loaded here", &line))
+            }
+            E::LogStays {
+                span,
+                schema,
+                own,
+                since,
+            } => {
+                let SchemaName { database, .. } = &schema;
+                relate(
+                    make("RBK2046", span, "nothing would be made".to_owned()),
+                    since,
+                    "recreated here",
+                )
+                .help(format!(
+                    "recreate its tables, too: `recreate schema {database}.{own}`; or let it forget what it did: `sql on {database} \"truncate {own}.databasechangelog\"`"
+                ))
+            }
             E::NotCarried {
                 span,
                 from,

@@ -1,6 +1,7 @@
 //! `migrate DB`: the environment's migration tool brings the schema up.
 //!
-//! After a `recreate schema`, what roles may do on the new tables is put back, and the result is proven to be what the
+//! After a `recreate schema`, what roles may do on the new tables is put back, and who owns them: rbk's own login has made
+//! them, and in production that may be another role. The result is proven to be what the
 //! lock file says: everything that follows is lowered from it.
 
 use super::Meaning;
@@ -11,9 +12,10 @@ use crate::environment::{Migrations, MigrationTool, TableName};
 use crate::ids::DatabaseName;
 use crate::lower::{Lowering, MINUTE};
 use crate::plan::{Action, Change, Risk};
-use crate::sql::quote_name;
+use crate::sql::{quote_identifier, quote_name};
 use crate::state::Flow;
 use rbk_syntax::{Span, ast};
+use std::collections::BTreeSet;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Migrate {
@@ -57,12 +59,14 @@ impl Meaning for Migrate {
             return;
         };
         for schema in &recreated {
-            let statements = object_grants(catalog, schema, &lowering.own_tables());
+            let own = lowering.own_tables();
+            let mut statements = object_grants(catalog, schema, &own);
+            statements.extend(owners(catalog, schema, &own));
             if !statements.is_empty() {
                 lowering.change_schema(
                     Risk::Changes,
                     10 * MINUTE,
-                    format!("put back what roles may do on the tables, views and sequences of `{}.{schema}`", self.database),
+                    format!("put back what roles may do on the tables, views and sequences of `{}.{schema}`, and who owns its tables", self.database),
                     &self.database,
                     (Change::RestoreGrants { schema: schema.clone() }, statements),
                 );
@@ -91,4 +95,23 @@ fn object_grants(catalog: &Catalog, name: &str, ignored: &[TableName]) -> Vec<St
         .chain(sequences)
         .flat_map(|(kind, object, privileges)| grants(privileges, &format!("{kind} {}", quote_name(name, object)), ""))
         .collect()
+}
+
+/// Who owns tables. The migration tool's own tables belong to whom all others do, where that is one role: it is the one that
+/// migrates in production, and could not do it any more otherwise. Their sequences follow them.
+fn owners(catalog: &Catalog, name: &str, own: &[TableName]) -> Vec<String> {
+    let Some(schema) = catalog.schemas.get(name) else {
+        return Vec::new();
+    };
+    let own: Vec<&str> = own.iter().filter(|table| table.schema == name).map(|table| table.table.as_str()).collect();
+    let tables = || schema.tables.iter().filter(|(table, _)| !own.contains(&table.as_str()));
+    let owned = |how: &str, table: &str, owner: &str| {
+        format!("ALTER TABLE {how}{} OWNER TO {}", quote_name(name, table), quote_identifier(owner))
+    };
+    let mut all: Vec<String> = tables().map(|(table, facts)| owned("", table, &facts.owner)).collect();
+    let everybody: BTreeSet<&str> = tables().map(|(_, facts)| facts.owner.as_str()).collect();
+    if let [owner] = everybody.into_iter().collect::<Vec<_>>().as_slice() {
+        all.extend(own.iter().map(|table| owned("IF EXISTS ", table, owner)));
+    }
+    all
 }

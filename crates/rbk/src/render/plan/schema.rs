@@ -21,8 +21,8 @@ pub(super) fn catalog_words(database: &DatabaseName, scope: &CatalogScope) -> St
                 .map(|schema| format!("{database}.{}", printable(schema)))
                 .collect();
             format!(
-                "owner, extensions, grants and default privileges of {} are as the lock file says, and nothing \
-                 outside depends on what is in there",
+                "nothing goes with {} that isn't put back as the lock file says (extensions, comment, grants, default \
+                 privileges), and nothing outside depends on what is in there",
                 schemas.join(" and ")
             )
         }
