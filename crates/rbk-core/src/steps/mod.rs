@@ -166,7 +166,8 @@ impl Statement {
                 RunCommand::check(command, options, statement.span, checker)
                     .map(Statement::RunCommand)
             }
-            _ => {
+            // The statements of a procedure take the place of its `do` before this is asked.
+            K::Do { .. } | K::Error => {
                 checker.unreadable();
                 None
             }
