@@ -48,6 +48,7 @@
 mod application;
 mod cluster;
 mod control;
+mod dms;
 mod error;
 mod fault;
 mod ledger;
