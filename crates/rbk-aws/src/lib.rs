@@ -14,6 +14,7 @@
 //! and so passwords.
 
 mod call;
+mod dms;
 mod error;
 mod identity;
 mod profile;
@@ -74,6 +75,8 @@ pub struct Aws {
     pub identity: Arc<dyn ports::Identity>,
     /// RDS.
     pub rds: Arc<dyn ports::Rds>,
+    /// DMS.
+    pub dms: Arc<dyn ports::Dms>,
     /// Secrets Manager.
     pub secrets: Arc<dyn ports::Secrets>,
 }
@@ -197,6 +200,7 @@ pub(crate) async fn connect_at(
     Ok(Aws {
         identity: Arc::new(identity::Sts::new(&config, region.to_string())),
         rds: Arc::new(rds::Rds::new(&config, &pace)),
+        dms: Arc::new(dms::DatabaseMigration),
         secrets: Arc::new(secrets::SecretsManager::new(&config, &pace)),
     })
 }

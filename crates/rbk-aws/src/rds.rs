@@ -11,7 +11,7 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::types::Tag;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use rbk_core::ids::InstanceId;
+use rbk_core::ids::{InstanceId, SnapshotId};
 use rbk_core::ports::{self, Instance, PortError, PortErrorKind, RestoreRequest};
 use rbk_core::value::Snapshot;
 use secrecy::{ExposeSecret, SecretString};
@@ -173,6 +173,30 @@ impl ports::Rds for Rds {
             .config_override(self.once());
         let answer = call.run(sending.interceptor(call.watch()).send()).await?;
         described(&call, id, answer.db_instance())
+    }
+
+    async fn set_deletion_protection(
+        &self,
+        _id: &InstanceId,
+        _on: bool,
+    ) -> Result<Instance, PortError> {
+        unimplemented!("contract")
+    }
+
+    async fn delete_instance(
+        &self,
+        _id: &InstanceId,
+        _final_snapshot: Option<&SnapshotId>,
+    ) -> Result<(), PortError> {
+        unimplemented!("contract")
+    }
+
+    async fn snapshot(&self, _id: &SnapshotId) -> Result<Option<Snapshot>, PortError> {
+        unimplemented!("contract")
+    }
+
+    async fn created_by_rbk(&self) -> Result<Vec<Instance>, PortError> {
+        unimplemented!("contract")
     }
 }
 

@@ -113,6 +113,8 @@ pub(super) fn read<'t>(
     secrets::check(reader, &written_databases, &written_applications);
 
     Some(Environment {
+        dms: None,
+        stack: None,
         name: name.to_owned(),
         region: region.into_inner()?,
         account: account.into_inner()?,

@@ -2,6 +2,7 @@
 
 use super::event::{
     Decision, Entry, Event, Failed, Header, Intent, Observation, Outcome, Proof, Record,
+    ReplicationFacts,
 };
 use crate::ids::{ActionId, ApplicationName, DatabaseName, ResourceId, SecretName, VersionId};
 use crate::run::Failure;
@@ -27,6 +28,10 @@ pub struct Facts {
     pub active: BTreeMap<ApplicationName, Option<DatabaseName>>,
     /// The instances that this run created.
     pub created: BTreeMap<DatabaseName, ResourceId>,
+    /// The instances' immutable identities at preflight.
+    pub instances: BTreeMap<DatabaseName, ResourceId>,
+    /// How replications stood when that was journaled last.
+    pub replications: BTreeMap<String, ReplicationFacts>,
     /// Which entries of the plan's preflight are journaled.
     pub preflight: BTreeSet<usize>,
     /// By action.
@@ -102,6 +107,12 @@ impl Facts {
                 Some(Proof::Promoted { secret, version }) => {
                     self.current.insert(secret.clone(), Some(version.clone()));
                 }
+                Some(Proof::Replicated { replication, facts }) => {
+                    self.replications.insert(replication.clone(), facts.clone());
+                }
+                Some(Proof::Destroyed { database, .. }) => {
+                    self.created.remove(database);
+                }
                 None => {}
             },
             Event::Outcome(Outcome::Failed { failure }) => self.fail(Failed {
@@ -145,7 +156,14 @@ impl Facts {
             Observation::Binding { name, value } => {
                 self.bindings.insert(name.clone(), value.clone());
             }
+            Observation::Instance { database, resource } => {
+                self.instances.insert(database.clone(), resource.clone());
+            }
+            Observation::Replication { replication, facts } => {
+                self.replications.insert(replication.clone(), facts.clone());
+            }
             Observation::Identity { .. }
+            | Observation::ReplicationSubnetGroup { .. }
             | Observation::Absent { .. }
             | Observation::Required { .. }
             | Observation::Catalog { .. }

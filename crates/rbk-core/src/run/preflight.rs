@@ -102,6 +102,9 @@ async fn observe(look: &mut Look<'_>, preflight: &Preflight) -> Result<Observati
             application: application.clone(),
             database: active_database(look, application).await?,
         }),
+        Preflight::Instance { .. } | Preflight::ReplicationSubnetGroup { .. } => {
+            unimplemented!("contract")
+        }
         Preflight::Catalog { database, scope } => catalog(look, database, scope).await,
         Preflight::Observe { name, expr, .. } => Ok(Observation::Binding {
             name: name.clone(),

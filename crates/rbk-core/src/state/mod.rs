@@ -9,6 +9,7 @@ mod facet;
 mod flow;
 mod load;
 mod proof;
+mod replication;
 mod reshape;
 mod schema;
 mod schema_error;

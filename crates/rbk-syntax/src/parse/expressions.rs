@@ -298,7 +298,9 @@ impl Converter<'_> {
                 let database = self.entity(&mut self.parts(pair));
                 let end = database.span.end;
                 Expr {
-                    kind: ExprKind::NoDrift { database },
+                    kind: ExprKind::NoDrift {
+                        database: Some(database),
+                    },
                     span: Span { end, ..span },
                 }
             }

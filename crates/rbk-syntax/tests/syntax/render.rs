@@ -320,6 +320,7 @@ pub fn expression(value: &Expr, source: &str) -> String {
                 Quality::Available => "available",
                 Quality::AcceptsConnections => "accepts-connections",
                 Quality::Healthy => "healthy",
+                Quality::Complete => "complete",
             };
             format!("({quality} {subject})")
         }
@@ -332,7 +333,10 @@ pub fn expression(value: &Expr, source: &str) -> String {
             database,
         } => format!("(has-left {application} {database})"),
         ExprKind::Matches { left, right } => format!("(matches {left} {right})"),
-        ExprKind::NoDrift { database } => format!("(no-drift {database})"),
+        ExprKind::NoDrift { database: None } => "(no-drift)".to_owned(),
+        ExprKind::NoDrift {
+            database: Some(database),
+        } => format!("(no-drift {database})"),
         ExprKind::ChecksPass { database } => format!("(checks-pass {database})"),
         ExprKind::Error => format!("<error {}>", covered(source, value.span)),
     }
