@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     credentials::party,
-    load::{self, Board, LoadEnd, LoadTask},
+    load::{self, Board, LoadEnd, LoadTask, Trust},
     mappings,
     state::{Config, Provision, ProvisionState, Replication, Status},
 };
@@ -201,6 +201,8 @@ impl Start {
             let document = mappings::check(&config.mappings).map_err(|error| error.to_string())?;
             let struck = self.tables.suspended.iter().chain(&self.tables.lost);
             Ok(LoadTask {
+                replication: config.resource.clone(),
+                trust: Trust::new(world.identity.connector.clone()),
                 source: side(&config.source_arn)?,
                 target: side(&config.target_arn)?,
                 mappings: mappings::without(&document, struck),

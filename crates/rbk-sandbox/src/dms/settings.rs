@@ -2,56 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::errors::DmsError;
+use super::{errors::DmsError, load::LoadSettings};
 
 /// As a replication without settings has them (the shape that DMS echoes).
 const DEFAULTS: &str = include_str!("settings_default.json");
-
-const POLICIES: &[&str] = &["IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE", "STOP_TASK"];
-
-/// Settings with a fixed set of words.
-const WORDS: [(&str, &[&str]); 9] = [
-    (
-        "FullLoadSettings.TargetTablePrepMode",
-        &["DO_NOTHING", "DROP_AND_CREATE", "TRUNCATE_BEFORE_LOAD"],
-    ),
-    ("ErrorBehavior.DataErrorPolicy", POLICIES),
-    ("ErrorBehavior.DataTruncationErrorPolicy", POLICIES),
-    (
-        "ErrorBehavior.DataErrorEscalationPolicy",
-        &["SUSPEND_TABLE", "STOP_TASK"],
-    ),
-    (
-        "ErrorBehavior.TableErrorPolicy",
-        &["SUSPEND_TABLE", "STOP_TASK"],
-    ),
-    ("ErrorBehavior.TableErrorEscalationPolicy", &["STOP_TASK"]),
-    ("ErrorBehavior.EventErrorPolicy", &["IGNORE", "STOP_TASK"]),
-    (
-        "ErrorBehavior.ApplyErrorInsertPolicy",
-        &[
-            "LOG_ERROR",
-            "SUSPEND_TABLE",
-            "STOP_TASK",
-            "INSERT_RECORD",
-            "UPDATE_RECORD",
-        ],
-    ),
-    (
-        "ErrorBehavior.ApplyErrorDeletePolicy",
-        &["IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE", "STOP_TASK"],
-    ),
-];
-
-/// Settings with a range.
-const RANGES: [(&str, i64, i64); 6] = [
-    ("FullLoadSettings.MaxFullLoadSubTasks", 1, 49),
-    ("FullLoadSettings.CommitRate", 1, 50_000),
-    ("TargetMetadata.LobMaxSize", 0, i64::MAX),
-    ("TargetMetadata.InlineLobMaxSize", 0, 102_400),
-    ("TargetMetadata.LobChunkSize", 0, i64::MAX),
-    ("ErrorBehavior.RecoverableErrorCount", -1, i64::MAX),
-];
 
 const SEVERITIES: [&str; 6] = [
     "LOGGER_SEVERITY_ERROR",
@@ -82,7 +36,7 @@ pub(super) fn expand(text: Option<&str>) -> Result<Value, DmsError> {
     if let Some(defaults) = document.as_object_mut() {
         merge("", defaults, &given)?;
     }
-    check(&document, &given)?;
+    LoadSettings::parse(&document).map_err(invalid)?;
     Ok(document)
 }
 
@@ -167,61 +121,6 @@ fn log_components(components: &mut [Value], given: &[Value]) -> Result<(), DmsEr
     Ok(())
 }
 
-fn at<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.')
-        .try_fold(document, |value, name| value.get(name))
-}
-
-/// Checks what was given; the defaults are good.
-fn check(document: &Value, given: &Map<String, Value>) -> Result<(), DmsError> {
-    for (path, words) in WORDS {
-        if let Some(word) = at(document, path).and_then(Value::as_str)
-            && !words.contains(&word)
-        {
-            return Err(invalid(format_args!(
-                "Invalid value {word} of {path}; valid values are {}",
-                words.join(" | ")
-            )));
-        }
-    }
-    for (path, least, most) in RANGES {
-        if let Some(number) = at(document, path).and_then(Value::as_i64)
-            && !(least..=most).contains(&number)
-        {
-            return Err(invalid(format_args!("{path} is out of range: {number}")));
-        }
-    }
-    check_lobs(document, given)?;
-    let logging = |name| at(document, name).and_then(Value::as_bool) == Some(true);
-    if logging("Logging.EnableLogContext") && !logging("Logging.EnableLogging") {
-        return Err(invalid("EnableLogContext needs EnableLogging"));
-    }
-    Ok(())
-}
-
-/// With large objects there is exactly one mode. Whoever names one mode, doesn't have to switch the other one off.
-fn check_lobs(document: &Value, given: &Map<String, Value>) -> Result<(), DmsError> {
-    let flag = |name: &str| at(document, name).and_then(Value::as_bool) == Some(true);
-    if !flag("TargetMetadata.SupportLobs") {
-        return Ok(());
-    }
-    let full = flag("TargetMetadata.FullLobMode");
-    let limited = flag("TargetMetadata.LimitedSizeLobMode");
-    let named = given.get("TargetMetadata");
-    match (full, limited) {
-        (true, true) if named.is_some_and(|named| named.get("LimitedSizeLobMode").is_none()) => {
-            Err(invalid(
-                "FullLobMode and LimitedSizeLobMode are both on: LimitedSizeLobMode is so by default, switch it off",
-            ))
-        }
-        (true, true) => Err(invalid("FullLobMode and LimitedSizeLobMode are both on")),
-        (false, false) => Err(invalid(
-            "SupportLobs is on, and neither FullLobMode nor LimitedSizeLobMode is",
-        )),
-        (true, false) | (false, true) => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,12 +166,14 @@ mod tests {
         assert!(refusal("[]").contains("not an object"));
         assert!(refusal(r#"{"Fullload":{}}"#).contains("Unknown setting Fullload"));
         assert!(refusal(r#"{"FullLoadSettings":{"CommitRate":"9"}}"#).contains("wrong type"));
-        assert!(refusal(r#"{"FullLoadSettings":{"CommitRate":0}}"#).contains("out of range"));
+        assert!(refusal(r#"{"FullLoadSettings":{"CommitRate":0}}"#).contains("CommitRate"));
         assert!(
             refusal(r#"{"FullLoadSettings":{"TargetTablePrepMode":"KEEP"}}"#)
                 .contains("DO_NOTHING")
         );
-        assert!(refusal(r#"{"TargetMetadata":{"FullLobMode":true}}"#).contains("both on"));
+        assert!(
+            refusal(r#"{"TargetMetadata":{"FullLobMode":true}}"#).contains("exclude each other")
+        );
         assert!(
             refusal(r#"{"Logging":{"CloudWatchLogGroup":"x"}}"#)
                 .contains("cannot be set on create")
