@@ -283,6 +283,26 @@ pub static TABLE: Form = Form {
     test: |text| path_of(text, 2),
 };
 
+/// `INSERT INTO public.events (number) VALUES (:number)`.
+pub static NUMBERED_WRITE: Form = Form {
+    what: "a statement that writes one row",
+    rule: "one SQL statement with `:number` where the row's number goes, without a semicolon",
+    example: "INSERT INTO public.events (number) VALUES (:number)",
+    pattern: "^[^;]*:number[^;]*$",
+    longest: 4_000,
+    test: |text| text.contains(":number") && !text.contains(';'),
+};
+
+/// `user_key = 'drill'`.
+pub static SQL_EXPRESSION: Form = Form {
+    what: "an SQL expression",
+    rule: "an expression over one row's columns, without a semicolon",
+    example: "user_key = 'drill'",
+    pattern: "^[^;]*[^;\\s][^;]*$",
+    longest: 4_000,
+    test: |text| !text.contains(';') && text.chars().any(|c| !c.is_whitespace()),
+};
+
 /// `public.documents.created_at`.
 pub static COLUMN: Form = Form {
     what: "a column",

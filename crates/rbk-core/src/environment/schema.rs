@@ -81,6 +81,7 @@ texts! {
     IamRole: IAM_ROLE,
     Instance: INSTANCE,
     Name: NAME,
+    NumberedWrite: NUMBERED_WRITE,
     ParameterGroup: PARAMETER_GROUP,
     Path: PATH,
     PythonFile: PYTHON_FILE,
@@ -89,6 +90,7 @@ texts! {
     SchemaName: SCHEMA,
     SecretName: SECRET,
     SecurityGroup: SECURITY_GROUP,
+    SqlExpression: SQL_EXPRESSION,
     SubnetGroup: SUBNET_GROUP,
     Table: TABLE,
     TagValue: TAG_VALUE,
@@ -542,6 +544,22 @@ struct DrillForm {
     default_rows: Option<u64>,
     /// What happens to the database.
     disaster: DisasterForm,
+    /// What the application does meanwhile.
+    traffic: Option<TrafficForm>,
+}
+
+/// What the application's stand-in writes and reads while a drill goes on. What it was promised is looked for in the end.
+#[derive(JsonSchema)]
+#[schemars(rename = "Traffic", deny_unknown_fields)]
+struct TrafficForm {
+    /// The table that it writes to; a partitioned one by its parent.
+    table: Table,
+    /// One statement that writes one row, with `:number` in it: the write's number, from 1.
+    write: NumberedWrite,
+    /// A condition on the table's columns that picks the stand-in's rows out of all.
+    rows: SqlExpression,
+    /// An expression over the table's columns that is such a row's number.
+    number: SqlExpression,
 }
 
 #[derive(JsonSchema)]

@@ -124,6 +124,10 @@ schema = ["a.sql", "b.sql"]
 rows = "/srv/rows.sql"
 default_rows = 10
 disaster.delete_rows = "public.entries"
+traffic.table = "public.entries"
+traffic.write = "INSERT INTO public.entries (origin, number) VALUES ('drill', :number)"
+traffic.rows = "origin = 'drill'"
+traffic.number = "number"
 "#;
 
 #[track_caller]

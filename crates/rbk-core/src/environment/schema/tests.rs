@@ -378,6 +378,8 @@ const FORMS: &[&Form] = &[
     &forms::TABLE,
     &forms::TAG_KEY,
     &forms::TAG_VALUE,
+    &forms::NUMBERED_WRITE,
+    &forms::SQL_EXPRESSION,
     &forms::VARIABLE,
 ];
 
