@@ -7,6 +7,7 @@ mod access;
 mod applications;
 mod commands;
 mod databases;
+mod dms;
 mod drill;
 mod error;
 mod forms;
@@ -19,6 +20,7 @@ mod project;
 mod reader;
 mod schema;
 mod secrets;
+mod stack;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! preflight), an `await` and an `assert` narrow it, statements change it, and where ways join the sets are united.
 //! What is only *maybe* so counts as not so at its first use.
 
+mod dms;
 mod error;
 mod facet;
 mod flow;
@@ -16,6 +17,8 @@ mod schema_error;
 #[cfg(test)]
 mod tests;
 
+#[allow(unused_imports, reason = "contract: `replicate … with dms` comes")]
+pub(crate) use dms::{DmsLoad, LobMode, OnError, Prepare, Said};
 pub use error::CODES;
 pub(crate) use error::StateError;
 pub(crate) use facet::{Bit, Facet};

@@ -1,19 +1,14 @@
 //! Replications and what ends a database's life: what they need, and what they leave behind.
 
-use super::Flow;
+use super::{DmsLoad, Flow};
 use crate::ids::DatabaseName;
-use crate::plan::{FinalSnapshot, PlannedReplication};
+use crate::plan::FinalSnapshot;
 use rbk_syntax::Span;
 
 impl Flow<'_> {
     /// `let NAME = replicate … with dms`: as [`Flow::replicate`], and what DMS needs besides. Nothing is loaded for certain before it
     /// is seen to be complete.
-    pub(crate) fn replicate_by_dms(
-        &mut self,
-        _name: &str,
-        _replication: &PlannedReplication,
-        _span: Span,
-    ) {
+    pub(crate) fn replicate_by_dms(&mut self, _load: &DmsLoad, _span: Span) {
         unimplemented!("contract")
     }
 

@@ -1,0 +1,1 @@
+//! LOBs by mode.
