@@ -15,18 +15,22 @@ use super::{
     plan::TablePlan,
     read::transfer,
     session::{Session, Trouble},
-    settings::{LoadSettings, Recoverable, TablePolicy},
+    settings::{LoadSettings, Policy, Recoverable, TablePolicy},
     target,
+    types::Booleans,
     write::{Broken, Writer},
 };
 
 pub(super) async fn run(task: &LoadTask, board: &Board) -> LoadEnd {
     let documents = LoadSettings::parse(&task.settings)
         .and_then(|settings| Ok((settings, Mappings::parse(&task.mappings)?)));
-    let (settings, mappings) = match documents {
+    let (mut settings, mappings) = match documents {
         Ok(documents) => documents,
         Err(message) => return failed(message),
     };
+    if task.source.fail_on_lob_truncation {
+        settings.errors.truncation = Policy::StopTask;
+    }
     let run = Run {
         task,
         board,
@@ -204,7 +208,14 @@ impl Run<'_> {
             return Ok(TableState::DoesNotExist);
         };
         let target_name = self.target_name(name);
-        let there = target::prepare(&target.client, &target_name, &relation, &self.settings).await;
+        let there = target::prepare(
+            &target.client,
+            &target_name,
+            &relation,
+            &self.settings,
+            self.booleans(),
+        )
+        .await;
         let there = there.map_err(Broken::of)?;
         let plan = TablePlan::make(
             (name, &relation),
@@ -242,6 +253,14 @@ impl Run<'_> {
 
     async fn open(&self, party: &super::Party) -> Result<Session, Broken> {
         self.task.open(party).await.map_err(Broken::of)
+    }
+
+    fn booleans(&self) -> Booleans {
+        let LoadTask { source, target, .. } = self.task;
+        match source.map_boolean_as_boolean && target.map_boolean_as_boolean {
+            true => Booleans::AsBooleans,
+            false => Booleans::AsText,
+        }
     }
 
     fn target_name(&self, name: &TableName) -> TableName {
