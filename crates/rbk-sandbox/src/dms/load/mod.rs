@@ -9,8 +9,6 @@
 //!
 //! *Invariants*: a row's value is in no log line and no message; memory doesn't grow with a table.
 
-#![allow(dead_code, reason = "contract: the life-cycle comes")]
-
 mod batch;
 mod board;
 mod catalog;
