@@ -26,6 +26,7 @@ pub(super) fn party(model: &Model, endpoint: &Endpoint) -> Result<Party, String>
         Login::Secret { secret_id, .. } => by_secret(model, secret_id)
             .map_err(|why| format!("Test connection failed for endpoint '{}' and replication instance: Unable to use secret {secret_id}: {why}", endpoint.id))?,
     };
+    let switched_on = |name| endpoint.settings.get(name).and_then(Value::as_bool) == Some(true);
     Ok(Party {
         endpoint: endpoint.id.clone(),
         host: found.host,
@@ -35,6 +36,8 @@ pub(super) fn party(model: &Model, endpoint: &Endpoint) -> Result<Party, String>
         password: found.password,
         ssl_mode: endpoint.ssl_mode.clone(),
         after_connect: endpoint.after_connect.clone(),
+        map_boolean_as_boolean: switched_on("MapBooleanAsBoolean"),
+        fail_on_lob_truncation: switched_on("FailTasksOnLobTruncation"),
     })
 }
 
