@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
+use tokio_postgres::Client;
 
 use super::{
     Board, LoadEnd, LoadTask, TableState,
@@ -73,7 +74,7 @@ impl Run<'_> {
     /// The error stops the task.
     async fn all_tables(&self) -> Result<(), String> {
         let names = self.board.names();
-        let waves = self.begin(&names).await.map_err(|it| it.to_string())?;
+        let waves = self.begin(&names).await?;
         for wave in waves {
             let subtasks = wave.len().min(self.settings.subtasks);
             let queue = Mutex::new(VecDeque::from(wave));
@@ -83,19 +84,40 @@ impl Run<'_> {
     }
 
     /// Makes the control tables, and finds an order.
+    async fn begin(&self, names: &[TableName]) -> Result<Vec<Vec<TableName>>, String> {
+        let party = &self.task.target;
+        let target = self.task.open(party).await.map_err(|trouble| {
+            format!(
+                "endpoint '{}' can't be connected to: {trouble}",
+                party.endpoint
+            )
+        })?;
+        let made = target::make_control_tables(&target.client, &self.settings).await;
+        made.map_err(|trouble| {
+            format!(
+                "the control tables can't be made in schema '{}' of the target: {trouble}",
+                self.settings.control_schema
+            )
+        })?;
+        let order = self.order(&target.client, names).await;
+        order.map_err(|trouble| format!("the target's catalog can't be read: {trouble}"))
+    }
+
+    /// Waves of tables, one after the other.
     ///
     /// Where foreign keys are enforced, referencing tables go before those that they refer to: DMS
     /// promises no order, and this one shows what comes of it every time.
-    async fn begin(&self, names: &[TableName]) -> Result<Vec<Vec<TableName>>, Trouble> {
-        let target = self.task.open(&self.task.target).await?;
-        target::make_control_tables(&target.client, &self.settings).await?;
+    async fn order(
+        &self,
+        target: &Client,
+        names: &[TableName],
+    ) -> Result<Vec<Vec<TableName>>, Trouble> {
         let role = target
-            .client
             .query_one("SELECT current_setting('session_replication_role')", &[])
             .await?;
         let enforced = role.try_get::<_, &str>(0)? != "replica";
         let references = match enforced {
-            true => catalog::references(&target.client).await?,
+            true => catalog::references(target).await?,
             false => Vec::new(),
         };
         let mut names = names.to_vec();

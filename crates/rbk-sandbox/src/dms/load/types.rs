@@ -96,6 +96,8 @@ impl SqlType {
             )
         };
         match self.name.as_str() {
+            // Without the currency's sign, which numbers don't have.
+            "money" => format!("{column}::numeric::text"),
             "numeric" if self.modifier == -1 => format!("trunc({column}, 6)::text"),
             "date" => finite("4713-01-01 BC", "9999-12-31"),
             "timestamp" => finite("4713-01-01 00:00:00 BC", "9999-12-31 00:00:00"),

@@ -107,6 +107,42 @@ async fn bad_rows_are_skipped_and_the_table_says_completed() {
 }
 
 #[tokio::test]
+async fn no_value_of_a_row_is_said() {
+    let bench = bench(
+        "CREATE TABLE a (id int PRIMARY KEY, n varchar(20)); INSERT INTO a VALUES (1, 'a secret'); CREATE TABLE b (n int); INSERT INTO b VALUES (4711)",
+        "CREATE TABLE a (id int PRIMARY KEY, n int); CREATE TABLE b (n int); \
+         CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no %'', NEW.n; END'; \
+         CREATE TRIGGER shout BEFORE INSERT ON b FOR EACH ROW EXECUTE FUNCTION shout()",
+    )
+    .await;
+    assert_eq!(
+        bench.finish().await,
+        ["a: Completed 0/1", "b: Completed 0/1"]
+    );
+    bench.logged("ERROR: invalid input syntax for type integer: \"…\"");
+    bench.logged("ERROR: a trigger or a function raised an exception (P0001)");
+    let log = bench.log();
+    assert!(!log.contains("a secret") && !log.contains("4711"), "{log}");
+    bench.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_be_written_fails_the_task() {
+    let mut bench = bench("CREATE TABLE a (id int)", "CREATE TABLE a (id int)").await;
+    bench.task.target.after_connect = Some("SET default_transaction_read_only = on".to_owned());
+    let (end, states) = bench.run().await;
+    assert_eq!(states, ["a: Cancelled 0/0"]);
+    let LoadEnd::Failed { messages } = end else {
+        panic!("{end:?}");
+    };
+    assert!(
+        messages[0].contains("the control tables can't be made in schema 'rbk' of the target: ERROR: cannot execute CREATE"),
+        "{messages:?}"
+    );
+    bench.shutdown().await;
+}
+
+#[tokio::test]
 async fn policies_for_rows_suspend_the_table_or_stop_the_task() {
     let schema = "CREATE TABLE item (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY)";
     let data = "INSERT INTO item SELECT generate_series(1, 10); INSERT INTO other SELECT generate_series(1, 10)";

@@ -235,6 +235,22 @@ async fn a_table_that_dms_makes_is_bare() {
 }
 
 #[tokio::test]
+async fn tables_may_go_to_another_schema_which_is_made() {
+    let mut bench = bench(
+        "CREATE TABLE item (id int PRIMARY KEY, price money, at timestamptz); INSERT INTO item VALUES (1, 1234.5, '2026-01-02 03:00+02')",
+        "",
+    )
+    .await;
+    bench.set("TargetMetadata", "TargetSchema", "copied");
+    assert_eq!(bench.finish().await, ["item: Completed 1/0"]);
+    assert_eq!(
+        rows(&bench.target, "SELECT * FROM copied.item").await,
+        ["1|1234.5000|2026-01-02 01:00:00"]
+    );
+    bench.shutdown().await;
+}
+
+#[tokio::test]
 async fn sequences_and_triggers_stay_behind_and_the_control_table_comes() {
     let schema = "CREATE TABLE item (id serial PRIMARY KEY, n int); CREATE TABLE seen (n int)";
     let mut bench = bench(
