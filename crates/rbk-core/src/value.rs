@@ -16,6 +16,8 @@ pub enum Type {
     Snapshot,
     /// A table of a database.
     Table,
+    /// A replication that a statement of the runbook began.
+    Replication,
     /// True or false.
     Boolean,
     /// A whole number.
@@ -38,6 +40,7 @@ impl Type {
             Type::Application => "application",
             Type::Snapshot => "snapshot",
             Type::Table => "table",
+            Type::Replication => "replication",
             Type::Boolean => "boolean",
             Type::Integer => "integer",
             Type::Text => "text",

@@ -150,9 +150,10 @@ fn mend(wanted: Type, found: &PgType) -> &'static str {
         (Type::Integer, _) => "an integer is a `bigint`",
         (Type::Boolean, _) => "a boolean is a comparison, for instance",
         (Type::Text, _) => "turn it into text, with `(…)::text`",
-        (Type::Database | Type::Application | Type::Snapshot | Type::Table, _) => {
-            "no query can return that"
-        }
+        (
+            Type::Database | Type::Application | Type::Snapshot | Type::Table | Type::Replication,
+            _,
+        ) => "no query can return that",
     }
 }
 

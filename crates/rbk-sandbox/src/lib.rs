@@ -63,10 +63,11 @@ mod sandbox;
 mod secrets;
 mod server;
 mod sts;
+mod traffic;
 mod watchdog;
 mod world;
 
-pub use application::{ActiveSecret, ApplicationAddress, ApplicationBlueprint};
+pub use application::{ActiveSecret, ApplicationAddress, ApplicationBlueprint, ToldSecret};
 pub use cluster::{ClusterError, template::TemplateError, tls::TlsError};
 pub use dms::{DmsError, ProvisionedCapacity};
 pub use error::SandboxError;
@@ -89,3 +90,4 @@ pub use sandbox::Sandbox;
 pub use secrets::SecretsError;
 /// The client type of [`Sandbox::superuser`].
 pub use tokio_postgres;
+pub use traffic::{Interruption, Log, Traffic, Write};

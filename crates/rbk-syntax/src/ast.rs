@@ -225,6 +225,27 @@ pub enum StatementKind {
         /// The value, observed on arrival.
         value: Expr,
     },
+    /// `let load = replicate source to broken with dms { … }`
+    Named {
+        /// The name.
+        name: Name,
+        /// The statement that yields its value: one of those that yield something.
+        statement: Box<Statement>,
+    },
+    /// `destroy target by its removal policy`
+    Destroy {
+        /// Whose instance.
+        database: Path,
+        /// What becomes of its data.
+        how: Removal,
+    },
+    /// `keep writes frozen on source because "…"`
+    KeepFrozen {
+        /// Where.
+        database: Path,
+        /// Why.
+        because: Text,
+    },
     /// `recreate schema broken.public`
     RecreateSchema {
         /// A database and a schema of it.
@@ -338,6 +359,28 @@ pub enum StatementKind {
     Error,
 }
 
+/// What becomes of the data of an instance that is destroyed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Removal {
+    /// `with final snapshot as "before-the-return"`
+    FinalSnapshot {
+        /// The snapshot's identifier; absent: one is made up.
+        id: Option<Text>,
+        /// These words.
+        span: Span,
+    },
+    /// `without final snapshot`
+    WithoutFinalSnapshot {
+        /// These words.
+        span: Span,
+    },
+    /// `by its removal policy`
+    ByPolicy {
+        /// These words.
+        span: Span,
+    },
+}
+
 /// What a statement about indexes is about.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
@@ -391,6 +434,26 @@ pub enum EntryValue {
         /// With its brackets.
         span: Span,
     },
+    /// `full, chunk 64kb`
+    Qualified {
+        /// What stands before the first comma; neither a list nor qualified.
+        value: Box<EntryValue>,
+        /// At least one.
+        qualifiers: Vec<Qualifier>,
+        /// All of it.
+        span: Span,
+    },
+}
+
+/// `chunk 64kb` behind the value of an option.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Qualifier {
+    /// `chunk`
+    pub name: Name,
+    /// `64kb`
+    pub value: Expr,
+    /// Both.
+    pub span: Span,
 }
 
 impl EntryValue {
@@ -398,7 +461,9 @@ impl EntryValue {
     pub fn span(&self) -> Span {
         match self {
             EntryValue::Expr(value) => value.span,
-            EntryValue::Pattern { span, .. } | EntryValue::List { span, .. } => *span,
+            EntryValue::Pattern { span, .. }
+            | EntryValue::List { span, .. }
+            | EntryValue::Qualified { span, .. } => *span,
         }
     }
 }
@@ -567,10 +632,10 @@ pub enum ExprKind {
         /// A schema or a table.
         right: Path,
     },
-    /// `no drift in broken`
+    /// `no drift in broken`, `no drift`
     NoDrift {
-        /// The database.
-        database: Path,
+        /// The database; absent: all that the environment names.
+        database: Option<Path>,
     },
     /// `checks of target pass`
     ChecksPass {
@@ -592,6 +657,8 @@ pub enum Quality {
     AcceptsConnections,
     /// `is healthy`
     Healthy,
+    /// `is complete`
+    Complete,
 }
 
 /// Operators between two expressions, loosest first: `or`, `and`, comparisons, `+ -`, `* /`.

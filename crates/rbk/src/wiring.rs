@@ -23,6 +23,7 @@ pub async fn world(
     Ok(World {
         identity: aws.identity,
         rds: aws.rds,
+        dms: aws.dms,
         secrets: aws.secrets,
         postgres: Arc::new(postgres.clone()),
         health: Arc::new(HttpHealth::default()),

@@ -153,9 +153,9 @@ pub(crate) fn kind(action: &Action) -> Kind<'_> {
             database,
             migrations,
         } => Kind::Effect(Box::new(migrate::Migrate::new(database, migrations))),
-        Action::Copy { from, to, tables } => {
-            Kind::Effect(Box::new(data::Copy::new(from, to, tables)))
-        }
+        Action::Copy {
+            from, to, tables, ..
+        } => Kind::Effect(Box::new(data::Copy::new(from, to, tables))),
         Action::SyncSequences {
             from,
             to,
@@ -171,6 +171,18 @@ pub(crate) fn kind(action: &Action) -> Kind<'_> {
         } => Kind::Effect(Box::new(command::RunCommand::new(
             command, declared, arguments,
         ))),
+        Action::ProveFrozen { .. }
+        | Action::KeepFrozen { .. }
+        | Action::LiftProtection { .. }
+        | Action::DestroyInstance { .. }
+        | Action::ApplyStack { .. }
+        | Action::CreateEndpoint { .. }
+        | Action::CreateReplication { .. }
+        | Action::StartReplication { .. }
+        | Action::ProveReplication { .. }
+        | Action::StopReplication { .. }
+        | Action::DeleteReplication { .. }
+        | Action::DeleteEndpoint { .. } => unimplemented!("contract"),
         Action::Keep { database, because } => {
             Kind::Once(Box::new(human::Keep { database, because }))
         }

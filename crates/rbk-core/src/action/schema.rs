@@ -85,6 +85,8 @@ impl Effect for ChangeSchema<'_> {
             Change::RelaxNotNull { .. } => "relax not null",
             Change::RestoreNotNull { .. } => "restore not null",
             Change::Analyze { .. } => "analyze",
+            Change::MakeControlSchema => "create schema",
+            Change::DropControlTables { .. } => "drop control tables",
             Change::Unchecked => "sql",
         }
     }
@@ -205,6 +207,8 @@ fn done(change: &Change) -> String {
         Change::Analyze { tables } => {
             format!("analyzed: {}", named(tables, ToString::to_string))
         }
+        Change::MakeControlSchema => "the schema is there".to_owned(),
+        Change::DropControlTables { .. } => "DMS's control tables are gone".to_owned(),
         Change::Unchecked => "committed with its marker".to_owned(),
     }
 }

@@ -96,7 +96,10 @@ impl Checker<'_> {
     }
 
     /// `no drift in broken`
-    pub(super) fn no_drift(&mut self, database: &ast::Path, span: Span) -> Option<Typed> {
+    pub(super) fn no_drift(&mut self, database: Option<&ast::Path>, span: Span) -> Option<Typed> {
+        let Some(database) = database else {
+            unimplemented!("contract")
+        };
         let name = self.database(database)?;
         // The plan keeps what it is compared with.
         self.catalog(&name, database.span)?;
@@ -107,7 +110,13 @@ impl Checker<'_> {
         };
         Some(Typed {
             reads: vec![read],
-            ..observed(Expr::NoDrift { database: name }, Type::Boolean, span)
+            ..observed(
+                Expr::NoDrift {
+                    database: Some(name),
+                },
+                Type::Boolean,
+                span,
+            )
         })
     }
 

@@ -198,7 +198,7 @@ impl Checker<'_> {
                 })
             }
             K::Matches { left, right } => self.matches(left, right, span),
-            K::NoDrift { database } => self.no_drift(database, span),
+            K::NoDrift { database } => self.no_drift(database.as_ref(), span),
             K::Error => {
                 self.unreadable();
                 None
@@ -529,6 +529,7 @@ impl Checker<'_> {
                     database: database.clone(),
                 },
             ),
+            ast::Quality::Complete => unimplemented!("contract"),
             ast::Quality::Available | ast::Quality::Healthy => (
                 Need::Description,
                 Expr::Available {

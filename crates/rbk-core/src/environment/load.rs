@@ -4,7 +4,8 @@ use super::error::{EnvironmentError, title};
 use super::places::Places;
 use super::reader::{Header, Reader};
 use super::{
-    Environment, access, applications, commands, databases, drill, forms, like, migrations, secrets,
+    Environment, access, applications, commands, databases, dms, drill, forms, like, migrations,
+    secrets, stack,
 };
 use rbk_syntax::nearest;
 use rbk_syntax::{Diagnostic, SourceId, Span, has_errors};
@@ -81,10 +82,13 @@ pub(super) fn read<'t>(
     let databases = root.take("databases");
     let none_written = databases.is_none();
     let written_databases = databases::read(reader, databases);
-    let written_applications = applications::read(reader, root.take("applications"));
+    let commands = root.take("commands");
+    let commands = commands::read(reader, commands);
+    let written_applications = applications::read(reader, root.take("applications"), &commands);
     let parameters = access::parameters(reader, root.take("parameters"));
     let migrations = migrations::read(reader, root.take("migrations"), base);
-    let commands = commands::read(reader, root.take("commands"));
+    let dms = dms::read(reader, root.take("dms"), &network);
+    let stack = stack::read(reader, root.take("stack"), base);
     let approvals = access::approvals(reader, root.take("approvals"));
     let journal = access::journal(reader, root.take("journal"), base);
     let drill = drill::read(
@@ -121,6 +125,8 @@ pub(super) fn read<'t>(
         applications,
         parameters,
         migrations,
+        dms,
+        stack,
         commands,
         approvals,
         journal,

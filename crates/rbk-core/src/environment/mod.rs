@@ -7,6 +7,7 @@ mod access;
 mod applications;
 mod commands;
 mod databases;
+mod dms;
 mod drill;
 mod error;
 mod forms;
@@ -19,6 +20,7 @@ mod project;
 mod reader;
 mod schema;
 mod secrets;
+mod stack;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -63,6 +65,12 @@ pub struct Environment {
     /// The tool that brings schemas up; absent where `migrate` can't be said.
     #[serde(default)]
     pub migrations: Option<Migrations>,
+    /// Where DMS runs; absent where `replicate … with dms` can't be said.
+    #[serde(default)]
+    pub dms: Option<DmsPlace>,
+    /// The settings of the deployed stack that a recovery changes; absent where nothing is said of them.
+    #[serde(default)]
+    pub stack: Option<Stack>,
     /// What `run NAME` runs, by name.
     #[serde(default)]
     pub commands: BTreeMap<String, Command>,
@@ -231,15 +239,84 @@ pub enum Active {
         /// That secret.
         secret: SecretName,
     },
+    /// A setting of the deployed stack, which names the active database's secret.
+    Stack {
+        /// The command that deploys it: its argument `value` is what the setting must say; absent: a person does.
+        apply: Option<String>,
+        /// The command that says in its last line what is deployed.
+        read: String,
+    },
 }
 
 impl Active {
-    /// The secret that a switch changes.
-    pub fn secret(&self) -> &SecretName {
+    /// The secret that a switch changes, if it is one.
+    pub fn secret(&self) -> Option<&SecretName> {
         match self {
-            Active::Pointer { secret, .. } | Active::Copy { secret } => secret,
+            Active::Pointer { secret, .. } | Active::Copy { secret } => Some(secret),
+            Active::Stack { .. } => None,
         }
     }
+}
+
+/// Where DMS runs, and how it logs in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DmsPlace {
+    /// A DMS replication subnet group: not one of RDS.
+    pub subnet_group: String,
+    /// At least one; the databases' groups must let them in.
+    pub security_groups: Vec<String>,
+    /// The role by which DMS reads the databases' secrets itself; absent: rbk gives address and credentials in the call.
+    pub secret_access_role: Option<String>,
+    /// TLS towards the databases.
+    pub tls: DmsTls,
+    /// The ARN of a certificate in DMS; needed by `verify-ca` and `verify-full`.
+    pub certificate: Option<String>,
+}
+
+/// TLS of a DMS endpoint. Source: `CreateEndpoint.SslMode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DmsTls {
+    /// Plain.
+    None,
+    /// Encrypted, whoever answers.
+    Require,
+    /// By the certificate authority.
+    VerifyCa,
+    /// And by the name.
+    VerifyFull,
+}
+
+impl DmsTls {
+    /// As DMS and the environment file say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            DmsTls::None => "none",
+            DmsTls::Require => "require",
+            DmsTls::VerifyCa => "verify-ca",
+            DmsTls::VerifyFull => "verify-full",
+        }
+    }
+}
+
+/// The settings of the deployed stack that a recovery changes, so that the next deployment doesn't undo it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Stack {
+    /// The Python file that holds them as literals; read, never executed.
+    pub file: Option<PathBuf>,
+    /// The keys that lead to them in it: a variable, then keys of nested dictionaries.
+    pub section: Vec<String>,
+    /// In the file's order.
+    pub settings: Vec<StackSetting>,
+}
+
+/// A setting of the stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StackSetting {
+    /// `recovery_enabled`
+    pub name: String,
+    /// What it must be, as an expression of the runbook language: `recovery exists`.
+    pub expression: String,
 }
 
 /// An HTTP question whose answer says whether an application is well.
@@ -349,6 +426,23 @@ pub struct Drill {
     pub default_rows: u64,
     /// What happens to the database.
     pub disaster: Disaster,
+    /// What the application does meanwhile; absent: nothing but looking whether its database answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<DrillTraffic>,
+}
+
+/// What an application's stand-in writes and reads while a drill goes on. Each of its writes has a number, so that the rows that it
+/// was promised can be looked for in the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DrillTraffic {
+    /// The table that it writes to; a partitioned one by its parent.
+    pub table: TableName,
+    /// One statement that writes one row, with `:number` in it: the write's number, from 1.
+    pub write: String,
+    /// A condition on the table's columns that picks the stand-in's rows out of all.
+    pub rows: String,
+    /// An expression over the table's columns that is such a row's number.
+    pub number: String,
 }
 
 /// A staged disaster.

@@ -110,7 +110,9 @@ fn check_active(
         let Some(active) = application.active.value() else {
             continue;
         };
-        let secret = active.value.secret();
+        let Some(secret) = active.value.secret() else {
+            continue;
+        };
         if let Some(holder) = holders.get(secret) {
             reader.errors.push(EnvironmentError::ActiveIsCredential {
                 application: name.to_string(),

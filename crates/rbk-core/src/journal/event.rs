@@ -1,8 +1,8 @@
 //! The records of a journal, as typed data.
 
 use crate::ids::{
-    ActionId, ApplicationName, DatabaseName, InstanceId, ResourceId, RunId, SecretName, StepPath,
-    VersionId,
+    ActionId, ApplicationName, DatabaseName, InstanceId, ResourceId, RunId, SecretName, SnapshotId,
+    StepPath, VersionId,
 };
 use crate::plan::IndexFacts;
 use crate::run::{EndingKind, Failure};
@@ -268,6 +268,25 @@ pub enum Observation {
         /// Which, and how they are made.
         indexes: Vec<IndexFacts>,
     },
+    /// An instance as it is, before anything is done to it.
+    Instance {
+        /// The database.
+        database: DatabaseName,
+        /// Its immutable identity.
+        resource: ResourceId,
+    },
+    /// A replication subnet group is there.
+    ReplicationSubnetGroup {
+        /// Its name.
+        name: String,
+    },
+    /// How a replication stands: journaled when it is complete, and before its statistics vanish with it.
+    Replication {
+        /// Its name in the plan.
+        replication: String,
+        /// How it stands.
+        facts: ReplicationFacts,
+    },
     /// What a condition looked like while it was awaited: first, when it changed, and last.
     Condition {
         /// Whether it holds.
@@ -279,6 +298,37 @@ pub enum Observation {
         /// How often it was looked at in this epoch.
         looks: u32,
     },
+}
+
+/// How a replication stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReplicationFacts {
+    /// DMS's status, or `done` of a copy by rbk.
+    pub status: String,
+    /// Why it stopped.
+    pub stop_reason: Option<String>,
+    /// What DMS says of a failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+    /// From start to end, or until it was looked at, in seconds.
+    pub elapsed: u64,
+    /// By table, in the order of their names; those that were expected and that DMS doesn't tell of are missing.
+    pub tables: Vec<TableFacts>,
+    /// Whether it was proven to be complete and right.
+    pub proven: bool,
+}
+
+/// How a table of a replication stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TableFacts {
+    /// `public.documents`
+    pub table: String,
+    /// DMS's state of it: `Table completed`.
+    pub state: String,
+    /// Rows that were loaded.
+    pub rows: u64,
+    /// Seconds that its load took, where that is known.
+    pub seconds: Option<u64>,
 }
 
 impl std::fmt::Display for Observation {
@@ -316,6 +366,21 @@ impl std::fmt::Display for Observation {
             Observation::Indexes { database, indexes } => {
                 let names: Vec<&str> = indexes.iter().map(|index| index.name.as_str()).collect();
                 write!(f, "indexes of {database} as they are: {}", names.join(", "))
+            }
+            Observation::Instance { database, resource } => {
+                write!(f, "the instance of {database} is `{resource}`")
+            }
+            Observation::ReplicationSubnetGroup { name } => {
+                write!(f, "there is a replication subnet group `{name}`")
+            }
+            Observation::Replication { replication, facts } => {
+                let rows: u64 = facts.tables.iter().map(|table| table.rows).sum();
+                write!(
+                    f,
+                    "{replication}: {}, {} tables, {rows} rows",
+                    facts.stop_reason.as_deref().unwrap_or(&facts.status),
+                    facts.tables.len()
+                )
             }
             Observation::Condition { seen, .. } => f.write_str(seen),
         }
@@ -383,6 +448,20 @@ pub enum Proof {
         instance: InstanceId,
         /// Its immutable identity.
         resource: ResourceId,
+    },
+    /// A replication that is complete.
+    Replicated {
+        /// Its name in the plan.
+        replication: String,
+        /// How it ended.
+        facts: ReplicationFacts,
+    },
+    /// An instance that this run destroyed.
+    Destroyed {
+        /// The database.
+        database: DatabaseName,
+        /// The snapshot that is left of it.
+        final_snapshot: Option<SnapshotId>,
     },
     /// A version that nobody reads yet.
     Staged {

@@ -2,6 +2,7 @@
 
 use super::event::{
     Decision, Entry, Event, Failed, Header, Intent, Observation, Outcome, Proof, Record,
+    ReplicationFacts,
 };
 use crate::ids::{ActionId, ApplicationName, DatabaseName, ResourceId, SecretName, VersionId};
 use crate::run::Failure;
@@ -27,8 +28,10 @@ pub struct Facts {
     pub active: BTreeMap<ApplicationName, Option<DatabaseName>>,
     /// The instances that this run created.
     pub created: BTreeMap<DatabaseName, ResourceId>,
-    /// Which entries of the plan's preflight are journaled.
-    pub preflight: BTreeSet<usize>,
+    /// The instances' immutable identities at preflight.
+    pub instances: BTreeMap<DatabaseName, ResourceId>,
+    /// How replications stood when that was journaled last.
+    pub replications: BTreeMap<String, ReplicationFacts>,
     /// By action.
     pub actions: BTreeMap<ActionId, ActionFacts>,
     /// What stopped the steps.
@@ -79,13 +82,7 @@ impl Facts {
         }
         match event {
             Event::Header(header) => self.header = Some(header.clone()),
-            Event::Observed {
-                preflight,
-                observation,
-            } => {
-                self.preflight.extend(preflight);
-                self.observe(observation);
-            }
+            Event::Observed { observation, .. } => self.observe(observation),
             Event::Outcome(Outcome::Done { proof, .. }) => match proof {
                 Some(Proof::Instance {
                     database, resource, ..
@@ -101,6 +98,12 @@ impl Facts {
                 }
                 Some(Proof::Promoted { secret, version }) => {
                     self.current.insert(secret.clone(), Some(version.clone()));
+                }
+                Some(Proof::Replicated { replication, facts }) => {
+                    self.replications.insert(replication.clone(), facts.clone());
+                }
+                Some(Proof::Destroyed { database, .. }) => {
+                    self.created.remove(database);
                 }
                 None => {}
             },
@@ -145,7 +148,14 @@ impl Facts {
             Observation::Binding { name, value } => {
                 self.bindings.insert(name.clone(), value.clone());
             }
+            Observation::Instance { database, resource } => {
+                self.instances.insert(database.clone(), resource.clone());
+            }
+            Observation::Replication { replication, facts } => {
+                self.replications.insert(replication.clone(), facts.clone());
+            }
             Observation::Identity { .. }
+            | Observation::ReplicationSubnetGroup { .. }
             | Observation::Absent { .. }
             | Observation::Required { .. }
             | Observation::Catalog { .. }

@@ -19,7 +19,7 @@ mod tests;
 pub use encode::{Damage, plan_bytes, plan_hash};
 pub use event::{
     Decision, Entry, Event, Failed, Header, How, Intent, JOURNAL_VERSION, LeaseFacts, Observation,
-    Outcome, Proof, Record,
+    Outcome, Proof, Record, ReplicationFacts, TableFacts,
 };
 pub use facts::{ActionFacts, Facts};
 pub use local::LocalStore;

@@ -28,10 +28,10 @@ struct Touched<'a> {
 impl Touched<'_> {
     fn preflight(&mut self, preflight: &Preflight) {
         match preflight {
-            Preflight::Identity { .. } => {}
-            Preflight::Absent { database, .. } | Preflight::Catalog { database, .. } => {
-                self.database(database)
-            }
+            Preflight::Identity { .. } | Preflight::ReplicationSubnetGroup { .. } => {}
+            Preflight::Absent { database, .. }
+            | Preflight::Instance { database, .. }
+            | Preflight::Catalog { database, .. } => self.database(database),
             Preflight::SecretVersion { secret } => self.secret(secret),
             Preflight::ActiveDatabase { application } => self.application(application),
             Preflight::Observe { expr, .. } => self.expr(expr),
@@ -69,7 +69,27 @@ impl Touched<'_> {
             | Action::ChangeSchema { database, .. }
             | Action::Migrate { database, .. }
             | Action::ProveForeignKeys { database, .. }
+            | Action::ProveFrozen { database, .. }
+            | Action::KeepFrozen { database, .. }
+            | Action::LiftProtection { database, .. }
+            | Action::DestroyInstance { database, .. }
             | Action::Keep { database, .. } => self.database(database),
+            Action::ApplyStack {
+                application,
+                database,
+                ..
+            } => {
+                self.names.insert(format!("application {application}"));
+                self.database(database);
+            }
+            // What it replicates from and to is covered by the plan's entry.
+            Action::CreateEndpoint { .. }
+            | Action::CreateReplication { .. }
+            | Action::StartReplication { .. }
+            | Action::ProveReplication { .. }
+            | Action::StopReplication { .. }
+            | Action::DeleteReplication { .. }
+            | Action::DeleteEndpoint { .. } => {}
             Action::SyncSequences { from, to, .. } | Action::Copy { from, to, .. } => {
                 self.database(from);
                 self.database(to);
@@ -106,13 +126,20 @@ impl Touched<'_> {
             | Expr::Available { database }
             | Expr::AcceptsConnections { database }
             | Expr::ChecksPass { database }
-            | Expr::NoDrift { database }
+            | Expr::NoDrift {
+                database: Some(database),
+            }
+            | Expr::SourceSnapshot { database }
             | Expr::Size { database, .. } => self.database(database),
             Expr::Matches { left, right, .. } => {
                 self.database(left);
                 self.database(right);
             }
-            Expr::Healthy { application } => self.application(application),
+            // Reading it all is no touch.
+            Expr::NoDrift { database: None } | Expr::Complete { .. } | Expr::Figure { .. } => {}
+            Expr::Healthy { application } | Expr::ActiveSecret { application } => {
+                self.application(application);
+            }
             Expr::Uses {
                 application,
                 database,
@@ -147,7 +174,12 @@ impl Touched<'_> {
 
     fn application(&mut self, name: &ApplicationName) {
         if let Some(application) = self.environment.application(name) {
-            self.secret(application.active.secret());
+            match application.active.secret() {
+                Some(secret) => self.secret(secret),
+                None => {
+                    self.names.insert(format!("application {name}"));
+                }
+            }
         }
     }
 

@@ -82,6 +82,9 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         preflight,
         steps,
         on_failure,
+        replications: BTreeMap::new(),
+        cleanup: Vec::new(),
+        stack: Vec::new(),
     }
 }
 
@@ -328,7 +331,7 @@ impl Lowering<'_> {
         self.ledger.prove(database);
         let action = Action::Assert {
             condition: Expr::NoDrift {
-                database: database.clone(),
+                database: Some(database.clone()),
             },
             otherwise: None,
         };

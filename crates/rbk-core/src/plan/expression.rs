@@ -1,5 +1,6 @@
 //! Expressions as a plan holds them: names resolved, types checked, constants folded.
 
+use super::replication::Figure;
 use crate::environment::TableName;
 use crate::ids::{ApplicationName, DatabaseName};
 use crate::value::{Type, Value};
@@ -104,8 +105,31 @@ pub enum Expr {
         /// In the order that they are compared.
         tables: Vec<TablePair>,
     },
-    /// The catalog says what the plan's own copy of the lock file says ([`crate::plan::Plan::catalogs`]).
+    /// Reality is what file and lock file say ([`crate::plan::Plan::catalogs`] holds the plan's own copy of it): an instance's
+    /// settings, its secrets, its schema.
     NoDrift {
+        /// The database; absent: every one that is there, and nothing that rbk made is left over.
+        database: Option<DatabaseName>,
+    },
+    /// The replication is complete. What DMS can't mend any more is an error.
+    Complete {
+        /// Its name in [`crate::plan::Plan::replications`].
+        replication: String,
+    },
+    /// A figure of a replication.
+    Figure {
+        /// Its name in [`crate::plan::Plan::replications`].
+        replication: String,
+        /// Which.
+        figure: Figure,
+    },
+    /// The name of the secret that the application's active database is known by.
+    ActiveSecret {
+        /// The application.
+        application: ApplicationName,
+    },
+    /// The snapshot that an instance was restored from by rbk: its tag `rbk:source-snapshot`. Empty where there is none.
+    SourceSnapshot {
         /// The database.
         database: DatabaseName,
     },

@@ -4,12 +4,17 @@
 
 mod arithmetic;
 mod expression;
+mod replication;
 mod schema;
 mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
 pub use expression::{Expr, TablePair, Template, TemplatePart};
 pub use rbk_syntax::ast::Operator;
+pub use replication::{
+    DmsReplication, EndpointSettings, Figure, PlannedReplication, ReplicationMeans,
+    ReplicationNames, Side,
+};
 pub use schema::{
     Change, ColumnChange, CopiedColumn, CopiedTable, ForeignKeyFacts, IndexFacts, SequenceFacts,
 };
@@ -18,7 +23,7 @@ pub use wording::{Dress, Undressed, Wording};
 use crate::catalog::Catalog;
 use crate::environment::{Command, Environment, Migrations};
 use crate::ids::{
-    ActionId, ApplicationName, DatabaseName, InstanceId, RoleName, SecretName, StepPath,
+    ActionId, ApplicationName, DatabaseName, InstanceId, RoleName, SecretName, SnapshotId, StepPath,
 };
 use crate::value::{Type, Value};
 use schemars::JsonSchema;
@@ -44,22 +49,46 @@ pub struct Plan {
     /// What the lock file says of the databases whose schema objects the plan names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub catalogs: BTreeMap<DatabaseName, Catalog>,
+    /// What the plan's replications are, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replications: BTreeMap<String, PlannedReplication>,
     /// What is read and proven before the first effect, in order.
     pub preflight: Vec<Preflight>,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// What is done when a step fails.
     pub on_failure: Vec<PlannedAction>,
+    /// What is removed at the end of a run that failed, behind `on failure` and whatever became of it: nothing that the run made for
+    /// its own use stays billed. What was never made is skipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cleanup: Vec<PlannedAction>,
+    /// What the deployed stack's settings should say, in the environment's order; told at the end of a run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stack: Vec<StackValue>,
 }
 
 impl Plan {
-    /// All actions, those of `on failure` last.
+    /// All actions: of the steps, of `on failure`, of the cleanup.
     pub fn actions(&self) -> impl Iterator<Item = &PlannedAction> {
         self.steps
             .iter()
             .flat_map(|step| &step.actions)
             .chain(&self.on_failure)
+            .chain(&self.cleanup)
     }
+}
+
+/// A setting of the deployed stack, and what it must be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StackValue {
+    /// `recovery_enabled`
+    pub setting: String,
+    /// What it must be, evaluated against the world.
+    pub expr: Expr,
+    /// Its type.
+    pub ty: Type,
+    /// As the environment says it.
+    pub text: String,
 }
 
 /// Where a plan came from.
@@ -141,6 +170,18 @@ pub enum Preflight {
     ActiveDatabase {
         /// The application.
         application: ApplicationName,
+    },
+    /// The instance must be there; its immutable identity is kept, to be compared before it is destroyed.
+    Instance {
+        /// The database.
+        database: DatabaseName,
+        /// Its instance.
+        instance: InstanceId,
+    },
+    /// The replication subnet group must be there.
+    ReplicationSubnetGroup {
+        /// Its name.
+        name: String,
     },
     /// The database's catalog must say what the lock file says.
     Catalog {
@@ -386,8 +427,97 @@ pub enum Action {
         /// Which.
         keys: Vec<ForeignKeyFacts>,
     },
+    /// Proves that a database's writes are frozen, still.
+    ProveFrozen {
+        /// The database.
+        database: DatabaseName,
+        /// How it is frozen.
+        freeze: Freeze,
+    },
+    /// Records that writes stay frozen on purpose; proves that they are.
+    KeepFrozen {
+        /// The database.
+        database: DatabaseName,
+        /// How it is frozen.
+        freeze: Freeze,
+        /// Why.
+        because: Template,
+    },
+    /// `ModifyDBInstance`: RDS's deletion protection is switched off.
+    LiftProtection {
+        /// The database.
+        database: DatabaseName,
+        /// Its instance.
+        instance: InstanceId,
+    },
+    /// `DeleteDBInstance`, automated backups included; done when the final snapshot, if there is one, is available and then the
+    /// instance is gone.
+    DestroyInstance {
+        /// The database.
+        database: DatabaseName,
+        /// Its instance.
+        instance: InstanceId,
+        /// The snapshot that is left.
+        final_snapshot: FinalSnapshot,
+    },
+    /// Deploys the stack so that the application uses another database, and proves it.
+    ApplyStack {
+        /// The application.
+        application: ApplicationName,
+        /// The database that becomes its active one.
+        database: DatabaseName,
+        /// What the stack's setting must say: the name of the database's secret.
+        value: String,
+        /// The command that deploys it; absent: a person is told to.
+        apply: Option<NamedCommand>,
+        /// The command whose last line is what the deployed setting says.
+        read: NamedCommand,
+    },
+    /// `CreateEndpoint`.
+    CreateEndpoint {
+        /// Of which replication.
+        replication: String,
+        /// Which of the two.
+        side: Side,
+    },
+    /// `CreateReplicationConfig`.
+    CreateReplication {
+        /// Which.
+        replication: String,
+    },
+    /// `StartReplication`.
+    StartReplication {
+        /// Which.
+        replication: String,
+    },
+    /// Proves that a full load is complete and right, and journals its statistics: stopped because it was finished, every table
+    /// that was expected and no other, each completed, none with errors, and as many rows on both sides.
+    ProveReplication {
+        /// Which.
+        replication: String,
+    },
+    /// `StopReplication`, if it runs.
+    StopReplication {
+        /// Which.
+        replication: String,
+    },
+    /// `DeleteReplicationConfig`: capacity and statistics go with it; statistics that are there are journaled first.
+    DeleteReplication {
+        /// Which.
+        replication: String,
+    },
+    /// `DeleteEndpoint`.
+    DeleteEndpoint {
+        /// Of which replication.
+        replication: String,
+        /// Which of the two.
+        side: Side,
+    },
     /// Binary `COPY` of tables, each in a transaction of its own with a marker, under the replica role.
     Copy {
+        /// The name of the replication that it is, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replication: Option<String>,
         /// Where the rows come from.
         from: DatabaseName,
         /// Where they go.
@@ -403,6 +533,30 @@ pub enum Action {
         declared: Command,
         /// Its arguments, each an expression.
         arguments: BTreeMap<String, Expr>,
+    },
+}
+
+/// A command of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NamedCommand {
+    /// Its name in the environment.
+    pub name: String,
+    /// What the environment says of it.
+    pub declared: Command,
+}
+
+/// The snapshot that a destroyed instance leaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "final_snapshot", rename_all = "snake_case")]
+pub enum FinalSnapshot {
+    /// None: its data is gone.
+    None,
+    /// One whose name is made of the instance's and the run's.
+    Generated,
+    /// One of this identifier.
+    Named {
+        /// The identifier.
+        id: SnapshotId,
     },
 }
 

@@ -51,6 +51,13 @@ pub enum Change {
         /// Of which tables.
         tables: Vec<TableName>,
     },
+    /// The schema that rbk and DMS keep their own tables in is made, if it isn't there.
+    MakeControlSchema,
+    /// What DMS left in it is dropped.
+    DropControlTables {
+        /// Which.
+        tables: Vec<TableName>,
+    },
     /// Whatever the runbook's own SQL does.
     Unchecked,
 }
@@ -84,6 +91,15 @@ impl Change {
             Change::Analyze { tables } => {
                 format!("analyzing {}", counted(tables.len(), "table", "tables"))
             }
+            Change::MakeControlSchema => "making the schema of DMS's control tables".to_owned(),
+            Change::DropControlTables { tables } => format!(
+                "dropping {}",
+                counted(
+                    tables.len(),
+                    "control table of DMS",
+                    "control tables of DMS"
+                )
+            ),
             Change::Unchecked => "running SQL".to_owned(),
         }
     }

@@ -134,7 +134,17 @@ impl<'a, D: Dress> Wording<'a, D> {
                 right_path,
                 ..
             } => format!("{left_path} matches {right_path}"),
-            Expr::NoDrift { database } => format!("no drift in {database}"),
+            Expr::NoDrift { database: None } => "no drift".to_owned(),
+            Expr::NoDrift {
+                database: Some(database),
+            } => format!("no drift in {database}"),
+            Expr::Complete { replication } => format!("{replication} is complete"),
+            Expr::Figure {
+                replication,
+                figure,
+            } => format!("{replication}.{}", figure.name()),
+            Expr::ActiveSecret { application } => format!("active_secret({application})"),
+            Expr::SourceSnapshot { database } => format!("source_snapshot({database})"),
             Expr::Size { database, table } => match table {
                 Some(table) => format!("size({database}.{table})"),
                 None => format!("size({database})"),

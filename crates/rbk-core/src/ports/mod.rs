@@ -4,8 +4,13 @@
 //! (throttling, 5xx, cut connections); a mutation is sent exactly once, and its error says whether it
 //! may have been applied.
 
+mod dms;
 mod error;
 
+pub use dms::{
+    Dms, DmsEndpoint, DmsLeftover, EndpointCredentials, EndpointRequest, Replication,
+    ReplicationRequest, TableCounts, TableStatistics,
+};
 pub use error::{PortError, PortErrorKind, Sent};
 
 use crate::catalog::Catalog;
@@ -32,6 +37,8 @@ pub struct World {
     pub identity: Arc<dyn Identity>,
     /// Instances and snapshots.
     pub rds: Arc<dyn Rds>,
+    /// Replications.
+    pub dms: Arc<dyn Dms>,
     /// Secrets Manager.
     pub secrets: Arc<dyn Secrets>,
     /// Logins.
@@ -84,6 +91,27 @@ pub trait Rds: Send + Sync {
         id: &InstanceId,
         password: &SecretString,
     ) -> Result<Instance, PortError>;
+
+    /// Switches RDS's deletion protection; takes effect at once. Source: `ModifyDBInstance`.
+    async fn set_deletion_protection(
+        &self,
+        id: &InstanceId,
+        on: bool,
+    ) -> Result<Instance, PortError>;
+
+    /// Deletes an instance, its automated backups with it; returns when RDS has accepted it. One that is being deleted already
+    /// is `AlreadySo`. Source: `DeleteDBInstance`.
+    async fn delete_instance(
+        &self,
+        id: &InstanceId,
+        final_snapshot: Option<&SnapshotId>,
+    ) -> Result<(), PortError>;
+
+    /// The snapshot of that identifier, or `None`. Source: `DescribeDBSnapshots`.
+    async fn snapshot(&self, id: &SnapshotId) -> Result<Option<Snapshot>, PortError>;
+
+    /// All instances that carry the tag `rbk:run`, of all pages. Source: `DescribeDBInstances`.
+    async fn created_by_rbk(&self) -> Result<Vec<Instance>, PortError>;
 }
 
 /// What an instance is restored with.

@@ -122,7 +122,14 @@ pub(crate) fn evaluate<'f>(look: &'f mut Look<'_>, expr: &'f Expr) -> Evaluating
                 let right = (right, right_path.as_str());
                 matches(look, left, right, tables).await
             }
-            Expr::NoDrift { database } => no_drift(look, database).await,
+            Expr::NoDrift {
+                database: Some(database),
+            } => no_drift(look, database).await,
+            Expr::NoDrift { database: None }
+            | Expr::Complete { .. }
+            | Expr::Figure { .. }
+            | Expr::ActiveSecret { .. }
+            | Expr::SourceSnapshot { .. } => unimplemented!("contract"),
             Expr::LatestSnapshot { database } => latest_snapshot(look, database).await,
             Expr::Snapshot { id, database } => {
                 let id = SnapshotId::new(render(look, id).await?);
@@ -430,6 +437,7 @@ async fn uses(
             pointed_at(secret, &value, field.as_deref())? == *wanted
         }
         Active::Copy { secret } => same_credentials(look, secret, wanted, database).await?,
+        Active::Stack { .. } => unimplemented!("contract"),
     };
     let verb = if holds { "uses" } else { "does not use" };
     Ok(Seen::condition(

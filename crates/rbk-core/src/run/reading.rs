@@ -73,5 +73,8 @@ fn without_actions(environment: &Environment) -> Plan {
         preflight: Vec::new(),
         steps: Vec::new(),
         on_failure: Vec::new(),
+        replications: BTreeMap::new(),
+        cleanup: Vec::new(),
+        stack: Vec::new(),
     }
 }

@@ -293,9 +293,13 @@ impl Flow<'_> {
                 self.matched(left, right, tables, span);
             }
             Expr::NoDrift { database } => {
-                self.read(database, span);
-                self.no_drift(database);
+                // Without a name: all that are there, of which nothing more is learned.
+                if let Some(database) = database {
+                    self.read(database, span);
+                    self.no_drift(database);
+                }
             }
+            Expr::Complete { replication } => self.completed(replication, span),
             Expr::Uses {
                 application,
                 database,

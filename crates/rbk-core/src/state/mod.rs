@@ -4,17 +4,21 @@
 //! preflight), an `await` and an `assert` narrow it, statements change it, and where ways join the sets are united.
 //! What is only *maybe* so counts as not so at its first use.
 
+mod dms;
 mod error;
 mod facet;
 mod flow;
 mod load;
 mod proof;
+mod replication;
 mod reshape;
 mod schema;
 mod schema_error;
 #[cfg(test)]
 mod tests;
 
+#[allow(unused_imports, reason = "contract: `replicate … with dms` comes")]
+pub(crate) use dms::{DmsLoad, LobMode, OnError, Prepare, Said};
 pub use error::CODES;
 pub(crate) use error::StateError;
 pub(crate) use facet::{Bit, Facet};

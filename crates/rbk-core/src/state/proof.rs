@@ -24,7 +24,9 @@ impl Flow<'_> {
                 self.demand_possible(left, span);
                 self.demand_possible(right, span);
             }
-            Expr::NoDrift { database } => self.demand_no_drift(database, span),
+            Expr::NoDrift {
+                database: Some(database),
+            } => self.demand_no_drift(database, span),
             Expr::Matches {
                 left,
                 right,

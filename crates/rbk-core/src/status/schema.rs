@@ -93,7 +93,9 @@ impl Schemas {
                     self.migrated = came;
                 }
             }
-            Action::Copy { from, to, tables } if to == name => {
+            Action::Copy {
+                from, to, tables, ..
+            } if to == name => {
                 for copied in tables {
                     let tale = self.tale(&copied.table.schema);
                     tale.loaded = came;

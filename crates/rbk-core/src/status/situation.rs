@@ -41,7 +41,9 @@ pub fn situation(plan: &Plan, facts: &Facts, run: &RunId, kind: EndingKind) -> S
         }
     }
     for (name, application) in &plan.environment.applications {
-        if let Some(state) = teller.application(name, application.active.secret()) {
+        let secret = application.active.secret();
+        // contract: an application whose active database is named by its stack
+        if let Some(state) = secret.and_then(|secret| teller.application(name, secret)) {
             entities.push(EntityState {
                 entity: format!("application {name}"),
                 state,

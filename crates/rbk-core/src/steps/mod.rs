@@ -166,6 +166,9 @@ impl Statement {
                 RunCommand::check(command, options, statement.span, checker)
                     .map(Statement::RunCommand)
             }
+            K::Named { .. } | K::Destroy { .. } | K::KeepFrozen { .. } => {
+                unimplemented!("contract")
+            }
             // The statements of a procedure take the place of its `do` before this is asked.
             K::Do { .. } | K::Error => {
                 checker.unreadable();

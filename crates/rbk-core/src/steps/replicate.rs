@@ -185,6 +185,10 @@ fn picked(value: &ast::EntryValue, database: &DatabaseName, also: &[TableName], 
             };
             named(schema, table, database, also, checker)
         }
+        ast::EntryValue::Qualified { span, .. } => {
+            checker.report(wrong(*span));
+            None
+        }
         ast::EntryValue::Expr(expr) => {
             checker.report(wrong(expr.span));
             None
@@ -302,7 +306,7 @@ impl Meaning for Replicate {
                 self.to,
                 size(bytes)
             ),
-            Action::Copy { from: self.from.clone(), to: self.to.clone(), tables },
+            Action::Copy { replication: None, from: self.from.clone(), to: self.to.clone(), tables },
         );
     }
 }

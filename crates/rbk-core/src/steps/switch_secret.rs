@@ -120,7 +120,9 @@ impl Meaning for SwitchSecret {
         let (Some(application), Some(database)) = (environment.application(&self.application), environment.database(&self.database)) else {
             return;
         };
-        let secret = application.active.secret().clone();
+        let Some(secret) = application.active.secret().cloned() else {
+            unimplemented!("contract")
+        };
         lowering.reads_active(&self.application);
         if self.is_revert(lowering.in_failure, lowering.active_at_preflight(&self.application)) {
             let summary = format!("bring secret `{secret}` back to the version seen at preflight (`{}`), if this run has moved it", self.database);
@@ -134,6 +136,7 @@ impl Meaning for SwitchSecret {
                 Some(database.secret.clone()),
                 format!("put the name `{}` into secret `{secret}`, not current yet", database.secret),
             ),
+            Active::Stack { .. } => unimplemented!("contract"),
             Active::Copy { .. } => (
                 SecretContent::CopyOf { database: self.database.clone(), from: database.secret.clone() },
                 None,

@@ -193,7 +193,8 @@ impl Looking<'_> {
                 tables = columns.iter().map(|column| column.table.clone()).collect();
                 Locks::Any(&tables)
             }
-            Change::Unchecked => Locks::Whichever,
+            Change::DropControlTables { tables } => Locks::Any(tables),
+            Change::MakeControlSchema | Change::Unchecked => Locks::Whichever,
         };
         let waited = match self.request.lock_timeout.as_secs() {
             0 => format!("{}ms", self.request.lock_timeout.as_millis()),

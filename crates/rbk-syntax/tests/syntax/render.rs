@@ -1,8 +1,8 @@
 //! Trees and diagnostics as snapshots show them.
 
 use rbk_syntax::ast::{
-    Entry, EntryValue, Expr, ExprKind, Item, Path, Quality, Runbook, Statement, StatementKind,
-    Target, Text, TextPart,
+    Entry, EntryValue, Expr, ExprKind, Item, Path, Quality, Removal, Runbook, Statement,
+    StatementKind, Target, Text, TextPart,
 };
 use rbk_syntax::{Diagnostic, Label, Severity, Span};
 use std::fmt::Write;
@@ -147,6 +147,30 @@ fn statements(out: &mut String, body: &[Statement], source: &str) {
             StatementKind::Let { name, value } => {
                 writeln!(out, "let {} = {}", name.value, expression(value, source)).unwrap();
             }
+            StatementKind::Named { name, statement } => {
+                write!(out, "let {} =", name.value).unwrap();
+                statements(out, std::slice::from_ref(statement), source);
+            }
+            StatementKind::Destroy { database, how } => {
+                let how = match how {
+                    Removal::FinalSnapshot { id, span } => {
+                        let id = id.as_ref().map(|id| format!(" as {}", text(id, source)));
+                        format!("{}{}", covered(source, *span), id.unwrap_or_default())
+                    }
+                    Removal::WithoutFinalSnapshot { span } | Removal::ByPolicy { span } => {
+                        covered(source, *span)
+                    }
+                };
+                writeln!(out, "destroy {database} {how}").unwrap();
+            }
+            StatementKind::KeepFrozen { database, because } => {
+                writeln!(
+                    out,
+                    "keep-frozen {database} because {}",
+                    text(because, source)
+                )
+                .unwrap();
+            }
             StatementKind::RecreateSchema { schema } => {
                 writeln!(out, "recreate-schema {schema}").unwrap()
             }
@@ -245,6 +269,16 @@ fn entry_value(value: &EntryValue, source: &str) -> String {
             let items: Vec<String> = items.iter().map(|item| entry_value(item, source)).collect();
             format!("[{}]", items.join(", "))
         }
+        EntryValue::Qualified {
+            value, qualifiers, ..
+        } => {
+            let mut out = format!("({}", entry_value(value, source));
+            for qualifier in qualifiers {
+                let value = expression(&qualifier.value, source);
+                write!(out, ", {} {value}", qualifier.name.value).unwrap();
+            }
+            out + ")"
+        }
     }
 }
 
@@ -320,6 +354,7 @@ pub fn expression(value: &Expr, source: &str) -> String {
                 Quality::Available => "available",
                 Quality::AcceptsConnections => "accepts-connections",
                 Quality::Healthy => "healthy",
+                Quality::Complete => "complete",
             };
             format!("({quality} {subject})")
         }
@@ -332,7 +367,10 @@ pub fn expression(value: &Expr, source: &str) -> String {
             database,
         } => format!("(has-left {application} {database})"),
         ExprKind::Matches { left, right } => format!("(matches {left} {right})"),
-        ExprKind::NoDrift { database } => format!("(no-drift {database})"),
+        ExprKind::NoDrift { database: None } => "(no-drift)".to_owned(),
+        ExprKind::NoDrift {
+            database: Some(database),
+        } => format!("(no-drift {database})"),
         ExprKind::ChecksPass { database } => format!("(checks-pass {database})"),
         ExprKind::Error => format!("<error {}>", covered(source, value.span)),
     }

@@ -220,7 +220,9 @@ impl Furnisher<'_> {
         }
         for application in self.environment.applications.values() {
             if let Some(value) = self.active_value(application, &secrets) {
-                secrets.insert(application.active.secret().as_str(), value);
+                if let Some(secret) = application.active.secret() {
+                    secrets.insert(secret.as_str(), value);
+                }
             }
         }
         for (name, value) in secrets {
@@ -252,6 +254,7 @@ impl Furnisher<'_> {
                 json!({ field: secret.as_str() }).to_string(),
             )),
             Active::Copy { .. } => secrets.get(secret.as_str()).cloned(),
+            Active::Stack { .. } => None,
         }
     }
 
@@ -270,6 +273,7 @@ impl Furnisher<'_> {
                     secret: secret.to_string(),
                     field: field.clone(),
                 },
+                Active::Stack { .. } => unimplemented!("contract"),
                 Active::Copy { secret } => ActiveSecret::Copy {
                     secret: secret.to_string(),
                 },

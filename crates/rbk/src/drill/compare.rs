@@ -71,9 +71,13 @@ pub fn active_database(
     application: &Application,
 ) -> Result<Option<DatabaseName>, Failure> {
     let secret = |name: &str| stage.sandbox.secret(name).map_err(sandbox_failed);
-    let value = secret(application.active.secret().as_str())?;
+    let Some(active) = application.active.secret() else {
+        unimplemented!("contract")
+    };
+    let value = secret(active.as_str())?;
     let credentials = match &application.active {
         Active::Copy { .. } => value,
+        Active::Stack { .. } => unimplemented!("contract"),
         Active::Pointer { field, .. } => {
             let Some(pointed) = pointed(value.expose_secret(), field.as_deref()) else {
                 return Ok(None);

@@ -241,7 +241,7 @@ pub fn matches() -> Action {
 pub fn no_drift() -> Action {
     Action::Assert {
         condition: Expr::NoDrift {
-            database: original(),
+            database: Some(original()),
         },
         otherwise: None,
     }
@@ -258,6 +258,7 @@ pub fn copy() -> Action {
         bytes: 8192,
     };
     Action::Copy {
+        replication: None,
         from: recovery(),
         to: original(),
         tables: vec![

@@ -65,6 +65,8 @@ fn database(name: &str) -> Database {
 pub fn environment() -> Environment {
     Environment {
         migrations: None,
+        dms: None,
+        stack: None,
         commands: BTreeMap::new(),
         name: "test".to_owned(),
         region: "eu-central-1".to_owned(),
@@ -158,6 +160,9 @@ pub fn plan_of(preflight: Vec<Preflight>, steps: Vec<Step>, on_failure: Vec<Acti
     }];
     all.extend(preflight);
     Plan {
+        replications: BTreeMap::new(),
+        cleanup: Vec::new(),
+        stack: Vec::new(),
         catalogs: BTreeMap::new(),
         version: PLAN_VERSION,
         rbk: "0.1.0".to_owned(),

@@ -8,10 +8,12 @@ use crate::ids::{InstanceId, ResourceId, RoleName, SecretName, StageLabel, Versi
 use crate::plan::{CopiedTable, ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts, TablePair};
 use crate::ports::{
     Approval, Caller, ChangeRequest, ChangeSets, CheckFinding, Clock, CommandFacts, CommandRequest,
-    Commands, CopyFacts, Endpoint, FreezeState, Health, HealthAnswer, Identity, Instance, Login,
-    Marker, MigrateRequest, MigrationError, MigrationLock, MigrationRunner, Orphans, Person,
-    PortError, PortErrorKind, Postgres, Progress, Question, Rds, RestoreRequest, SecretFacts,
-    SecretValue, Secrets, Sent, SequenceState, Session, SessionFacts, TableFinding, Which, World,
+    Commands, CopyFacts, Dms, DmsEndpoint, DmsLeftover, Endpoint, EndpointRequest, FreezeState,
+    Health, HealthAnswer, Identity, Instance, Login, Marker, MigrateRequest, MigrationError,
+    MigrationLock, MigrationRunner, Orphans, Person, PortError, PortErrorKind, Postgres, Progress,
+    Question, Rds, Replication, ReplicationRequest, RestoreRequest, SecretFacts, SecretValue,
+    Secrets, Sent, SequenceState, Session, SessionFacts, TableFinding, TableStatistics, Which,
+    World,
 };
 use crate::value::{Snapshot, Type, Value};
 use async_trait::async_trait;
@@ -212,6 +214,7 @@ impl Fake {
         World {
             identity: Arc::new(self.clone()),
             rds: Arc::new(self.clone()),
+            dms: Arc::new(self.clone()),
             secrets: Arc::new(self.clone()),
             postgres: Arc::new(self.clone()),
             health: Arc::new(self.clone()),
@@ -413,6 +416,30 @@ impl Rds for Fake {
             inner.ledger.push(format!("master password of {id}"));
             Ok(instance)
         })
+    }
+
+    async fn set_deletion_protection(
+        &self,
+        _id: &InstanceId,
+        _on: bool,
+    ) -> Result<Instance, PortError> {
+        unimplemented!("contract")
+    }
+
+    async fn delete_instance(
+        &self,
+        _id: &InstanceId,
+        _final_snapshot: Option<&crate::ids::SnapshotId>,
+    ) -> Result<(), PortError> {
+        unimplemented!("contract")
+    }
+
+    async fn snapshot(&self, _id: &crate::ids::SnapshotId) -> Result<Option<Snapshot>, PortError> {
+        unimplemented!("contract")
+    }
+
+    async fn created_by_rbk(&self) -> Result<Vec<Instance>, PortError> {
+        unimplemented!("contract")
     }
 }
 
@@ -918,5 +945,42 @@ impl Commands for Fake {
                 last_line: "warmed 3 tables".to_owned(),
             })
         })
+    }
+}
+
+#[async_trait]
+impl Dms for Fake {
+    async fn endpoint(&self, _id: &str) -> Result<Option<DmsEndpoint>, PortError> {
+        unimplemented!("contract")
+    }
+    async fn create_endpoint(&self, _request: &EndpointRequest) -> Result<DmsEndpoint, PortError> {
+        unimplemented!("contract")
+    }
+    async fn delete_endpoint(&self, _arn: &str) -> Result<(), PortError> {
+        unimplemented!("contract")
+    }
+    async fn replication(&self, _id: &str) -> Result<Option<Replication>, PortError> {
+        unimplemented!("contract")
+    }
+    async fn create_replication(&self, _request: &ReplicationRequest) -> Result<(), PortError> {
+        unimplemented!("contract")
+    }
+    async fn start_replication(&self, _arn: &str) -> Result<(), PortError> {
+        unimplemented!("contract")
+    }
+    async fn stop_replication(&self, _arn: &str) -> Result<(), PortError> {
+        unimplemented!("contract")
+    }
+    async fn delete_replication(&self, _arn: &str) -> Result<(), PortError> {
+        unimplemented!("contract")
+    }
+    async fn table_statistics(&self, _arn: &str) -> Result<Vec<TableStatistics>, PortError> {
+        unimplemented!("contract")
+    }
+    async fn has_subnet_group(&self, _name: &str) -> Result<bool, PortError> {
+        unimplemented!("contract")
+    }
+    async fn leftovers(&self) -> Result<Vec<DmsLeftover>, PortError> {
+        unimplemented!("contract")
     }
 }

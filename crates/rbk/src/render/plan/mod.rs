@@ -188,6 +188,12 @@ impl Sheet<'_> {
                 Preflight::ActiveDatabase { application } => {
                     format!("which database {application} uses; remembered for `on failure`")
                 }
+                Preflight::Instance { database, instance } => {
+                    format!("instance {instance} ({database}) is there; its identity is remembered")
+                }
+                Preflight::ReplicationSubnetGroup { name } => {
+                    format!("the DMS replication subnet group {name} is there")
+                }
                 Preflight::Catalog { database, scope } => schema::catalog_words(database, scope),
                 Preflight::Observe { statement, .. } | Preflight::Require { statement, .. } => {
                     printable(statement)

@@ -139,7 +139,9 @@ pub(super) fn parameters(
             sequences,
         } => schema::sequence_parameters(from, to, sequences),
         Action::ProveForeignKeys { database, keys } => schema::key_parameters(database, keys),
-        Action::Copy { from, to, tables } => schema::copy_parameters(from, to, tables),
+        Action::Copy {
+            from, to, tables, ..
+        } => schema::copy_parameters(from, to, tables),
         Action::RunCommand {
             command,
             declared,
@@ -152,6 +154,18 @@ pub(super) fn parameters(
             parameters.extend(schema::rows("arguments", arguments));
             parameters
         }
+        Action::ProveFrozen { .. }
+        | Action::KeepFrozen { .. }
+        | Action::LiftProtection { .. }
+        | Action::DestroyInstance { .. }
+        | Action::ApplyStack { .. }
+        | Action::CreateEndpoint { .. }
+        | Action::CreateReplication { .. }
+        | Action::StartReplication { .. }
+        | Action::ProveReplication { .. }
+        | Action::StopReplication { .. }
+        | Action::DeleteReplication { .. }
+        | Action::DeleteEndpoint { .. } => unimplemented!("contract"),
         Action::Note { text } => vec![("says", wording.template(text))],
         Action::Observe { name, expr, ty } => vec![
             ("name", format!("{name} ({ty})")),
