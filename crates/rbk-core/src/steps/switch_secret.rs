@@ -65,6 +65,9 @@ impl SwitchSecret {
         if available && login {
             return;
         }
+        if flow.demand_not_destroyed(&self.database, span) {
+            return;
+        }
         let name = &self.database;
         let mut lines = Vec::new();
         if !available {
@@ -90,14 +93,16 @@ impl SwitchSecret {
     }
 
     fn demand_source_given_up(&self, flow: &mut Flow<'_>, from: &DatabaseName, since: Option<Span>, span: Span) {
-        if !self.accepting_loss {
-            match flow.carried(from, &self.database) {
-                Some(Ok(())) => {}
-                Some(Err(not)) => flow.not_carried(from, &self.database, not, span),
-                None => flow.error(StateError::LossNotSaid { span, from: from.clone(), since }),
-            }
-        }
         let writes = flow.database(from).writes;
+        match flow.carried(from, &self.database) {
+            Some(Ok(())) => flow.change(from, |state| state.carried = Some(span)),
+            Some(Err(not)) if !self.accepting_loss => flow.not_carried(from, &self.database, not, span),
+            None if !self.accepting_loss => {
+                let frozen = writes.is(Writes::Frozen);
+                flow.error(StateError::LossNotSaid { span, from: from.clone(), to: self.database.clone(), frozen, since });
+            }
+            Some(Err(_)) | None => {}
+        }
         if writes.may_be(Writes::Open) {
             let error = StateError::NotFrozen {
                 span,
@@ -136,6 +141,9 @@ impl Meaning for SwitchSecret {
             }
             flow.demand_whole(&database, &application, span);
         }
+        // It is written to from now on.
+        flow.forget_matches(&database);
+        flow.change(&database, |state| state.served = true);
         if let Some(state) = flow.state.applications.get_mut(&application) {
             state.active = [database].into();
             state.since = Some(span);

@@ -54,7 +54,7 @@ impl Meaning for Await {
             }
         }
         flow.demand_reads(&self.condition);
-        flow.narrow(&self.condition.expr, span);
+        flow.narrow_by_waiting(&self.condition.expr, self.within, span);
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) {
