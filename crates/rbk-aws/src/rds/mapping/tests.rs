@@ -1,6 +1,7 @@
 //! RDS's answers, and what becomes of them.
 
 use super::*;
+use aws_smithy_types::DateTime;
 use aws_sdk_rds::types::{
     DbParameterGroupStatus, DbSubnetGroup, MasterUserSecret, OptionGroupMembership, Tag,
     VpcSecurityGroupMembership,
