@@ -347,8 +347,8 @@ impl Lowering<'_> {
     pub(crate) fn proves_no_drift(&mut self, database: &DatabaseName) {
         self.ledger.prove(database);
         let action = Action::Assert {
-            condition: Expr::NoDrift {
-                database: Some(database.clone()),
+            condition: Expr::AsLocked {
+                database: database.clone(),
             },
             otherwise: None,
         };
@@ -428,20 +428,7 @@ impl Lowering<'_> {
 
     /// What an instance is created with.
     pub(crate) fn settings(&self, database: &Database) -> InstanceSettings {
-        InstanceSettings {
-            instance: database.instance.clone(),
-            class: database.class.clone(),
-            subnet_group: database.subnet_group.clone(),
-            security_groups: database.security_groups.clone(),
-            parameter_group: database.parameter_group.clone(),
-            multi_az: database.multi_az,
-            publicly_accessible: database.publicly_accessible,
-            storage_type: database.storage_type.clone(),
-            iam_authentication: database.iam_authentication,
-            retention_days: database.retention_days,
-            deletion_protection: database.protect,
-            tags: database.tags.clone(),
-        }
+        InstanceSettings::of(database)
     }
 
     /// An expression in words, for summaries; what isn't known yet is shown as a hole.

@@ -89,7 +89,7 @@ impl Sandbox {
                     dms::DmsError::NotFound(format!("Replication Config {identifier} not found."))
                 })
         })?;
-        dms::deprovision(&self.world, &arn, run).await;
+        dms::deprovision(&self.world, &arn, run, false).await;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
+use tokio_postgres::Client;
 
 use super::{
     Board, LoadEnd, LoadTask, TableState,
@@ -15,18 +16,22 @@ use super::{
     plan::TablePlan,
     read::transfer,
     session::{Session, Trouble},
-    settings::{LoadSettings, Recoverable, TablePolicy},
+    settings::{LoadSettings, Policy, Recoverable, TablePolicy},
     target,
+    types::Booleans,
     write::{Broken, Writer},
 };
 
 pub(super) async fn run(task: &LoadTask, board: &Board) -> LoadEnd {
     let documents = LoadSettings::parse(&task.settings)
         .and_then(|settings| Ok((settings, Mappings::parse(&task.mappings)?)));
-    let (settings, mappings) = match documents {
+    let (mut settings, mappings) = match documents {
         Ok(documents) => documents,
         Err(message) => return failed(message),
     };
+    if task.source.fail_on_lob_truncation {
+        settings.errors.truncation = Policy::StopTask;
+    }
     let run = Run {
         task,
         board,
@@ -69,7 +74,7 @@ impl Run<'_> {
     /// The error stops the task.
     async fn all_tables(&self) -> Result<(), String> {
         let names = self.board.names();
-        let waves = self.begin(&names).await.map_err(|it| it.to_string())?;
+        let waves = self.begin(&names).await?;
         for wave in waves {
             let subtasks = wave.len().min(self.settings.subtasks);
             let queue = Mutex::new(VecDeque::from(wave));
@@ -79,19 +84,40 @@ impl Run<'_> {
     }
 
     /// Makes the control tables, and finds an order.
+    async fn begin(&self, names: &[TableName]) -> Result<Vec<Vec<TableName>>, String> {
+        let party = &self.task.target;
+        let target = self.task.open(party).await.map_err(|trouble| {
+            format!(
+                "endpoint '{}' can't be connected to: {trouble}",
+                party.endpoint
+            )
+        })?;
+        let made = target::make_control_tables(&target.client, &self.settings).await;
+        made.map_err(|trouble| {
+            format!(
+                "the control tables can't be made in schema '{}' of the target: {trouble}",
+                self.settings.control_schema
+            )
+        })?;
+        let order = self.order(&target.client, names).await;
+        order.map_err(|trouble| format!("the target's catalog can't be read: {trouble}"))
+    }
+
+    /// Waves of tables, one after the other.
     ///
     /// Where foreign keys are enforced, referencing tables go before those that they refer to: DMS
     /// promises no order, and this one shows what comes of it every time.
-    async fn begin(&self, names: &[TableName]) -> Result<Vec<Vec<TableName>>, Trouble> {
-        let target = self.task.open(&self.task.target).await?;
-        target::make_control_tables(&target.client, &self.settings).await?;
+    async fn order(
+        &self,
+        target: &Client,
+        names: &[TableName],
+    ) -> Result<Vec<Vec<TableName>>, Trouble> {
         let role = target
-            .client
             .query_one("SELECT current_setting('session_replication_role')", &[])
             .await?;
         let enforced = role.try_get::<_, &str>(0)? != "replica";
         let references = match enforced {
-            true => catalog::references(&target.client).await?,
+            true => catalog::references(target).await?,
             false => Vec::new(),
         };
         let mut names = names.to_vec();
@@ -204,7 +230,14 @@ impl Run<'_> {
             return Ok(TableState::DoesNotExist);
         };
         let target_name = self.target_name(name);
-        let there = target::prepare(&target.client, &target_name, &relation, &self.settings).await;
+        let there = target::prepare(
+            &target.client,
+            &target_name,
+            &relation,
+            &self.settings,
+            self.booleans(),
+        )
+        .await;
         let there = there.map_err(Broken::of)?;
         let plan = TablePlan::make(
             (name, &relation),
@@ -242,6 +275,14 @@ impl Run<'_> {
 
     async fn open(&self, party: &super::Party) -> Result<Session, Broken> {
         self.task.open(party).await.map_err(Broken::of)
+    }
+
+    fn booleans(&self) -> Booleans {
+        let LoadTask { source, target, .. } = self.task;
+        match source.map_boolean_as_boolean && target.map_boolean_as_boolean {
+            true => Booleans::AsBooleans,
+            false => Booleans::AsText,
+        }
     }
 
     fn target_name(&self, name: &TableName) -> TableName {

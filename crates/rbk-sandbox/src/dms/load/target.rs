@@ -6,7 +6,7 @@ use super::{
     catalog::{self, Relation, TableName},
     session::Trouble,
     settings::{LoadSettings, LobMode, Prepare},
-    types::{Transport, quoted},
+    types::{Booleans, Transport, quoted},
 };
 
 /// How an error of a row is kept in `awsdms_full_load_exceptions`.
@@ -79,6 +79,7 @@ pub(crate) async fn prepare(
     name: &TableName,
     source: &Relation,
     settings: &LoadSettings,
+    booleans: Booleans,
 ) -> Result<Relation, Trouble> {
     let found = catalog::relation(client, name).await?;
     match (settings.prepare, found) {
@@ -96,7 +97,7 @@ pub(crate) async fn prepare(
     }
     make_schema(client, &name.schema).await?;
     client
-        .batch_execute(&create(name, source, settings))
+        .batch_execute(&create(name, source, settings, booleans))
         .await?;
     if !settings.key_after_load {
         add_primary_key(client, name, source).await?;
@@ -124,7 +125,12 @@ pub(crate) async fn add_primary_key(
 }
 
 /// A bare table: no defaults, identity, checks, foreign keys or further indexes.
-fn create(name: &TableName, source: &Relation, settings: &LoadSettings) -> String {
+fn create(
+    name: &TableName,
+    source: &Relation,
+    settings: &LoadSettings,
+    booleans: Booleans,
+) -> String {
     let columns: Vec<String> = source
         .columns
         .iter()
@@ -143,7 +149,7 @@ fn create(name: &TableName, source: &Relation, settings: &LoadSettings) -> Strin
             format!(
                 "{} {}{not_null}",
                 quoted(&column.name),
-                column.of.created(false)
+                column.of.created(booleans)
             )
         })
         .collect();
