@@ -11,6 +11,7 @@ mod clusters;
 mod death;
 mod dms;
 mod dms_faults;
+mod dms_loads;
 mod dms_wire;
 mod faults;
 mod restores;
