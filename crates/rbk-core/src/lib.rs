@@ -7,6 +7,7 @@ mod action;
 pub mod catalog;
 pub mod check;
 pub mod codes;
+pub mod drift;
 pub mod environment;
 pub mod ids;
 pub mod journal;

@@ -67,7 +67,8 @@ impl ToldSecret {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = secret;
     }
 
-    fn get(&self) -> Option<String> {
+    /// What was told last.
+    pub fn get(&self) -> Option<String> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

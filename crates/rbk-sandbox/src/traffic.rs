@@ -43,9 +43,9 @@ pub struct Log {
     /// When it could not read.
     pub no_reads: Vec<Interruption>,
     /// When it began.
-    began: Option<Timestamp>,
+    pub began: Option<Timestamp>,
     /// The last number that was given out.
-    last_number: u64,
+    pub last_number: u64,
 }
 
 /// A write that was sent.

@@ -220,7 +220,7 @@ pub(super) fn named(text: &str) -> Option<&str> {
         "and" | "or" | "is" | "has" | "uses" | "exists" | "accepts" | "matches"
     );
     let is_meant = word == "replicate" && !is_operand
-        || to == "to" && crate::nearest(word, ["replicate"].into_iter()).is_some();
+        || to == "to" && crate::nearest(word, ["replicate"]).is_some();
     (!name.is_empty() && is_meant && begins_with_word(value.get(word.len()..)?)).then_some(word)
 }
 

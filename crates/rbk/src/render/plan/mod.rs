@@ -1,11 +1,14 @@
 //! A plan for the reviewer: every action in order with its exact parameters, holes and approvals in plain sight.
 
+mod documents;
 mod parameters;
+mod removal;
+mod replication;
 mod schema;
 
 use super::colour::{Paint, printable};
 use parameters::parameters;
-use rbk_core::plan::{Action, Origin, Plan, PlannedAction, Preflight, Risk, Wording};
+use rbk_core::plan::{Action, Expr, Origin, Plan, PlannedAction, Preflight, Risk, Wording};
 use rbk_core::value::{Value, duration_text};
 use std::fmt::Write;
 
@@ -27,6 +30,11 @@ pub fn human(plan: &Plan, paint: Paint) -> String {
     if !plan.on_failure.is_empty() {
         sheet.block("On failure", None, &plan.on_failure);
     }
+    if !plan.cleanup.is_empty() {
+        let doc = "Behind `on failure`, whatever became of it, so that nothing stays billed. What was never made is skipped.";
+        sheet.block("Removed if the run fails", Some(doc), &plan.cleanup);
+    }
+    sheet.stack();
     sheet.total();
     sheet.out
 }
@@ -251,12 +259,38 @@ impl Sheet<'_> {
             "{INDENT}{mark}{}",
             self.paint.dim(format_args!("{bound}  [{id}]"))
         ));
-        let parameters: Vec<[String; 2]> = parameters(&planned.action, &self.wording)
+        let parameters: Vec<[String; 2]> = parameters(self.plan, &planned.action, &self.wording)
             .into_iter()
             .map(|(name, value)| [name.to_owned(), value])
             .collect();
         for line in columns(&parameters) {
             self.line(format_args!("{INDENT}  {}", indent(&line, INDENT)));
+        }
+    }
+
+    fn stack(&mut self) {
+        let rows: Vec<[String; 3]> = self
+            .plan
+            .stack
+            .iter()
+            .map(|value| {
+                let known = match &value.expr {
+                    Expr::Value(known) => self.wording.literal(known),
+                    expr => format!("‹{}›", self.wording.expr(expr)),
+                };
+                [
+                    printable(&value.setting),
+                    known,
+                    self.paint.dim(format_args!("({})", value.ty)),
+                ]
+            })
+            .collect();
+        if rows.is_empty() {
+            return;
+        }
+        self.heading("What the deployed stack must say, told at the end", "");
+        for line in columns(&rows) {
+            self.line(format_args!("  {line}"));
         }
     }
 
