@@ -25,6 +25,8 @@ pub(crate) struct Dms {
     pub(crate) configs: BTreeMap<String, Config>,
     /// By name.
     pub(crate) subnet_groups: BTreeMap<String, SubnetGroup>,
+    /// ARNs of certificates, which all stand for the sandbox's authority.
+    pub(crate) certificates: BTreeSet<String>,
     /// Names of IAM roles.
     pub(crate) roles: BTreeSet<String>,
 }
