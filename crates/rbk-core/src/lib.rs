@@ -19,6 +19,7 @@ pub mod ports;
 pub mod run;
 pub mod shell;
 pub mod sql;
+pub mod stack;
 mod state;
 pub mod status;
 mod steps;

@@ -33,11 +33,11 @@ const CLIENTS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)),
 ];
 
-/// Where DMS comes from, if the environment has a place for it.
-const DMS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
-
-/// The VPC of everything.
+/// Where everything is.
 const VPC: &str = "vpc-0rbkdrill";
+
+/// Where the sandbox's DMS comes from.
+const DMS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
 /// How often a stand-in asks what its stack names.
 const STACK_LOOK: Duration = Duration::from_millis(300);
@@ -72,32 +72,33 @@ pub(super) fn declare_groups(sandbox: &Sandbox, environment: &Environment) {
     let security_groups: BTreeSet<&String> = databases()
         .flat_map(|database| &database.security_groups)
         .collect();
+    let mut admitted = CLIENTS.to_vec();
+    if let Some(place) = &environment.dms {
+        // What the databases' groups admit in AWS can't be read off the environment; here it is what a replication needs.
+        admitted.push(DMS);
+        declare_dms(sandbox, place);
+    }
     for id in security_groups {
         sandbox.declare_security_group(SecurityGroupBlueprint {
             id: id.clone(),
-            admits: CLIENTS
-                .into_iter()
-                .chain(environment.dms.is_some().then_some(DMS))
-                .collect(),
+            admits: admitted.clone(),
         });
-    }
-    if let Some(place) = &environment.dms {
-        declare_dms(sandbox, place);
     }
 }
 
-/// DMS's groups, the role by which it reads secrets, the certificate that it verifies with.
+/// Where replications run, the role that reads the databases' secrets for them, and the certificate that they verify with.
 fn declare_dms(sandbox: &Sandbox, place: &DmsPlace) {
-    let mut group = DmsSubnetGroupBlueprint::new(&place.subnet_group, sandbox.region());
-    group.vpc = VPC.to_owned();
+    let group = DmsSubnetGroupBlueprint {
+        vpc: VPC.to_owned(),
+        ..DmsSubnetGroupBlueprint::new(&place.subnet_group, sandbox.region())
+    };
     sandbox.declare_dms_subnet_group(group);
     for id in &place.security_groups {
         sandbox.declare_source_address(id, DMS);
     }
     if let Some(role) = &place.secret_access_role {
-        let name = role
-            .rsplit_once('/')
-            .map_or(role.as_str(), |(_, name)| name);
+        // `arn:aws:iam::ACCOUNT:role/PATH/NAME`
+        let name = role.rsplit('/').next().unwrap_or(role);
         sandbox.declare_role(name);
     }
     if let Some(arn) = &place.certificate {
