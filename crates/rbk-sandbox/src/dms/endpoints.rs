@@ -168,7 +168,7 @@ fn plan(world: &World, request: Create) -> Result<Endpoint, DmsError> {
                 "A certificate is required for SSL mode {ssl_mode}: set CertificateArn."
             )));
         }
-        Some(arn) if *arn != certificate_arn(world) => {
+        Some(arn) if !world.read(|model| model.dms.certificates.contains(arn)) => {
             return Err(DmsError::NotFound(format!("Certificate {arn} not found.")));
         }
         Some(_) | None => {}
@@ -237,11 +237,6 @@ fn plan(world: &World, request: Create) -> Result<Endpoint, DmsError> {
 /// The account's own key for DMS.
 pub(super) fn default_key(world: &World) -> String {
     world.arn("kms", "key/aws-dms")
-}
-
-/// The sandbox's authority, as DMS would have it imported.
-pub(crate) fn certificate_arn(world: &World) -> String {
-    world.arn("dms", "cert:sandbox-ca")
 }
 
 /// A member that may be given in two places must be the same in both.

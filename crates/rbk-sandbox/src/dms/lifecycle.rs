@@ -305,7 +305,7 @@ fn enter_end(replication: &mut Replication, end: &End) {
             replication.status = Status::Failed;
             replication.failures = messages.clone();
             if end.running {
-                replication.stop_reason = Some("Stop Reason FATAL_ERROR Error Level FATAL".into());
+                replication.stop_reason = Some("Stop Reason FATAL_ERROR".into());
             }
         }
     }
