@@ -32,13 +32,6 @@ impl Flow<'_> {
                 other: user.other,
             });
         }
-        let facts = self.environment.database(database);
-        if facts.is_some_and(|facts| facts.protect) {
-            self.schema_error(ReplicationError::Protected {
-                span,
-                database: database.clone(),
-            });
-        }
         if !self.approved {
             self.schema_error(ReplicationError::DestructionNotApproved {
                 span,

@@ -18,18 +18,18 @@ pub(crate) struct DmsLoad {
     /// The tables that the statement leaves out by name.
     pub(crate) excepted: Vec<TableName>,
     /// `prepare`
-    pub(crate) prepare: Said<Prepare>,
+    pub(crate) prepare: Chosen<Prepare>,
     /// `lob`
-    pub(crate) lob: Said<LobMode>,
+    pub(crate) lob: Chosen<LobMode>,
     /// `after_connect`, of the target; empty: none.
-    pub(crate) after_connect: Said<String>,
+    pub(crate) after_connect: Chosen<String>,
     /// `on_error`
-    pub(crate) on_error: Said<OnError>,
+    pub(crate) on_error: Chosen<OnError>,
 }
 
 /// An option's value.
 #[derive(Debug, Clone)]
-pub(crate) struct Said<T> {
+pub(crate) struct Chosen<T> {
     /// What holds, said or by default.
     pub(crate) value: T,
     /// The option's value in the text; absent: it is the default.
@@ -51,9 +51,9 @@ pub(crate) enum Prepare {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LobMode {
     /// `full, chunk 64kb`: whole, behind their rows, in pieces of this size.
-    Full { chunk: u32 },
-    /// `limited, size 32kb`: with their rows, cut at this size.
-    Limited { size: u32 },
+    Full { chunk: u64 },
+    /// `limited, max 32kb`: with their rows, cut at this size.
+    Limited { max: u64 },
     /// `none`: not at all.
     Without,
 }
@@ -63,7 +63,7 @@ pub(crate) enum LobMode {
 pub(crate) enum OnError {
     /// `stop`: nothing goes on.
     Stop,
-    /// `suspend`: the other tables go on.
+    /// `suspend_table`: the other tables go on.
     SuspendTable,
     /// `skip`: DMS's own default: a row that can't be written is logged and left out.
     SkipRow,

@@ -201,13 +201,12 @@ pub const CODES: &[(Code, &str)] = &[
         Code("RBK2063"),
         "a database is destroyed without an `approve` in its step",
     ),
-    (Code("RBK2064"), "a protected database is destroyed"),
-    (Code("RBK2065"), "a database is used that was destroyed"),
+    (Code("RBK2064"), "a database is used that was destroyed"),
     (
-        Code("RBK2066"),
+        Code("RBK2065"),
         "a database is destroyed with what no other is proven to have",
     ),
-    (Code("RBK2067"), "writes are kept frozen that aren't frozen"),
+    (Code("RBK2066"), "writes are kept frozen that aren't frozen"),
 ];
 
 /// What can be wrong with the states of a runbook.

@@ -21,7 +21,7 @@ mod schema_error;
 mod tests;
 
 #[allow(unused_imports, reason = "contract: `replicate … with dms` comes")]
-pub(crate) use dms::{DmsLoad, LobMode, OnError, Prepare, Said};
+pub(crate) use dms::{Chosen, DmsLoad, LobMode, OnError, Prepare};
 pub use error::CODES;
 pub(crate) use error::StateError;
 pub(crate) use facet::{Bit, Facet};

@@ -12,7 +12,7 @@ use rbk_syntax::Span;
 use std::collections::BTreeSet;
 
 /// Chunks above this can fail the task, in kilobytes. Source: the DMS user guide, *LOB support*.
-const SAFE_CHUNK: u32 = 64;
+const SAFE_CHUNK: u64 = 64;
 
 /// How long DMS serverless may take to provide capacity before it loads the first row, in seconds.
 const PROVISIONING: u64 = 60 * 60;
@@ -192,7 +192,7 @@ impl Flow<'_> {
             });
         }
         match load.lob.value {
-            LobMode::Limited { size } if !found.short.is_empty() => {
+            LobMode::Limited { max: size } if !found.short.is_empty() => {
                 errors.push(ReplicationError::Shortened {
                     span: lob,
                     size,

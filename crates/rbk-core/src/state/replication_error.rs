@@ -70,7 +70,7 @@ pub(super) enum ReplicationError {
     #[error("values of {} would be cut at {size} kB, with a line in a log at most", list(["column", "columns"], .columns))]
     Shortened {
         span: Span,
-        size: u32,
+        size: u64,
         columns: Vec<ColumnName>,
     },
     #[error("{} left out", columns_are(.columns))]
@@ -81,7 +81,7 @@ pub(super) enum ReplicationError {
     #[error(
         "chunks of {chunk} kB are more than AWS advises: above 64 kB they \"can cause task failures\""
     )]
-    BigChunk { span: Span, chunk: u32 },
+    BigChunk { span: Span, chunk: u64 },
     #[error("{} checked while tables come in any order", match .keys.len() {
         1 => format!("{} is", list(["foreign key", "foreign keys"], .keys)),
         _ => format!("{} are", list(["foreign key", "foreign keys"], .keys)),
@@ -168,8 +168,6 @@ pub(super) enum ReplicationError {
     },
     #[error("`{database}` would be destroyed without anybody saying yes")]
     DestructionNotApproved { span: Span, database: DatabaseName },
-    #[error("`{database}` is protected: no runbook destroys it")]
-    Protected { span: Span, database: DatabaseName },
     #[error("`{database}` {} destroyed", if *.certain { "has been" } else { "may have been" })]
     Destroyed {
         span: Span,
@@ -378,15 +376,11 @@ impl From<ReplicationError> for Diagnostic {
                     .help(format!("before it, in the same step: `{line}`"))
                     .fix(before(span), line + "\n  ")
             }
-            E::Protected { span, database } => make("RBK2064", span, "the environment says so")
-                .help(format!(
-                    "if `{database}` may really go, `protect = false` in its section of the environment must say so"
-                )),
-            E::Destroyed { span, since, .. } => make("RBK2065", span, "isn't there any more")
+            E::Destroyed { span, since, .. } => make("RBK2064", span, "isn't there any more")
                 .relate(since, "destroyed here")
                 .help("put it before the destruction"),
             E::NothingLeft { span, database } => {
-                warning(make("RBK2066", span, "it would be gone for good")).help(format!(
+                warning(make("RBK2065", span, "it would be gone for good")).help(format!(
                     "keep it: `destroy {database} with final snapshot`; or before the switch, while it is frozen, prove that another database has it: `assert {database}.SCHEMA matches …`"
                 ))
             }
@@ -406,7 +400,7 @@ impl From<ReplicationError> for Diagnostic {
                         format!("remove it, or freeze first: `freeze writes on {database}`"),
                     ),
                 };
-                relate(make("RBK2067", span, "nothing to keep"), since, text).help(help)
+                relate(make("RBK2066", span, "nothing to keep"), since, text).help(help)
             }
         }
     }

@@ -17,7 +17,7 @@
 //! of their own: they are what is expected to arrive, and the table above them isn't selected.
 
 use super::documents::{CONTROL_SCHEMA, CONTROL_TABLES, Settings, mappings, settings};
-use super::options::{COMMON, Options};
+use super::options::{COMMON, Lob, Options};
 use super::{Route, Said};
 use crate::catalog::Catalog;
 use crate::check::{Checker, StatementError};
@@ -25,7 +25,7 @@ use crate::environment::{Database, DmsPlace, Migrations, TableName};
 use crate::ids::DatabaseName;
 use crate::lower::{Lowering, MINUTE, by_size};
 use crate::plan::{Action, Change, DmsReplication, EndpointSettings, PlannedReplication, ReplicationMeans, Risk, Side};
-use crate::state::Flow;
+use crate::state::{DmsLoad, Flow, LobMode, OnError, Prepare};
 use crate::steps::Meaning;
 use rbk_syntax::Span;
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone)]
 pub(crate) struct ByDms {
     /// As the plan calls it.
-    name: String,
+    load: DmsLoad,
     replication: PlannedReplication,
 }
 
@@ -74,6 +74,17 @@ impl ByDms {
         let (Some(prepare), Some(lob), Some(logging), Some(on_error)) = chosen else {
             return None;
         };
+        let load = name.map(|name| DmsLoad {
+            name,
+            from: route.from.clone(),
+            to: route.to.clone(),
+            tables: route.tables.clone(),
+            excepted: route.excepted.clone(),
+            prepare: options.chosen("prepare", prepare_of(prepare)),
+            lob: options.chosen("lob", lob_of(lob)),
+            after_connect: options.chosen("after_connect", after_connect.clone().flatten().unwrap_or_default()),
+            on_error: options.chosen("on_error", on_error_of(on_error)),
+        });
         let chosen = Settings { prepare, lob, logging, on_error };
 
         let own = checker.environment.migrations.as_ref().map(Migrations::own_tables).unwrap_or_default();
@@ -99,7 +110,31 @@ impl ByDms {
         };
         let with = ReplicationMeans::Dms(Box::new(dms));
         let replication = PlannedReplication { from: route.from, to: route.to, tables, with };
-        Some(Self { name: name?, replication })
+        Some(Self { load: load?, replication })
+    }
+}
+
+fn prepare_of(word: &str) -> Prepare {
+    match word {
+        "truncate" => Prepare::Truncate,
+        "drop_and_create" => Prepare::DropAndCreate,
+        _ => Prepare::Nothing,
+    }
+}
+
+fn lob_of(lob: Lob) -> LobMode {
+    match lob {
+        Lob::Full { chunk } => LobMode::Full { chunk },
+        Lob::Limited { max } => LobMode::Limited { max },
+        Lob::None => LobMode::Without,
+    }
+}
+
+fn on_error_of(word: &str) -> OnError {
+    match word {
+        "suspend_table" => OnError::SuspendTable,
+        "skip" => OnError::SkipRow,
+        _ => OnError::Stop,
     }
 }
 
@@ -128,7 +163,7 @@ fn endpoint(database: &Database, place: &DmsPlace, after_connect: Option<String>
 
 impl Meaning for ByDms {
     fn flow(&self, flow: &mut Flow<'_>, span: Span) {
-        flow.replicate_by_dms(&self.name, &self.replication, span);
+        flow.replicate_by_dms(&self.load, span);
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) {
@@ -144,7 +179,7 @@ impl Meaning for ByDms {
             lowering.relies_on_lock(database, schemas.iter().copied());
         }
         lowering.needs_subnet_group(&dms.subnet_group);
-        lowering.replication(&self.name, self.replication.clone());
+        lowering.replication(&self.load.name, self.replication.clone());
         lowering.change_schema(
             Risk::Creates,
             5 * MINUTE,
@@ -160,8 +195,8 @@ impl Meaning for ByDms {
             lowering.action(
                 Risk::Creates,
                 10 * MINUTE,
-                format!("create DMS's {} endpoint `{}` for `{database}`, {by}; TLS: {}", side.name(), self.name, endpoint.tls.name()),
-                Action::CreateEndpoint { replication: self.name.clone(), side },
+                format!("create DMS's {} endpoint `{}` for `{database}`, {by}; TLS: {}", side.name(), self.load.name, endpoint.tls.name()),
+                Action::CreateEndpoint { replication: self.load.name.clone(), side },
             );
         }
         lowering.action(
@@ -169,20 +204,20 @@ impl Meaning for ByDms {
             10 * MINUTE,
             format!(
                 "create DMS's replication `{}`: {} table{} from `{from}` to `{to}`, at most {} capacity unit{}, {}",
-                self.name,
+                self.load.name,
                 tables.len(),
                 plural(tables.len()),
                 dms.capacity,
                 if dms.capacity == 1 { "" } else { "s" },
                 if dms.multi_az { "two zones" } else { "one zone" },
             ),
-            Action::CreateReplication { replication: self.name.clone() },
+            Action::CreateReplication { replication: self.load.name.clone() },
         );
         lowering.action(
             Risk::Changes,
             30 * MINUTE,
             format!("start it: billed from here until it is removed; DMS takes 40 to 60 minutes to provision before the first row of `{to}`"),
-            Action::StartReplication { replication: self.name.clone() },
+            Action::StartReplication { replication: self.load.name.clone() },
         );
     }
 }

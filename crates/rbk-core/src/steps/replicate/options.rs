@@ -2,6 +2,7 @@
 
 use crate::check::{Checker, SchemaError, StatementError};
 use crate::plan::Expr;
+use crate::state::Chosen;
 use crate::value::{Type, Value};
 use rbk_syntax::{Span, ast};
 use std::collections::BTreeMap;
@@ -40,6 +41,11 @@ impl<'a> Options<'a> {
             });
         }
         Self { found }
+    }
+
+    /// A value, with its place where the runbook says it.
+    pub(super) fn chosen<T>(&self, option: &str, value: T) -> Chosen<T> {
+        Chosen { value, span: self.get(option).map(|entry| entry.value.span()) }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'a ast::Entry> {
