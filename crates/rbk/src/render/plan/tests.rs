@@ -145,6 +145,7 @@ fn command(program: &str) -> NamedCommand {
 /// A plan of these actions alone.
 fn plan_of(actions: Vec<PlannedAction>) -> Plan {
     let mut plan = quick_recovery();
+    plan.runbook.file = "runbooks/return.rbk".to_owned();
     plan.runbook.sha256 = "0123456789abcdef".to_owned();
     plan.parameters.clear();
     plan.preflight.clear();
