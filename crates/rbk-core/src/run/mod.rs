@@ -16,6 +16,7 @@ mod options;
 mod performer;
 mod preflight;
 mod reading;
+mod replication;
 mod ticker;
 
 #[cfg(test)]
@@ -24,7 +25,9 @@ mod tests;
 pub use crate::journal::{Decision, Failed, Observation};
 pub use codes::CODES;
 pub use ending::{Ending, EndingKind, Refusal};
-pub use failure::{Class, Failure, OrphanedKey};
+pub use failure::{
+    Class, CountedTable, FailedTable, Failure, OrphanedKey, RemovalFailure, ReplicationFailure,
+};
 pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
 pub use preflight::{Finding, look_ahead};
 pub use reading::{Unread, prove_identity, read_catalog};
@@ -32,10 +35,11 @@ pub use reading::{Unread, prove_identity, read_catalog};
 pub(crate) use compare::{may_be_copied, may_be_dropped};
 pub(crate) use credentials::{Content, pointed_at};
 pub(crate) use effect::{Effect, Probe, Since};
-pub(crate) use evaluate::{Hope, evaluate, render};
-pub(crate) use look::Unreached;
+pub(crate) use evaluate::{Hope, active_database, evaluate, render};
+pub(crate) use look::{Unreached, command_secrets, read_stack};
 pub(crate) use performer::{Performer, Scene};
 pub(crate) use preflight::{foreign, owner};
+pub(crate) use replication::{Life, Standing, is_loaded, planned as planned_replication, spaced};
 
 use crate::action::{self, Kind};
 use crate::ids::{ActionId, RunId};
