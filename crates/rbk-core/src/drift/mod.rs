@@ -10,7 +10,7 @@ mod secret;
 
 pub use crate::catalog::Difference;
 pub use instance::instance;
-pub use leftover::{Leftover, endpoints_and_configs, instances, labels};
+pub use leftover::{ENVIRONMENT_TAG, Leftover, endpoints_and_configs, instances, labels};
 pub use secret::{SecretContent, SecretSeen, Use, secret};
 
 use crate::ids::{ApplicationName, DatabaseName, InstanceId};
