@@ -125,7 +125,7 @@ impl Report {
             .map(|(name, of)| match (&of.status, &of.compared) {
                 (None, _) => format!("{name} isn't there and need not be"),
                 (Some(_), Some(compared)) => format!("{name} with {compared}"),
-                (Some(_), None) => name.to_string(),
+                (Some(_), None) => format!("{name} without its schema"),
             })
             .collect();
         let applications = match self.applications.len() {
