@@ -8,14 +8,15 @@ use crate::adapters::{HttpHealth, Processes};
 use crate::exit::Failure;
 use crate::render::colour::Screen;
 use rbk_core::environment::{
-    Active, Application, Database, Drill, Environment, Health as HealthQuestion,
+    Active, Application, Database, DmsPlace, Drill, Environment, Health as HealthQuestion,
 };
 use rbk_core::ids::{ApplicationName, DatabaseName, RoleName};
 use rbk_core::ports::{CommandRequest, Commands, Health, Progress};
 use rbk_sandbox::tokio_postgres::Client;
 use rbk_sandbox::{
-    ActiveSecret, ApplicationBlueprint, InstanceAddress, InstanceBlueprint,
-    ParameterGroupBlueprint, Sandbox, SecurityGroupBlueprint, SubnetGroupBlueprint, ToldSecret,
+    ActiveSecret, ApplicationBlueprint, DmsSubnetGroupBlueprint, InstanceAddress,
+    InstanceBlueprint, ParameterGroupBlueprint, Sandbox, SecurityGroupBlueprint,
+    SubnetGroupBlueprint, ToldSecret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -32,6 +33,12 @@ const CLIENTS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)),
 ];
 
+/// Where everything is.
+const VPC: &str = "vpc-0rbkdrill";
+
+/// Where the sandbox's DMS comes from.
+const DMS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
+
 /// How often a stand-in asks what its stack names.
 const STACK_LOOK: Duration = Duration::from_millis(300);
 
@@ -46,7 +53,7 @@ pub(super) fn declare_groups(sandbox: &Sandbox, environment: &Environment) {
     for name in subnet_groups {
         sandbox.declare_subnet_group(SubnetGroupBlueprint {
             name: name.clone(),
-            vpc: "vpc-0rbkdrill".to_owned(),
+            vpc: VPC.to_owned(),
         });
     }
     let parameter_groups: BTreeSet<&String> = databases()
@@ -65,11 +72,37 @@ pub(super) fn declare_groups(sandbox: &Sandbox, environment: &Environment) {
     let security_groups: BTreeSet<&String> = databases()
         .flat_map(|database| &database.security_groups)
         .collect();
+    let mut admitted = CLIENTS.to_vec();
+    if let Some(place) = &environment.dms {
+        // What the databases' groups admit in AWS can't be read off the environment; here it is what a replication needs.
+        admitted.push(DMS);
+        declare_dms(sandbox, place);
+    }
     for id in security_groups {
         sandbox.declare_security_group(SecurityGroupBlueprint {
             id: id.clone(),
-            admits: CLIENTS.to_vec(),
+            admits: admitted.clone(),
         });
+    }
+}
+
+/// Where replications run, the role that reads the databases' secrets for them, and the certificate that they verify with.
+fn declare_dms(sandbox: &Sandbox, place: &DmsPlace) {
+    let group = DmsSubnetGroupBlueprint {
+        vpc: VPC.to_owned(),
+        ..DmsSubnetGroupBlueprint::new(&place.subnet_group, sandbox.region())
+    };
+    sandbox.declare_dms_subnet_group(group);
+    for id in &place.security_groups {
+        sandbox.declare_source_address(id, DMS);
+    }
+    if let Some(role) = &place.secret_access_role {
+        // `arn:aws:iam::ACCOUNT:role/PATH/NAME`
+        let name = role.rsplit('/').next().unwrap_or(role);
+        sandbox.declare_role(name);
+    }
+    if let Some(arn) = &place.certificate {
+        sandbox.declare_dms_certificate(arn);
     }
 }
 
