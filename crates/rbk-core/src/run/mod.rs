@@ -25,6 +25,7 @@ mod ticker;
 mod tests;
 
 pub use crate::journal::{Decision, Failed, Observation};
+pub use active::stack_values;
 pub use codes::CODES;
 pub use ending::{Ending, EndingKind, Refusal};
 pub use failure::{
