@@ -4,6 +4,7 @@
 
 mod command;
 mod data;
+mod gone;
 mod human;
 mod migrate;
 mod rds;
