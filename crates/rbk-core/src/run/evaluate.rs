@@ -451,43 +451,13 @@ async fn uses(
             pointed_at(secret, &value, field.as_deref())? == *wanted
         }
         Active::Copy { secret } => same_credentials(look, secret, wanted, database).await?,
-        Active::Stack { read, .. } => deployed(look, read).await? == *wanted,
+        Active::Stack { .. } => look.stack(application).await? == wanted.as_str(),
     };
     let verb = if holds { "uses" } else { "does not use" };
     Ok(Seen::condition(
         holds,
         format!("{application} {verb} {database}"),
     ))
-}
-
-/// The name of the secret that the application's active database is known by.
-async fn active_secret(
-    look: &mut Look<'_>,
-    application: &ApplicationName,
-) -> Result<Seen, Failure> {
-    let name = match &look.application(application)?.active {
-        Active::Pointer { secret, field } => {
-            let value = look.current(secret).await?;
-            pointed_at(secret, &value, field.as_deref())?.to_string()
-        }
-        Active::Copy { .. } => {
-            let active = active_database(look, application).await?;
-            let active = active.ok_or_else(|| Failure::Evaluation {
-                doing: format!("looking for the active database of {application}"),
-                reason: "its secret is a copy of none of those that it may use".to_owned(),
-            })?;
-            look.database(&active)?.secret.to_string()
-        }
-        Active::Stack { .. } => look.stack(application).await?,
-    };
-    Ok(Seen::of(Value::Text(name)))
-}
-
-/// The snapshot that rbk restored an instance from; empty where it didn't, or where there is none.
-async fn source_snapshot(look: &mut Look<'_>, database: &DatabaseName) -> Result<Seen, Failure> {
-    let instance = look.instance(database).await?;
-    let tag = instance.and_then(|is| is.tags.get("rbk:source-snapshot").cloned());
-    Ok(Seen::of(Value::Text(tag.unwrap_or_default())))
 }
 
 /// Whether a copy says the same as a database's own secret, and means the instance's address where it has one.
