@@ -279,6 +279,9 @@ pub struct SandboxArgs {
     /// What happens to the database: `drop-table:SCHEMA.TABLE`, `delete-rows:SCHEMA.TABLE` or `lose-instance`
     #[arg(long, value_name = "DISASTER", value_parser = crate::drill::disaster::parse)]
     pub disaster: Option<rbk_core::environment::Disaster>,
+    /// Run the environment's commands for real: where a runbook says `run`, and to read or deploy a stack
+    #[arg(long)]
+    pub run_commands: bool,
 }
 
 /// `rbk drill`
@@ -296,9 +299,6 @@ pub struct DrillArgs {
     /// Empty this table behind the runbook's back before comparing, to see the drill notice
     #[arg(long, value_name = "SCHEMA.TABLE", value_parser = crate::drill::disaster::table)]
     pub tamper: Option<rbk_core::environment::TableName>,
-    /// Run the environment's commands for real where the runbooks say `run`
-    #[arg(long)]
-    pub run_commands: bool,
     /// Leave the sandbox running after the summary, until Ctrl-C
     #[arg(long)]
     pub keep: bool,

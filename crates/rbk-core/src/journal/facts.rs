@@ -32,8 +32,6 @@ pub struct Facts {
     pub instances: BTreeMap<DatabaseName, ResourceId>,
     /// How replications stood when that was journaled last.
     pub replications: BTreeMap<String, ReplicationFacts>,
-    /// Which entries of the plan's preflight are journaled.
-    pub preflight: BTreeSet<usize>,
     /// By action.
     pub actions: BTreeMap<ActionId, ActionFacts>,
     /// What stopped the steps.
@@ -84,13 +82,7 @@ impl Facts {
         }
         match event {
             Event::Header(header) => self.header = Some(header.clone()),
-            Event::Observed {
-                preflight,
-                observation,
-            } => {
-                self.preflight.extend(preflight);
-                self.observe(observation);
-            }
+            Event::Observed { observation, .. } => self.observe(observation),
             Event::Outcome(Outcome::Done { proof, .. }) => match proof {
                 Some(Proof::Instance {
                     database, resource, ..

@@ -1,10 +1,12 @@
 //! Evaluating a plan's expressions against the world: one value, what was seen, and whether waiting may help.
 
+use super::active::{deployed, named, source_snapshot};
 use super::compare::{drift, matches};
 use super::compute::{age, negate};
 use super::credentials::{Content, pointed_at};
 use super::failure::Failure;
 use super::look::{Look, Unreached, differences};
+use super::survey::no_drift;
 use crate::environment::Active;
 use crate::ids::{ApplicationName, DatabaseName, SecretName, SnapshotId};
 use crate::plan::{Action, Expr, InstanceSettings, Operator, Template, TemplatePart, combine};
@@ -33,7 +35,7 @@ pub(crate) enum Hope {
 }
 
 impl Seen {
-    fn of(value: Value) -> Self {
+    pub fn of(value: Value) -> Self {
         Self {
             text: value.to_string(),
             value,
@@ -122,14 +124,11 @@ pub(crate) fn evaluate<'f>(look: &'f mut Look<'_>, expr: &'f Expr) -> Evaluating
                 let right = (right, right_path.as_str());
                 matches(look, left, right, tables).await
             }
-            Expr::NoDrift {
-                database: Some(database),
-            } => no_drift(look, database).await,
-            Expr::NoDrift { database: None }
-            | Expr::Complete { .. }
-            | Expr::Figure { .. }
-            | Expr::ActiveSecret { .. }
-            | Expr::SourceSnapshot { .. } => unimplemented!("contract"),
+            Expr::NoDrift { database } => no_drift(look, database.as_ref()).await,
+            Expr::AsLocked { database } => as_locked(look, database).await,
+            Expr::ActiveSecret { application } => named(look, application).await,
+            Expr::SourceSnapshot { database } => source_snapshot(look, database).await,
+            Expr::Complete { .. } | Expr::Figure { .. } => unimplemented!("contract"),
             Expr::LatestSnapshot { database } => latest_snapshot(look, database).await,
             Expr::Snapshot { id, database } => {
                 let id = SnapshotId::new(render(look, id).await?);
@@ -235,7 +234,7 @@ async fn two_sides(
     }
 }
 
-async fn no_drift(look: &mut Look<'_>, database: &DatabaseName) -> Result<Seen, Failure> {
+async fn as_locked(look: &mut Look<'_>, database: &DatabaseName) -> Result<Seen, Failure> {
     let drift = drift(look, database).await?;
     Ok(Seen::condition(drift.differences.is_empty(), drift.text()))
 }
@@ -437,7 +436,7 @@ async fn uses(
             pointed_at(secret, &value, field.as_deref())? == *wanted
         }
         Active::Copy { secret } => same_credentials(look, secret, wanted, database).await?,
-        Active::Stack { .. } => unimplemented!("contract"),
+        Active::Stack { read, .. } => deployed(look, read).await? == *wanted,
     };
     let verb = if holds { "uses" } else { "does not use" };
     Ok(Seen::condition(

@@ -3,6 +3,7 @@
 //! Invariants: nothing is sent before its intent is durable; nothing is sent twice without looking in between; a
 //! failure that may be mended outside undoes nothing; a decided one runs `on failure`.
 
+mod active;
 mod codes;
 mod compare;
 mod compute;
@@ -16,6 +17,7 @@ mod options;
 mod performer;
 mod preflight;
 mod reading;
+mod survey;
 mod ticker;
 
 #[cfg(test)]
@@ -28,6 +30,7 @@ pub use failure::{Class, Failure, OrphanedKey};
 pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
 pub use preflight::{Finding, look_ahead};
 pub use reading::{Unread, prove_identity, read_catalog};
+pub use survey::survey;
 
 pub(crate) use compare::{may_be_copied, may_be_dropped};
 pub(crate) use credentials::{Content, pointed_at};

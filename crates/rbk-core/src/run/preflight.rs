@@ -55,15 +55,13 @@ impl Performer<'_> {
         identity(self.world, &environment.account, &environment.region).await
     }
 
-    /// Goes through what isn't journaled yet.
+    /// Goes through all of it, also where an earlier epoch had come half-way: days may lie between, and nothing was changed
+    /// yet.
     pub(crate) async fn preflight(&mut self) -> Result<(), Failure> {
         let plan = self.plan;
         // Preflight is one moment: what one entry has read, the next one needn't.
         let mut known = Known::default();
         for (index, preflight) in plan.preflight.iter().enumerate() {
-            if self.journal.facts.preflight.contains(&index) {
-                continue;
-            }
             let mut look = Look::knowing(self.world, plan, &self.journal.facts, known);
             let observation = self
                 .interrupt

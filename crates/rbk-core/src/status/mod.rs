@@ -222,6 +222,10 @@ impl Progress {
             self.close_epoch();
             self.epoch_began = Some(record.at);
             self.stopped = None;
+            if matches!(self.state.phase, Phase::Empty | Phase::Preflight) {
+                // It is gone through from the beginning.
+                self.observed.clear();
+            }
         }
         self.run.get_or_insert_with(|| record.run.clone());
         self.started_at.get_or_insert(record.at);

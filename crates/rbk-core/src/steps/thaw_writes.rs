@@ -26,6 +26,7 @@ impl Meaning for ThawWrites {
         if !self.if_reachable {
             flow.demand_available(&self.database, span);
         }
+        flow.demand_not_copied(&self.database, span);
         let writes = flow.database(&self.database).writes;
         if !writes.may_be(Writes::FrozenIfReachable) && (writes.is(Writes::Open) || writes.since().is_none()) {
             flow.error(StateError::NeverFrozen { span, database: self.database.clone() });

@@ -10,7 +10,11 @@ use super::{
 use crate::model::Model;
 
 /// The endpoint with its credentials resolved; an error is what the failed connection test says.
-pub(super) fn party(model: &Model, endpoint: &Endpoint) -> Result<Party, String> {
+pub(super) fn party(
+    model: &Model,
+    endpoint: &Endpoint,
+    replication: &str,
+) -> Result<Party, String> {
     let found = match &endpoint.login {
         Login::Plain {
             server,
@@ -23,9 +27,15 @@ pub(super) fn party(model: &Model, endpoint: &Endpoint) -> Result<Party, String>
             username: username.clone(),
             password: password.clone(),
         },
-        Login::Secret { secret_id, .. } => by_secret(model, secret_id)
-            .map_err(|why| format!("Test connection failed for endpoint '{}' and replication instance: Unable to use secret {secret_id}: {why}", endpoint.id))?,
+        Login::Secret { secret_id, .. } => by_secret(model, secret_id).map_err(|why| {
+            format!(
+                "Test connection failed for endpoint '{}' and replication config '{replication}'. \
+                 Failure Message: 'Unable to use secret {secret_id}: {why}'",
+                endpoint.id
+            )
+        })?,
     };
+    let switched_on = |name| endpoint.settings.get(name).and_then(Value::as_bool) == Some(true);
     Ok(Party {
         endpoint: endpoint.id.clone(),
         host: found.host,
@@ -35,6 +45,8 @@ pub(super) fn party(model: &Model, endpoint: &Endpoint) -> Result<Party, String>
         password: found.password,
         ssl_mode: endpoint.ssl_mode.clone(),
         after_connect: endpoint.after_connect.clone(),
+        map_boolean_as_boolean: switched_on("MapBooleanAsBoolean"),
+        fail_on_lob_truncation: switched_on("FailTasksOnLobTruncation"),
     })
 }
 

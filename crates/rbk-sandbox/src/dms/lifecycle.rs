@@ -196,7 +196,7 @@ impl Start {
                 .map_err(|error| error.to_string())?;
             let side = |arn: &str| {
                 let endpoint = model.dms.endpoint(arn).map_err(|error| error.to_string())?;
-                party(model, endpoint)
+                party(model, endpoint, &config.resource)
             };
             let document = mappings::check(&config.mappings).map_err(|error| error.to_string())?;
             let struck = self.tables.suspended.iter().chain(&self.tables.lost);
@@ -259,7 +259,10 @@ impl Start {
             let kept = Duration::from_secs(KEPT_HOURS.unsigned_abs() * 3600);
             tokio::time::sleep(kept).await;
         }
-        deprovision(world, &self.arn, self.run).await;
+        let held = self.drawn.at(Moment::During).any(
+            |kind| matches!(kind, FaultKind::Hold(name) if name == ProvisionState::Deprovisioning.as_str()),
+        );
+        deprovision(world, &self.arn, self.run, held).await;
     }
 
     /// Changes the config, if it is still this run's.
@@ -302,19 +305,19 @@ fn enter_end(replication: &mut Replication, end: &End) {
             replication.status = Status::Failed;
             replication.failures = messages.clone();
             if end.running {
-                replication.stop_reason = Some("Stop Reason FATAL_ERROR Error Level FATAL".into());
+                replication.stop_reason = Some("Stop Reason FATAL_ERROR".into());
             }
         }
     }
 }
 
-/// Takes the capacity of a run away; its statistics go with it.
-pub(crate) async fn deprovision(world: &World, arn: &str, run: u32) {
+/// Takes the capacity of a run away; its statistics go with it. If it is `held`, it waits in between for the
+/// release of the hold `deprovisioning`.
+pub(crate) async fn deprovision(world: &World, arn: &str, run: u32, held: bool) {
     let mine = |model: &mut Model, next: ProvisionState| {
         let config = model.dms.configs.get_mut(arn)?;
         let replication = &mut config.replication;
-        let ended = matches!(replication.status, Status::Stopped | Status::Failed);
-        if replication.runs != run || !ended {
+        if replication.runs != run || replication.status.is_active() {
             return None;
         }
         replication.provision.as_mut()?.state = next;
@@ -329,6 +332,10 @@ pub(crate) async fn deprovision(world: &World, arn: &str, run: u32) {
         .is_none()
     {
         return;
+    }
+    if held {
+        let name = ProvisionState::Deprovisioning.as_str();
+        world.faults.hold(name).await;
     }
     tokio::time::sleep(world.durations.dms_deprovisioning).await;
     world.change(|model| mine(model, ProvisionState::Deprovisioned));
@@ -345,11 +352,12 @@ fn source_address(model: &Model, config: &Config) -> IpAddr {
         .unwrap_or(SOURCE)
 }
 
-/// A hold that has a phase's name waits there; any other one, and a delay, when the rows are about to be moved.
+/// A hold that has a phase's name waits there; any other one, and a delay, when the rows are about to be moved
+/// (`deprovisioning` comes later).
 async fn wait(world: &World, drawn: &Drawn, phase: ReplicationPhase) {
     for kind in drawn.at(Moment::During) {
         match kind {
-            FaultKind::Hold(name) => {
+            FaultKind::Hold(name) if name != ProvisionState::Deprovisioning.as_str() => {
                 let place = ReplicationPhase::of(name).unwrap_or(ReplicationPhase::Running);
                 if place == phase {
                     world.faults.hold(name).await;

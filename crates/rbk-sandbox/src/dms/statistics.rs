@@ -105,6 +105,8 @@ fn render(table: &TableProgress) -> Value {
         "AppliedUpdates",
         "AppliedDdls",
         "FullLoadCondtnlChkFailedRows",
+        // Counted for DynamoDB targets only, says the API's reference: a 0 proves nothing.
+        "FullLoadErrorRows",
         "ValidationPendingRecords",
         "ValidationFailedRecords",
         "ValidationSuspendedRecords",
@@ -113,7 +115,6 @@ fn render(table: &TableProgress) -> Value {
     }
     shown
         .set("FullLoadRows", table.rows)
-        .set("FullLoadErrorRows", table.error_rows)
         .set("FullLoadReloaded", false)
         .set("TableState", word(table.state))
         .set("ValidationState", "Not enabled")

@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, Crash, Mortal, Watcher, until_death};
 use super::repair::*;
-use super::scenario::{freeze, original, plan_of, recovery};
+use super::scenario::{freeze, original, plan_of, recovery, sgpt};
 use super::world::{Fake, Fault, error};
 use crate::catalog::Schema;
 use crate::ids::RunId;
@@ -884,6 +884,30 @@ async fn privileges_that_were_given_since_preflight_are_not_dropped_with_a_schem
     })
     .await;
     assert_eq!(failure(&ending, EndingKind::Failed, 3).code(), "RBK4008");
+    assert!(bench.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_required_days_ago_is_required_again() {
+    let mut plan = repair();
+    let required = Preflight::Require {
+        condition: Expr::Uses {
+            application: sgpt(),
+            database: recovery(),
+        },
+        otherwise: None,
+        statement: "require sgpt uses recovery".to_owned(),
+    };
+    plan.preflight.insert(1, required);
+    let mut bench = Bench::new(damaged());
+    let fault = Fault::new("connect", 1, AccessDenied);
+    bench.fake.lock().faults.push(fault);
+    assert_eq!(bench.start(&plan).await.kind, EndingKind::Suspended);
+    // Days later, before anything was done.
+    let active = r#"{"key":"original"}"#.to_owned();
+    bench.fake.lock().secret("active").take_over_with(active);
+    let ending = bench.resume().await;
+    assert_eq!(failure(&ending, EndingKind::Failed, 3).code(), "RBK4003");
     assert!(bench.ledger().is_empty());
 }
 

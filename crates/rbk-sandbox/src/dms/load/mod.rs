@@ -60,6 +60,10 @@ pub(crate) struct Party {
     /// `none`, `require`, `verify-ca`, `verify-full`
     pub(crate) ssl_mode: String,
     pub(crate) after_connect: Option<String>,
+    /// `MapBooleanAsBoolean`; it has an effect if both endpoints have it.
+    pub(crate) map_boolean_as_boolean: bool,
+    /// `FailTasksOnLobTruncation`, of the source.
+    pub(crate) fail_on_lob_truncation: bool,
 }
 
 impl std::fmt::Debug for Party {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
+use tokio_postgres::Client;
 
 use super::{
     Board, LoadEnd, LoadTask, TableState,
@@ -15,18 +16,22 @@ use super::{
     plan::TablePlan,
     read::transfer,
     session::{Session, Trouble},
-    settings::{LoadSettings, Recoverable, TablePolicy},
+    settings::{LoadSettings, Policy, Recoverable, TablePolicy},
     target,
+    types::Booleans,
     write::{Broken, Writer},
 };
 
 pub(super) async fn run(task: &LoadTask, board: &Board) -> LoadEnd {
     let documents = LoadSettings::parse(&task.settings)
         .and_then(|settings| Ok((settings, Mappings::parse(&task.mappings)?)));
-    let (settings, mappings) = match documents {
+    let (mut settings, mappings) = match documents {
         Ok(documents) => documents,
         Err(message) => return failed(message),
     };
+    if task.source.fail_on_lob_truncation {
+        settings.errors.truncation = Policy::StopTask;
+    }
     let run = Run {
         task,
         board,
@@ -69,7 +74,7 @@ impl Run<'_> {
     /// The error stops the task.
     async fn all_tables(&self) -> Result<(), String> {
         let names = self.board.names();
-        let waves = self.begin(&names).await.map_err(|it| it.to_string())?;
+        let waves = self.begin(&names).await?;
         for wave in waves {
             let subtasks = wave.len().min(self.settings.subtasks);
             let queue = Mutex::new(VecDeque::from(wave));
@@ -78,28 +83,78 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Makes the control tables, and finds an order.
+    /// Makes the control tables, and finds an order; again if a session was lost.
+    async fn begin(&self, names: &[TableName]) -> Result<Vec<Vec<TableName>>, String> {
+        let mut retries = Retries::new(self.settings.errors.recoverable);
+        loop {
+            let (doing, trouble) = match self.try_to_begin(names).await {
+                Ok(order) => return Ok(order),
+                Err(failed) => failed,
+            };
+            let message = format!("{doing}: {trouble}");
+            match retries.next().filter(|_| trouble.lost_connection()) {
+                None => return Err(message),
+                Some(pause) => {
+                    self.board.say([format!("[TASK_MANAGER    ]W: {message}")]);
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+    }
+
+    /// The error has what couldn't be done.
+    async fn try_to_begin(
+        &self,
+        names: &[TableName],
+    ) -> Result<Vec<Vec<TableName>>, (String, Trouble)> {
+        let party = &self.task.target;
+        let target = self.task.open(party).await.map_err(|trouble| {
+            let doing = format!("endpoint '{}' can't be connected to", party.endpoint);
+            (doing, trouble)
+        })?;
+        let made = target::make_control_tables(&target.client, &self.settings).await;
+        made.map_err(|trouble| {
+            let schema = &self.settings.control_schema;
+            let doing =
+                format!("the control tables can't be made in schema '{schema}' of the target");
+            (doing, trouble)
+        })?;
+        let order = self.order(&target.client, names).await;
+        order.map_err(|trouble| ("the target's catalog can't be read".to_owned(), trouble))
+    }
+
+    /// Waves of tables, one after the other.
     ///
     /// Where foreign keys are enforced, referencing tables go before those that they refer to: DMS
-    /// promises no order, and this one shows what comes of it every time.
-    async fn begin(&self, names: &[TableName]) -> Result<Vec<Vec<TableName>>, Trouble> {
-        let target = self.task.open(&self.task.target).await?;
-        target::make_control_tables(&target.client, &self.settings).await?;
+    /// promises no order, and this one shows what comes of it every time. One table at a time keeps
+    /// to the mappings' load order, which is how DMS is told one.
+    async fn order(
+        &self,
+        target: &Client,
+        names: &[TableName],
+    ) -> Result<Vec<Vec<TableName>>, Trouble> {
         let role = target
-            .client
             .query_one("SELECT current_setting('session_replication_role')", &[])
             .await?;
         let enforced = role.try_get::<_, &str>(0)? != "replica";
         let references = match enforced {
-            true => catalog::references(&target.client).await?,
+            true => catalog::references(target).await?,
             false => Vec::new(),
         };
-        let mut names = names.to_vec();
-        names.sort_by_key(|it| std::cmp::Reverse(self.mappings.load_order(&it.schema, &it.table)));
-        let pairs = references
+        let references: Vec<_> = references
             .into_iter()
-            .map(|(from, to)| (self.source_name(from), self.source_name(to)));
-        Ok(waves(names, &pairs.collect::<Vec<_>>()))
+            .map(|(from, to)| (self.source_name(from), self.source_name(to)))
+            .collect();
+        let load_order = |it: &TableName| self.mappings.load_order(&it.schema, &it.table);
+        let mut names = names.to_vec();
+        names.sort_by_key(|it| std::cmp::Reverse(load_order(it)));
+        if self.settings.subtasks > 1 {
+            return Ok(waves(names, &references));
+        }
+        let ranks = names.chunk_by(|one, other| load_order(one) == load_order(other));
+        Ok(ranks
+            .flat_map(|rank| waves(rank.to_vec(), &references))
+            .collect())
     }
 
     /// Takes tables until none is left.
@@ -204,7 +259,14 @@ impl Run<'_> {
             return Ok(TableState::DoesNotExist);
         };
         let target_name = self.target_name(name);
-        let there = target::prepare(&target.client, &target_name, &relation, &self.settings).await;
+        let there = target::prepare(
+            &target.client,
+            &target_name,
+            &relation,
+            &self.settings,
+            self.booleans(),
+        )
+        .await;
         let there = there.map_err(Broken::of)?;
         let plan = TablePlan::make(
             (name, &relation),
@@ -242,6 +304,14 @@ impl Run<'_> {
 
     async fn open(&self, party: &super::Party) -> Result<Session, Broken> {
         self.task.open(party).await.map_err(Broken::of)
+    }
+
+    fn booleans(&self) -> Booleans {
+        let LoadTask { source, target, .. } = self.task;
+        match source.map_boolean_as_boolean && target.map_boolean_as_boolean {
+            true => Booleans::AsBooleans,
+            false => Booleans::AsText,
+        }
     }
 
     fn target_name(&self, name: &TableName) -> TableName {

@@ -13,7 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::Party;
 
 /// How values are written as text; the same on both sides, so that each reads what the other wrote.
-const TEXT_FORMATS: &str = "SET datestyle = 'ISO, MDY'; SET intervalstyle = 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 1";
+const TEXT_FORMATS: &str = "SET datestyle = 'ISO, MDY'; SET timezone = 'UTC'; SET intervalstyle = 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 1";
 
 /// How long a server may take to answer; a security group that doesn't admit DMS is silent.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(30);
@@ -95,11 +95,27 @@ fn lost(error: &tokio_postgres::Error) -> bool {
     }
 }
 
-/// What the server said, without the detail: that may hold a row.
-pub(crate) fn server_words(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(error) => format!("{}: {}", error.severity(), error.message()),
-        None => error.to_string(),
+/// What the server said, without values of rows: they are in details, in what is quoted of bad
+/// input, and in what functions say.
+fn server_words(error: &tokio_postgres::Error) -> String {
+    let Some(error) = error.as_db_error() else {
+        return error.to_string();
+    };
+    let severity = error.severity();
+    match error.code().code() {
+        code if code.starts_with("22") => format!("{severity}: {}", unquoted(error.message())),
+        code if code.starts_with("P0") => {
+            format!("{severity}: a trigger or a function raised an exception ({code})")
+        }
+        _ => format!("{severity}: {}", error.message()),
+    }
+}
+
+/// Leaves out what is between the first quote and the last.
+fn unquoted(message: &str) -> String {
+    match (message.split_once('"'), message.rsplit_once('"')) {
+        (Some((before, _)), Some((_, after))) => format!("{before}\"…\"{after}"),
+        _ => message.to_owned(),
     }
 }
 
@@ -161,4 +177,29 @@ async fn log_in(party: &Party, trust: &Trust, from: IpAddr) -> Result<Session, T
         }
     });
     Ok(Session { client, connection })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_of_a_row_is_left_out() {
+        for (message, shown) in [
+            (
+                "invalid input syntax for type integer: \"a \"secret\"\"",
+                "invalid input syntax for type integer: \"…\"",
+            ),
+            (
+                "value \"99999999999\" is out of range for type integer",
+                "value \"…\" is out of range for type integer",
+            ),
+            (
+                "value too long for type character varying(4)",
+                "value too long for type character varying(4)",
+            ),
+        ] {
+            assert_eq!(unquoted(message), shown);
+        }
+    }
 }

@@ -131,12 +131,14 @@ impl LoadSettings {
 /// Exactly one mode, in kilobytes.
 fn lob_mode(metadata: &Section<'_>) -> Result<LobMode, String> {
     const KILOBYTE: usize = 1024;
+    // PostgreSQL has no larger values than a gigabyte; DMS only recommends less than that.
+    const LARGEST: usize = 1 << 20;
     let support = metadata.flag("SupportLobs", true)?;
     let full = metadata.flag("FullLobMode", false)?;
     let limited = metadata.flag("LimitedSizeLobMode", !full)?;
-    let longest = metadata.count("LobMaxSize", 0..=102_400, if limited { 32 } else { 0 })?;
+    let longest = metadata.count("LobMaxSize", 0..=LARGEST, if limited { 32 } else { 0 })?;
     let inline = metadata.count("InlineLobMaxSize", 0..=102_400, 0)?;
-    let chunk = metadata.count("LobChunkSize", 0..=102_400, 64)?;
+    let chunk = metadata.count("LobChunkSize", 0..=LARGEST, 64)?;
     if !support {
         return Ok(LobMode::Without);
     }
@@ -436,7 +438,7 @@ mod tests {
                 "goes with `FullLobMode`",
             ),
             (
-                json!({ "TargetMetadata": { "LobMaxSize": 102_401 } }),
+                json!({ "TargetMetadata": { "FullLobMode": true, "InlineLobMaxSize": 102_401 } }),
                 "from 0 to 102400",
             ),
             (

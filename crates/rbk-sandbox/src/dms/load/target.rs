@@ -1,12 +1,15 @@
 //! What DMS makes on the target: tables that are missing or renewed, and its own control tables.
 
-use tokio_postgres::Client;
+use tokio_postgres::{
+    Client,
+    error::{DbError, SqlState},
+};
 
 use super::{
     catalog::{self, Relation, TableName},
     session::Trouble,
     settings::{LoadSettings, LobMode, Prepare},
-    types::{Transport, quoted},
+    types::{Booleans, Transport, quoted},
 };
 
 /// How an error of a row is kept in `awsdms_full_load_exceptions`.
@@ -79,6 +82,7 @@ pub(crate) async fn prepare(
     name: &TableName,
     source: &Relation,
     settings: &LoadSettings,
+    booleans: Booleans,
 ) -> Result<Relation, Trouble> {
     let found = catalog::relation(client, name).await?;
     match (settings.prepare, found) {
@@ -96,7 +100,7 @@ pub(crate) async fn prepare(
     }
     make_schema(client, &name.schema).await?;
     client
-        .batch_execute(&create(name, source, settings))
+        .batch_execute(&create(name, source, settings, booleans))
         .await?;
     if !settings.key_after_load {
         add_primary_key(client, name, source).await?;
@@ -124,7 +128,12 @@ pub(crate) async fn add_primary_key(
 }
 
 /// A bare table: no defaults, identity, checks, foreign keys or further indexes.
-fn create(name: &TableName, source: &Relation, settings: &LoadSettings) -> String {
+fn create(
+    name: &TableName,
+    source: &Relation,
+    settings: &LoadSettings,
+    booleans: Booleans,
+) -> String {
     let columns: Vec<String> = source
         .columns
         .iter()
@@ -143,7 +152,7 @@ fn create(name: &TableName, source: &Relation, settings: &LoadSettings) -> Strin
             format!(
                 "{} {}{not_null}",
                 quoted(&column.name),
-                column.of.created(false)
+                column.of.created(booleans)
             )
         })
         .collect();
@@ -153,7 +162,15 @@ fn create(name: &TableName, source: &Relation, settings: &LoadSettings) -> Strin
 async fn make_schema(client: &Client, schema: &str) -> Result<(), Trouble> {
     if !catalog::schema_exists(client, schema).await? {
         let sql = format!("CREATE SCHEMA {}", quoted(schema));
-        client.batch_execute(&sql).await?;
+        match client.batch_execute(&sql).await.map_err(Trouble::from) {
+            Err(trouble) if trouble.db().is_some_and(was_there) => {}
+            made => made?,
+        }
     }
     Ok(())
+}
+
+/// Another subtask was quicker: the schema is there, or about to be.
+fn was_there(error: &DbError) -> bool {
+    [SqlState::DUPLICATE_SCHEMA, SqlState::UNIQUE_VIOLATION].contains(error.code())
 }

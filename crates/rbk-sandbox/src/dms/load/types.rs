@@ -26,6 +26,13 @@ pub(crate) enum Lob {
     Blob,
 }
 
+/// How booleans travel (`MapBooleanAsBoolean`); PostgreSQL reads both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Booleans {
+    AsText,
+    AsBooleans,
+}
+
 /// A type as the catalog has it; of a domain: its base type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SqlType {
@@ -89,6 +96,8 @@ impl SqlType {
             )
         };
         match self.name.as_str() {
+            // Without the currency's sign, which numbers don't have.
+            "money" => format!("{column}::numeric::text"),
             "numeric" if self.modifier == -1 => format!("trunc({column}, 6)::text"),
             "date" => finite("4713-01-01 BC", "9999-12-31"),
             "timestamp" => finite("4713-01-01 00:00:00 BC", "9999-12-31 00:00:00"),
@@ -109,7 +118,7 @@ impl SqlType {
     }
 
     /// The type of this column in a table that DMS makes itself.
-    pub(crate) fn created(&self, boolean_as_boolean: bool) -> String {
+    pub(crate) fn created(&self, booleans: Booleans) -> String {
         let sized = |what: &str| match self.modifier {
             -1 => what.to_owned(),
             _ => format!("{what}({})", self.modifier),
@@ -119,7 +128,7 @@ impl SqlType {
             Transport::Lob(Lob::Clob | Lob::Nclob) => "text".to_owned(),
             Transport::Unknown | Transport::NotCarried => "character varying".to_owned(),
             Transport::Plain => match self.name.as_str() {
-                "bool" if !boolean_as_boolean => "character varying(5)".to_owned(),
+                "bool" if booleans == Booleans::AsText => "character varying(5)".to_owned(),
                 "numeric" if self.modifier == -1 => "numeric(28,6)".to_owned(),
                 "money" => "numeric(38,4)".to_owned(),
                 // A length is stored with PostgreSQL's four bytes of header.
@@ -248,9 +257,9 @@ mod tests {
             (built_in("timestamptz"), "timestamp without time zone"),
             (sized("bit", 8, "bit(8)"), "character varying(8)"),
         ] {
-            assert_eq!(of.created(false), becomes, "{of:?}");
+            assert_eq!(of.created(Booleans::AsText), becomes, "{of:?}");
         }
-        assert_eq!(built_in("bool").created(true), "bool");
+        assert_eq!(built_in("bool").created(Booleans::AsBooleans), "bool");
     }
 
     #[test]

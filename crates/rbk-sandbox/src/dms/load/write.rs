@@ -94,8 +94,9 @@ impl<'a> Writer<'a> {
 
     /// Writes a batch; its bad rows are dealt with by the policy.
     pub(crate) async fn write(&mut self, batch: &Batch) -> Result<(), Broken> {
-        let mut left = vec![0..batch.rows];
-        while let Some(rows) = left.pop() {
+        let mut left = Vec::from([(0, batch.rows)]);
+        while let Some((first, end)) = left.pop() {
+            let rows = first..end;
             if rows.is_empty() {
                 continue;
             }
@@ -112,9 +113,9 @@ impl<'a> Writer<'a> {
             if rows.len() <= FEW {
                 self.one_by_one(batch, rows).await?;
             } else {
-                let middle = rows.start + rows.len() / 2;
-                left.push(middle..rows.end);
-                left.push(rows.start..middle);
+                let middle = first + rows.len() / 2;
+                left.push((middle, end));
+                left.push((first, middle));
             }
         }
         Ok(())

@@ -54,6 +54,8 @@ pub(super) async fn bench(source: &str, target: &str) -> Bench {
             password: PASSWORD.into(),
             ssl_mode: "require".to_owned(),
             after_connect: None,
+            map_boolean_as_boolean: false,
+            fail_on_lob_truncation: false,
         };
         (client, party)
     };

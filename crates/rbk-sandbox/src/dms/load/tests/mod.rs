@@ -3,4 +3,5 @@
 mod bench;
 mod errors;
 mod lobs;
+mod sessions;
 mod tables;

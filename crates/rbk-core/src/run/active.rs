@@ -1,0 +1,103 @@
+//! Which database an application uses: what its active secret, or the deployed stack, names.
+
+use super::credentials::pointed_at;
+use super::evaluate::{Seen, active_database};
+use super::failure::Failure;
+use super::look::Look;
+use crate::environment::Active;
+use crate::ids::{ApplicationName, DatabaseName, SecretName};
+use crate::ports::{CommandRequest, Which};
+use crate::run::Content;
+use crate::value::Value;
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The secret that the application's active database is known by. `None`: a copy that is of none of its databases.
+pub(super) async fn active_secret(
+    look: &mut Look<'_>,
+    application: &ApplicationName,
+) -> Result<Option<SecretName>, Failure> {
+    match &look.application(application)?.active {
+        Active::Pointer { secret, field } => {
+            let value = look.current(secret).await?;
+            pointed_at(secret, &value, field.as_deref()).map(Some)
+        }
+        Active::Copy { .. } => match active_database(look, application).await? {
+            Some(database) => Ok(Some(look.database(&database)?.secret.clone())),
+            None => Ok(None),
+        },
+        Active::Stack { read, .. } => deployed(look, read).await.map(Some),
+    }
+}
+
+/// The secret that the deployed stack names: what the `read` command says in its last line.
+pub(super) async fn deployed(look: &mut Look<'_>, read: &str) -> Result<SecretName, Failure> {
+    let declared = look
+        .environment()
+        .commands
+        .get(read)
+        .ok_or_else(|| Failure::Bug {
+            message: format!("the environment has no command `{read}`"),
+        })?;
+    let mut secrets = BTreeMap::new();
+    for (variable, wanted) in &declared.secrets {
+        let value = look
+            .world
+            .secrets
+            .value(&wanted.secret, &Which::current())
+            .await?;
+        let value = match &wanted.field {
+            None => value.value,
+            Some(field) => {
+                let content = Content::parse(&wanted.secret, &value)?;
+                SecretString::from(content.need(&wanted.secret, field)?)
+            }
+        };
+        secrets.insert(variable.clone(), value);
+    }
+    let request = CommandRequest {
+        name: read,
+        program: &declared.program,
+        secrets: &secrets,
+        within: Duration::from_secs(declared.within),
+        progress: look.progress(),
+    };
+    let ended = look.world.commands.run(&request).await;
+    let failed = |reason: String| Failure::CommandFailed {
+        command: read.to_owned(),
+        reason,
+    };
+    let said = ended.map_err(|error| failed(error.message))?.last_line;
+    let said = said.trim();
+    if said.is_empty() {
+        return Err(failed(
+            "its last line is empty, and should name the deployed secret".to_owned(),
+        ));
+    }
+    Ok(SecretName::new(said))
+}
+
+/// `active_secret(APP)`
+pub(super) async fn named(
+    look: &mut Look<'_>,
+    application: &ApplicationName,
+) -> Result<Seen, Failure> {
+    match active_secret(look, application).await? {
+        Some(secret) => Ok(Seen::of(Value::Text(secret.to_string()))),
+        None => Err(Failure::Evaluation {
+            doing: format!("looking which database {application} uses"),
+            reason: "its active secret holds the credentials of none of its databases".to_owned(),
+        }),
+    }
+}
+
+/// `source_snapshot(DB)`: empty where there is no instance, or rbk has not restored it.
+pub(super) async fn source_snapshot(
+    look: &mut Look<'_>,
+    database: &DatabaseName,
+) -> Result<Seen, Failure> {
+    let instance = look.instance(database).await?;
+    let tag = instance.and_then(|instance| instance.tags.get("rbk:source-snapshot").cloned());
+    Ok(Seen::of(Value::Text(tag.unwrap_or_default())))
+}
