@@ -28,7 +28,13 @@ impl Meaning for ThawWrites {
         }
         flow.demand_not_copied(&self.database, span);
         let writes = flow.database(&self.database).writes;
-        if !writes.may_be(Writes::FrozenIfReachable) && (writes.is(Writes::Open) || writes.since().is_none()) {
+        // What an application has left was frozen by the runbook that moved it.
+        let left = flow
+            .state
+            .applications
+            .values()
+            .any(|application| application.active().is_some_and(|active| *active != self.database));
+        if !writes.may_be(Writes::FrozenIfReachable) && (writes.is(Writes::Open) || (writes.since().is_none() && !left)) {
             flow.error(StateError::NeverFrozen { span, database: self.database.clone() });
         }
         flow.change(&self.database, |state| state.writes.set(Writes::Open, span));

@@ -1,11 +1,11 @@
 //! RDS's answers, and what becomes of them.
 
 use super::*;
-use aws_smithy_types::DateTime;
 use aws_sdk_rds::types::{
     DbParameterGroupStatus, DbSubnetGroup, MasterUserSecret, OptionGroupMembership, Tag,
     VpcSecurityGroupMembership,
 };
+use aws_smithy_types::DateTime;
 
 fn least() -> aws_sdk_rds::types::builders::DbInstanceBuilder {
     DbInstance::builder()
