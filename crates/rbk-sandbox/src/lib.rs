@@ -38,6 +38,8 @@
 //! - `cluster/` is PostgreSQL: template, server, TLS front with security groups, base backups.
 //!   `postgres/` finds or fetches the programs; `liquibase.rs` does the same for the migration tool of drills.
 //! - [`Fault`] (`fault/`) and the ledger ([`Effect`]) are for tests of crash safety.
+//! - `dms/` answers DMS and lets replications go through their states; `dms/load/` moves the rows, and knows nothing
+//!   of requests. [`Sandbox::provisioned_capacity`] tells what is billed.
 //!
 //! *Invariants*: a client sees the master user only, never a superuser; nothing outside the
 //! sandbox's directory and the cache is written; a secret's value is in no log, ledger or process

@@ -89,6 +89,7 @@ pub(crate) fn is_known(name: &str) -> bool {
 pub(crate) fn goes_on(name: &str) -> bool {
     [
         "CreateDBSnapshot",
+        "CreateReplicationConfig",
         "DeleteDBInstance",
         "DeleteEndpoint",
         "DeleteReplicationConfig",

@@ -103,10 +103,13 @@ fn read_settings<'t>(reader: &mut Reader<'t>, entry: Entry<'t>) -> Option<Vec<St
         let name = reader.check_form(entry.name.clone(), &forms::SETTING);
         let expression = reader.formed(Some(entry), &forms::EXPRESSION);
         match (name, expression) {
-            (Given::Value(name), Given::Value(expression)) => settings.push(StackSetting {
-                name: name.value,
-                expression: expression.value,
-            }),
+            (Given::Value(name), Given::Value(expression)) => {
+                reader.expressions.push(expression.span);
+                settings.push(StackSetting {
+                    name: name.value,
+                    expression: expression.value,
+                });
+            }
             _ => whole = false,
         }
     }

@@ -146,7 +146,7 @@ impl Flow<'_> {
             state.destroyed = None;
         }
         if writes.may_be(Writes::Open) && !before.writes.may_be(Writes::Open) {
-            self.source_changed(name, writes.since());
+            self.opened(name, writes.since());
         }
         if existence.is(Existence::Creating) && !before.existence.is(Existence::Creating) {
             // It is another instance: whatever was done to the schemas of the one before is gone.

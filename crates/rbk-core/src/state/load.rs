@@ -277,6 +277,22 @@ impl Flow<'_> {
     /// What a database holds may have changed: what was loaded from it may be less than it has.
     pub(super) fn source_changed(&mut self, from: &DatabaseName, span: Option<Span>) {
         self.forget_matches(from);
+        self.outdate(from, span);
+    }
+
+    /// A database can be written to again. What it was seen to have besides others' rows it still has, unless it is in use.
+    pub(super) fn opened(&mut self, database: &DatabaseName, span: Option<Span>) {
+        if self.possible_user(database).is_some() {
+            self.forget_matches(database);
+        } else {
+            self.state
+                .matches
+                .retain(|(frozen, _), _| frozen != database);
+        }
+        self.outdate(database, span);
+    }
+
+    fn outdate(&mut self, from: &DatabaseName, span: Option<Span>) {
         let loaded: Vec<_> = self
             .state
             .schemas

@@ -58,7 +58,7 @@ struct ComputeConfig {
 }
 
 pub(super) fn create(
-    world: &World,
+    world: &Arc<World>,
     call: &Call,
     body: Map<String, Value>,
 ) -> Result<Value, DmsError> {
@@ -80,7 +80,9 @@ pub(super) fn create(
     let resource = resource_name(world, request.resource_identifier.as_deref())?;
     let arn = world.arn("dms", &format!("replication-config:{resource}"));
     let tags = tags(request.tags)?;
-    world.apply(|model| {
+    // A new config may be busy for a while; here it is if a fault says so.
+    let busy = call.drawn.at(Moment::During).next().is_some();
+    let answer = world.apply(|model| {
         check_vpc_role(world, &model.dms)?;
         let same = |config: &&Config| config.id.eq_ignore_ascii_case(&id) || config.arn == arn;
         if let Some(present) = model.dms.configs.values().find(same) {
@@ -101,7 +103,7 @@ pub(super) fn create(
         )?;
         let compute = compute(world, model, request.compute_config)?;
         let now = Timestamp::now();
-        let config = Config {
+        let mut config = Config {
             id: id.clone(),
             arn: arn.clone(),
             resource,
@@ -116,15 +118,22 @@ pub(super) fn create(
             tags,
             replication: Replication::new(now),
         };
+        if busy {
+            config.replication.status = Status::Modifying;
+        }
         let entry = call
             .entry(&id)
             .with("ReplicationConfigArn", &arn)
             .with("SourceEndpointArn", &config.source_arn)
             .with("TargetEndpointArn", &config.target_arn);
         let answer = json!({ "ReplicationConfig": render(&config) });
-        model.dms.configs.insert(arn, config);
+        model.dms.configs.insert(arn.clone(), config);
         Ok((answer, Some(entry)))
-    })
+    })?;
+    if busy {
+        settle(world, call, arn, Status::Created);
+    }
+    Ok(answer)
 }
 
 fn check_type(kind: &str) -> Result<(), DmsError> {
@@ -385,8 +394,14 @@ pub(super) fn modify(
         let entry = call.entry(&config.id).with("ReplicationConfigArn", &arn);
         let answer = json!({ "ReplicationConfig": render(&config) });
         model.dms.configs.insert(arn.clone(), config);
-        Ok((((answer), back), Some(entry)))
+        Ok(((answer, back), Some(entry)))
     })?;
+    settle(world, call, arn, back);
+    Ok(answer)
+}
+
+/// Lets the time of a modification pass.
+fn settle(world: &Arc<World>, call: &Call, arn: String, back: Status) {
     let (work, drawn) = (Arc::clone(world), call.drawn.clone());
     world.spawn(async move {
         work.faults.wait(&drawn, Moment::During).await;
@@ -399,7 +414,6 @@ pub(super) fn modify(
             }
         });
     });
-    Ok(answer)
 }
 
 /// What a modification doesn't name stays.

@@ -168,7 +168,7 @@ fn plan(world: &World, request: Create) -> Result<Endpoint, DmsError> {
                 "A certificate is required for SSL mode {ssl_mode}: set CertificateArn."
             )));
         }
-        Some(arn) if *arn != certificate_arn(world) => {
+        Some(arn) if !world.read(|model| model.dms.certificates.contains(arn)) => {
             return Err(DmsError::NotFound(format!("Certificate {arn} not found.")));
         }
         Some(_) | None => {}
@@ -176,7 +176,15 @@ fn plan(world: &World, request: Create) -> Result<Endpoint, DmsError> {
     let attributes = attributes(request.extra_connection_attributes.as_deref())?;
     let settings = request.settings.unwrap_or_default();
     check_settings(&settings)?;
-    let echoed = echo(&settings);
+    let mut echoed = echo(&settings);
+    for (name, flag) in attributes.flags {
+        let present = echoed.insert(name.to_owned(), json!(flag));
+        if present.is_some_and(|present| present != json!(flag)) {
+            return Err(DmsError::InvalidCombination(format!(
+                "{name} is given twice, with different values."
+            )));
+        }
+    }
     let database = agree(
         "DatabaseName",
         request.database_name,
@@ -185,7 +193,7 @@ fn plan(world: &World, request: Create) -> Result<Endpoint, DmsError> {
     let after_connect = agree(
         "AfterConnectScript",
         settings.after_connect_script,
-        attributes,
+        attributes.after_connect,
     )?;
     let login = login(
         Plain {
@@ -229,11 +237,6 @@ fn plan(world: &World, request: Create) -> Result<Endpoint, DmsError> {
 /// The account's own key for DMS.
 pub(super) fn default_key(world: &World) -> String {
     world.arn("kms", "key/aws-dms")
-}
-
-/// The sandbox's authority, as DMS would have it imported.
-pub(crate) fn certificate_arn(world: &World) -> String {
-    world.arn("dms", "cert:sandbox-ca")
 }
 
 /// A member that may be given in two places must be the same in both.
@@ -307,43 +310,62 @@ fn check_role(
     )))
 }
 
-/// The after-connect script within `k=v;k=v`. Other attributes are known to DMS, and have no effect here.
-fn attributes(text: Option<&str>) -> Result<Option<String>, DmsError> {
-    const KNOWN: [&str; 13] = [
+/// What has an effect among extra connection attributes.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Attributes {
+    after_connect: Option<String>,
+    /// By the name that they have in `PostgreSQLSettings`.
+    flags: Vec<(&'static str, bool)>,
+}
+
+/// Reads `name=value;name=value`. Some attributes are known to DMS, and have no effect on a full load here.
+fn attributes(text: Option<&str>) -> Result<Attributes, DmsError> {
+    const FLAGS: [(&str, &str); 2] = [
+        ("failTasksOnLobTruncation", "FailTasksOnLobTruncation"),
+        ("mapBooleanAsBoolean", "MapBooleanAsBoolean"),
+    ];
+    const WITHOUT_EFFECT: [&str; 11] = [
         "captureDdls",
         "databaseMode",
         "executeTimeout",
-        "failTasksOnLobTruncation",
         "heartbeatEnable",
         "heartbeatFrequency",
         "heartbeatSchema",
-        "mapBooleanAsBoolean",
         "mapJsonbAsClob",
         "maxFileSize",
         "pluginName",
         "secretsManagerEndpointOverride",
         "slotName",
     ];
-    let mut script = None;
-    for pair in text
-        .unwrap_or_default()
-        .split(';')
-        .filter(|pair| !pair.is_empty())
-    {
+    let mut found = Attributes::default();
+    let pairs = text.unwrap_or_default().split(';');
+    for pair in pairs.filter(|pair| !pair.is_empty()) {
         let Some((name, value)) = pair.split_once('=') else {
             return Err(DmsError::InvalidValue(format!(
                 "Extra connection attributes must be name=value pairs, separated by semicolons: {pair}"
             )));
         };
-        if name.eq_ignore_ascii_case("afterConnectScript") {
-            script = Some(value.to_owned());
-        } else if !KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        let is = |known: &str| known.eq_ignore_ascii_case(name);
+        if is("afterConnectScript") {
+            found.after_connect = Some(value.to_owned());
+        } else if let Some((_, setting)) = FLAGS.iter().find(|(known, _)| is(known)) {
+            let flag = match value.to_ascii_lowercase().as_str() {
+                "true" | "y" => true,
+                "false" | "n" => false,
+                other => {
+                    return Err(DmsError::InvalidValue(format!(
+                        "The extra connection attribute {name} is true or false, not {other}."
+                    )));
+                }
+            };
+            found.flags.push((setting, flag));
+        } else if !WITHOUT_EFFECT.iter().any(|known| is(known)) {
             return Err(DmsError::InvalidValue(format!(
                 "Unknown extra connection attribute: {name}"
             )));
         }
     }
-    Ok(script)
+    Ok(found)
 }
 
 fn check_settings(settings: &Settings) -> Result<(), DmsError> {
@@ -570,4 +592,28 @@ pub(super) fn delete(
         work.change(|model| model.dms.endpoints.remove(&arn));
     });
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extra_attributes_are_read_in_any_case() {
+        let found = attributes(Some(
+            "captureDdls=false;AfterConnectScript=SET session_replication_role='replica';MapBooleanAsBoolean=true;",
+        ))
+        .unwrap();
+        assert_eq!(
+            found,
+            Attributes {
+                after_connect: Some("SET session_replication_role='replica'".into()),
+                flags: vec![("MapBooleanAsBoolean", true)],
+            }
+        );
+        assert_eq!(attributes(None).unwrap(), Attributes::default());
+        for bad in ["slot", "slotnam=x", "mapBooleanAsBoolean=perhaps"] {
+            assert!(attributes(Some(bad)).is_err(), "{bad}");
+        }
+    }
 }

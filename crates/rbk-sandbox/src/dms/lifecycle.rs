@@ -305,7 +305,7 @@ fn enter_end(replication: &mut Replication, end: &End) {
             replication.status = Status::Failed;
             replication.failures = messages.clone();
             if end.running {
-                replication.stop_reason = Some("Stop Reason FATAL_ERROR Error Level FATAL".into());
+                replication.stop_reason = Some("Stop Reason FATAL_ERROR".into());
             }
         }
     }
@@ -317,8 +317,7 @@ pub(crate) async fn deprovision(world: &World, arn: &str, run: u32, held: bool) 
     let mine = |model: &mut Model, next: ProvisionState| {
         let config = model.dms.configs.get_mut(arn)?;
         let replication = &mut config.replication;
-        let ended = matches!(replication.status, Status::Stopped | Status::Failed);
-        if replication.runs != run || !ended {
+        if replication.runs != run || replication.status.is_active() {
             return None;
         }
         replication.provision.as_mut()?.state = next;

@@ -28,7 +28,6 @@ use serde_json::Value;
 
 use crate::world::{Call, World};
 
-pub(crate) use endpoints::certificate_arn;
 pub use errors::DmsError;
 pub(crate) use lifecycle::deprovision;
 pub use state::ProvisionedCapacity;

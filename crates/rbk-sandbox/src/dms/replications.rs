@@ -96,7 +96,7 @@ fn stats(config: &Config) -> Value {
             "TablesErrored",
             count(&[TableState::Error, TableState::DoesNotExist]),
         )
-        .time("FreshStartDate", replication.first_start)
+        .time("FreshStartDate", replication.started_at)
         .time("StartDate", replication.started_at)
         .time("StopDate", replication.stopped_at)
         .time("FullLoadStartDate", replication.load_started)
@@ -206,7 +206,6 @@ fn begin(config: &mut Config, kind: &str, drawn: crate::fault::Drawn) -> Start {
     replication.stop_reason = None;
     replication.failures = Vec::new();
     replication.updated_at = now;
-    replication.first_start.get_or_insert(now);
     replication.started_at = Some(now);
     replication.stopped_at = None;
     replication.deprovision_at = None;

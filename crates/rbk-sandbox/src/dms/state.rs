@@ -25,6 +25,8 @@ pub(crate) struct Dms {
     pub(crate) configs: BTreeMap<String, Config>,
     /// By name.
     pub(crate) subnet_groups: BTreeMap<String, SubnetGroup>,
+    /// ARNs of certificates, which all stand for the sandbox's authority.
+    pub(crate) certificates: BTreeSet<String>,
     /// Names of IAM roles.
     pub(crate) roles: BTreeSet<String>,
 }
@@ -208,7 +210,6 @@ pub(crate) struct Replication {
     pub(crate) updated_at: Timestamp,
     pub(crate) stopped_at: Option<Timestamp>,
     pub(crate) deprovision_at: Option<Timestamp>,
-    pub(crate) first_start: Option<Timestamp>,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) load_started: Option<Timestamp>,
     pub(crate) load_finished: Option<Timestamp>,
@@ -229,7 +230,6 @@ impl Replication {
             updated_at: now,
             stopped_at: None,
             deprovision_at: None,
-            first_start: None,
             started_at: None,
             load_started: None,
             load_finished: None,

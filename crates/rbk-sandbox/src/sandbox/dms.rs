@@ -8,14 +8,22 @@ use crate::{
     error::SandboxError,
     model::{Model, default_security_group},
     options::DmsSubnetGroupBlueprint,
+    world::World,
 };
 
 /// What each account has: the group that the console makes, and DMS's roles.
-pub(super) fn defaults(model: &mut Model, region: &str) {
+pub(super) fn defaults(world: &World, model: &mut Model) {
+    let region = &world.options.region;
     declare(model, DmsSubnetGroupBlueprint::new("default", region));
+    model.dms.certificates.insert(certificate_arn(world));
     for role in [VPC_ROLE, "dms-cloudwatch-logs-role"] {
         model.dms.roles.insert(role.to_owned());
     }
+}
+
+/// The sandbox's authority, as DMS would have it imported.
+fn certificate_arn(world: &World) -> String {
+    world.arn("dms", "cert:sandbox-ca")
 }
 
 fn declare(model: &mut Model, group: DmsSubnetGroupBlueprint) {
@@ -66,9 +74,15 @@ impl Sandbox {
         self.world.change(|model| model.dms.roles.remove(name));
     }
 
+    /// Declares a certificate in DMS under an ARN of one's own: it is the sandbox's authority, too.
+    pub fn declare_dms_certificate(&self, arn: &str) {
+        self.world
+            .change(|model| model.dms.certificates.insert(arn.to_owned()));
+    }
+
     /// For `CertificateArn`: the sandbox's own authority, as if it had been imported into DMS.
     pub fn dms_certificate_arn(&self) -> String {
-        dms::certificate_arn(&self.world)
+        certificate_arn(&self.world)
     }
 
     /// The capacity of replications that is provisioned, and so is billed until their configs are

@@ -43,7 +43,7 @@ pub(super) fn defaults(world: &World) {
         model
             .security_groups
             .insert(default_security_group(DEFAULT_VPC), Default::default());
-        dms::defaults(model, &world.options.region);
+        dms::defaults(world, model);
         let name = default_parameter_group(version);
         model.parameter_groups.insert(
             name.clone(),

@@ -260,3 +260,20 @@ async fn a_lost_answer_loses_no_effect_and_errors_have_dmss_words() {
     assert_eq!(replication(&sandbox, &arn).await["Status"], "stopped");
     sandbox.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_new_config_may_be_busy_for_a_while() {
+    let (sandbox, source, target) = two_databases().await;
+    plant(&sandbox, "CreateReplicationConfig:1:during:hold=busy");
+    let arn = furnished(&sandbox, source, target).await;
+    sandbox.wait_until_held("busy").await;
+    assert_eq!(replication(&sandbox, &arn).await["Status"], "modifying");
+    let body = json!({ "ReplicationConfigArn": arn, "StartReplicationType": "start-replication" });
+    let (code, _) = refused(&sandbox, "StartReplication", body).await;
+    assert_eq!(code, "InvalidResourceStateFault");
+    sandbox.release_hold("busy");
+    until(&sandbox, &arn, "created").await;
+    start(&sandbox, &arn, "start-replication").await;
+    until(&sandbox, &arn, "stopped").await;
+    sandbox.shutdown().await;
+}

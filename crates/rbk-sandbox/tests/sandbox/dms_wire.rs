@@ -190,6 +190,12 @@ async fn endpoints_are_checked() {
         assert!(!message.contains(crate::client::PASSWORD), "{message}");
     }
     assert!(sandbox.ledger().is_empty());
+    let own = "arn:aws:dms:eu-central-1:123456789012:cert:OWN";
+    sandbox.declare_dms_certificate(own);
+    let verified = json!({ "SslMode": "verify-full", "CertificateArn": own });
+    let body = with(endpoint("verified", "target", 5432), verified);
+    let made = done(&sandbox, "CreateEndpoint", body).await;
+    assert_eq!(made["Endpoint"]["CertificateArn"], own);
     let made = done(&sandbox, "CreateEndpoint", endpoint("src", "source", 5432)).await;
     let made = &made["Endpoint"];
     assert_eq!(

@@ -86,7 +86,7 @@ pub(super) fn declare_groups(sandbox: &Sandbox, environment: &Environment) {
     }
 }
 
-/// Where replications run, and the role that reads the databases' secrets for them.
+/// Where replications run, the role that reads the databases' secrets for them, and the certificate that they verify with.
 fn declare_dms(sandbox: &Sandbox, place: &DmsPlace) {
     let group = DmsSubnetGroupBlueprint {
         vpc: VPC.to_owned(),
@@ -100,6 +100,9 @@ fn declare_dms(sandbox: &Sandbox, place: &DmsPlace) {
         // `arn:aws:iam::ACCOUNT:role/PATH/NAME`
         let name = role.rsplit('/').next().unwrap_or(role);
         sandbox.declare_role(name);
+    }
+    if let Some(arn) = &place.certificate {
+        sandbox.declare_dms_certificate(arn);
     }
 }
 

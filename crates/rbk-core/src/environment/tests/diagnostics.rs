@@ -725,6 +725,24 @@ fn the_settings_of_a_stack() {
     );
 }
 
+/// What is wrong with an expression is told by the language's own pass, at its place in this file.
+#[test]
+fn expressions_of_settings_are_checked() {
+    let text = format!("{SOUND}{DEPLOYED}").replace(
+        "recovery_enabled = \"recovery exists\"",
+        "a = \"recovry exists\"\nb = \"recovery exist\"\nc = 'age(now)'\nd = \"active_secret(shop)\"\ne = \"removal_policy(shop)\"\nf = \"recovery\\u0020exists and\"",
+    );
+    let diagnostics = diagnostics(&text);
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("stack_expressions", rendered(&text, &diagnostics));
+    });
+    assert!(
+        load("prod", SourceId(0), &text, Path::new(""))
+            .environment
+            .is_none()
+    );
+}
+
 #[test]
 fn settings_keep_the_order_of_the_file() {
     let text = format!("{SOUND}{DEPLOYED}").replace(

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// How many bytes a batch may have before it is written, whatever the commit rate.
-const FULL_BATCH: usize = 4 << 20;
+const FULL_BATCH: usize = 1 << 20;
 
 /// Some rows of one table.
 #[derive(Debug, Default)]

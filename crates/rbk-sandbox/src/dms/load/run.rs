@@ -83,30 +83,51 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Makes the control tables, and finds an order.
+    /// Makes the control tables, and finds an order; again if a session was lost.
     async fn begin(&self, names: &[TableName]) -> Result<Vec<Vec<TableName>>, String> {
+        let mut retries = Retries::new(self.settings.errors.recoverable);
+        loop {
+            let (doing, trouble) = match self.try_to_begin(names).await {
+                Ok(order) => return Ok(order),
+                Err(failed) => failed,
+            };
+            let message = format!("{doing}: {trouble}");
+            match retries.next().filter(|_| trouble.lost_connection()) {
+                None => return Err(message),
+                Some(pause) => {
+                    self.board.say([format!("[TASK_MANAGER    ]W: {message}")]);
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+    }
+
+    /// The error has what couldn't be done.
+    async fn try_to_begin(
+        &self,
+        names: &[TableName],
+    ) -> Result<Vec<Vec<TableName>>, (String, Trouble)> {
         let party = &self.task.target;
         let target = self.task.open(party).await.map_err(|trouble| {
-            format!(
-                "endpoint '{}' can't be connected to: {trouble}",
-                party.endpoint
-            )
+            let doing = format!("endpoint '{}' can't be connected to", party.endpoint);
+            (doing, trouble)
         })?;
         let made = target::make_control_tables(&target.client, &self.settings).await;
         made.map_err(|trouble| {
-            format!(
-                "the control tables can't be made in schema '{}' of the target: {trouble}",
-                self.settings.control_schema
-            )
+            let schema = &self.settings.control_schema;
+            let doing =
+                format!("the control tables can't be made in schema '{schema}' of the target");
+            (doing, trouble)
         })?;
         let order = self.order(&target.client, names).await;
-        order.map_err(|trouble| format!("the target's catalog can't be read: {trouble}"))
+        order.map_err(|trouble| ("the target's catalog can't be read".to_owned(), trouble))
     }
 
     /// Waves of tables, one after the other.
     ///
     /// Where foreign keys are enforced, referencing tables go before those that they refer to: DMS
-    /// promises no order, and this one shows what comes of it every time.
+    /// promises no order, and this one shows what comes of it every time. One table at a time keeps
+    /// to the mappings' load order, which is how DMS is told one.
     async fn order(
         &self,
         target: &Client,
@@ -120,12 +141,20 @@ impl Run<'_> {
             true => catalog::references(target).await?,
             false => Vec::new(),
         };
-        let mut names = names.to_vec();
-        names.sort_by_key(|it| std::cmp::Reverse(self.mappings.load_order(&it.schema, &it.table)));
-        let pairs = references
+        let references: Vec<_> = references
             .into_iter()
-            .map(|(from, to)| (self.source_name(from), self.source_name(to)));
-        Ok(waves(names, &pairs.collect::<Vec<_>>()))
+            .map(|(from, to)| (self.source_name(from), self.source_name(to)))
+            .collect();
+        let load_order = |it: &TableName| self.mappings.load_order(&it.schema, &it.table);
+        let mut names = names.to_vec();
+        names.sort_by_key(|it| std::cmp::Reverse(load_order(it)));
+        if self.settings.subtasks > 1 {
+            return Ok(waves(names, &references));
+        }
+        let ranks = names.chunk_by(|one, other| load_order(one) == load_order(other));
+        Ok(ranks
+            .flat_map(|rank| waves(rank.to_vec(), &references))
+            .collect())
     }
 
     /// Takes tables until none is left.

@@ -1,6 +1,9 @@
 //! What DMS makes on the target: tables that are missing or renewed, and its own control tables.
 
-use tokio_postgres::Client;
+use tokio_postgres::{
+    Client,
+    error::{DbError, SqlState},
+};
 
 use super::{
     catalog::{self, Relation, TableName},
@@ -159,7 +162,15 @@ fn create(
 async fn make_schema(client: &Client, schema: &str) -> Result<(), Trouble> {
     if !catalog::schema_exists(client, schema).await? {
         let sql = format!("CREATE SCHEMA {}", quoted(schema));
-        client.batch_execute(&sql).await?;
+        match client.batch_execute(&sql).await.map_err(Trouble::from) {
+            Err(trouble) if trouble.db().is_some_and(was_there) => {}
+            made => made?,
+        }
     }
     Ok(())
+}
+
+/// Another subtask was quicker: the schema is there, or about to be.
+fn was_there(error: &DbError) -> bool {
+    [SqlState::DUPLICATE_SCHEMA, SqlState::UNIQUE_VIOLATION].contains(error.code())
 }

@@ -23,10 +23,7 @@ pub(super) fn create_endpoint(plan: &Plan, name: &str, side: Side) -> Rows {
     let mut parameters = vec![
         ("endpoint", names(name).endpoint(side)),
         ("database", database.to_string()),
-        (
-            "address",
-            format!("‹of {database}, read from its instance›"),
-        ),
+        ("address", address(database, settings)),
         ("database in it", printable(&settings.database)),
         ("credentials", credentials(settings)),
         ("TLS", tls(settings)),
@@ -159,6 +156,14 @@ fn end<'p>(
     match side {
         Side::Source => (&planned.from, &dms.source),
         Side::Target => (&planned.to, &dms.target),
+    }
+}
+
+/// DMS takes the address from where it takes the password.
+fn address(database: &DatabaseName, settings: &EndpointSettings) -> String {
+    match settings.secret_access_role {
+        Some(_) => format!("as {} says it", settings.secret),
+        None => format!("‹of {database}, read from its instance›"),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What goes wrong, and by which policy it is dealt with.
 
+use serde_json::json;
+
 use super::{
     super::LoadEnd,
-    bench::{bench, rows},
+    bench::{bench, rows, selection},
 };
 
 #[tokio::test]
@@ -50,11 +52,23 @@ async fn foreign_keys_bite_without_the_replica_role() {
         .batch_execute("TRUNCATE a_parent, b_child")
         .await
         .unwrap();
-    bench.replica_role();
-    assert_eq!(
-        bench.finish().await,
-        ["a_parent: Completed 5/0", "b_child: Completed 5/0"]
-    );
+    let both = ["a_parent: Completed 5/0", "b_child: Completed 5/0"];
+    // One at a time, in a stated order.
+    bench.set("FullLoadSettings", "MaxFullLoadSubTasks", 1);
+    let mut first = selection("1", "include", "a%");
+    first["load-order"] = json!(2);
+    bench.task.mappings = json!({ "rules": [first, selection("2", "include", "%")] });
+    assert_eq!(bench.finish().await, both);
+    bench
+        .target
+        .batch_execute("TRUNCATE a_parent, b_child")
+        .await
+        .unwrap();
+    bench.task.mappings = json!({ "rules": [selection("2", "include", "%")] });
+    bench
+        .replica_role()
+        .set("FullLoadSettings", "MaxFullLoadSubTasks", 8);
+    assert_eq!(bench.finish().await, both);
     bench.shutdown().await;
 }
 

@@ -129,6 +129,30 @@ async fn a_lost_session_is_retried_and_the_table_begins_anew() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_away_when_the_load_begins_is_waited_for() {
+    let mut bench = bench("CREATE TABLE item (id int)", "CREATE TABLE item (id int)").await;
+    bench
+        .set("ErrorBehavior", "RecoverableErrorInterval", 0)
+        .set("ErrorBehavior", "RecoverableErrorCount", 2);
+    fetch_metadata(&bench.task, &bench.board).await.unwrap();
+    bench.task.target.port = 1;
+    let (_tell, stop) = watch::channel(false);
+    let end = load(&bench.task, &bench.board, &stop).await;
+    let LoadEnd::Failed { messages } = end else {
+        panic!("{end:?}");
+    };
+    assert!(
+        messages[0].contains(
+            "endpoint 'rbk-original' can't be connected to: could not connect to server 127.0.0.1:1"
+        ),
+        "{messages:?}"
+    );
+    let tries = bench.log().matches("could not connect").count();
+    assert_eq!(tries, 3, "{}", bench.log());
+    bench.shutdown().await;
+}
+
+#[tokio::test]
 async fn large_tables_flow_through_and_the_board_follows() {
     let schema = "CREATE TABLE wide (id int PRIMARY KEY, v text); CREATE TABLE long (id int PRIMARY KEY, a varchar(40), b int, c timestamptz)";
     let bench = bench(

@@ -35,6 +35,36 @@ async fn rows_travel_with_their_types() {
 }
 
 #[tokio::test]
+async fn odd_names_and_many_columns_are_no_obstacle() {
+    let many: Vec<String> = (0..300).map(|n| format!("c{n} int DEFAULT {n}")).collect();
+    let schema = format!(
+        "CREATE SCHEMA \"Odd.schema\"; \
+         CREATE TABLE \"Odd.schema\".\"a \"\"b\"\" %\" (\"select\" int PRIMARY KEY, \"x\"\"y\" text); \
+         CREATE TABLE many (id int PRIMARY KEY, {})",
+        many.join(", ")
+    );
+    let mut bench = bench(
+        &format!("{schema}; INSERT INTO \"Odd.schema\".\"a \"\"b\"\" %\" VALUES (1, 'x'); INSERT INTO many VALUES (1)"),
+        &schema,
+    )
+    .await;
+    bench.task.mappings["rules"][0]["object-locator"]["schema-name"] = json!("%");
+    assert_eq!(
+        bench.finish().await,
+        ["a \"b\" %: Completed 1/0", "many: Completed 1/0"]
+    );
+    assert_eq!(
+        rows(
+            &bench.target,
+            "SELECT o.*, m.c299 FROM \"Odd.schema\".\"a \"\"b\"\" %\" o, many m"
+        )
+        .await,
+        ["1|x|299"]
+    );
+    bench.shutdown().await;
+}
+
+#[tokio::test]
 async fn values_are_cut_where_dms_cuts_them() {
     let schema = "CREATE TABLE t (id int PRIMARY KEY, n numeric, m numeric(12,8), at timestamp, day date, tz timestamptz)";
     let bench = bench(
@@ -237,12 +267,21 @@ async fn a_table_that_dms_makes_is_bare() {
 #[tokio::test]
 async fn tables_may_go_to_another_schema_which_is_made() {
     let mut bench = bench(
-        "CREATE TABLE item (id int PRIMARY KEY, price money, at timestamptz); INSERT INTO item VALUES (1, 1234.5, '2026-01-02 03:00+02')",
+        "CREATE TABLE item (id int PRIMARY KEY, price money, at timestamptz); INSERT INTO item VALUES (1, 1234.5, '2026-01-02 03:00+02'); \
+         CREATE TABLE a (id int); CREATE TABLE b (id int); CREATE TABLE c (id int)",
         "",
     )
     .await;
     bench.set("TargetMetadata", "TargetSchema", "copied");
-    assert_eq!(bench.finish().await, ["item: Completed 1/0"]);
+    assert_eq!(
+        bench.finish().await,
+        [
+            "a: Completed 0/0",
+            "b: Completed 0/0",
+            "c: Completed 0/0",
+            "item: Completed 1/0"
+        ]
+    );
     assert_eq!(
         rows(&bench.target, "SELECT * FROM copied.item").await,
         ["1|1234.5000|2026-01-02 01:00:00"]
