@@ -1,13 +1,17 @@
 //! Which database an application uses: what its active secret, or the deployed stack, names.
 
 use super::credentials::pointed_at;
-use super::evaluate::{Seen, active_database};
+use super::evaluate::{Seen, active_database, evaluate};
 use super::failure::Failure;
 use super::look::Look;
-use crate::environment::Active;
+use super::reading::without_actions;
+use crate::environment::{Active, Environment};
 use crate::ids::{ApplicationName, DatabaseName, SecretName};
-use crate::ports::{CommandRequest, Which};
+use crate::journal::Facts;
+use crate::plan::StackValue;
+use crate::ports::{CommandRequest, Which, World};
 use crate::run::Content;
+use crate::stack::Wanted;
 use crate::value::Value;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -100,4 +104,26 @@ pub(super) async fn source_snapshot(
     let instance = look.instance(database).await?;
     let tag = instance.and_then(|instance| instance.tags.get("rbk:source-snapshot").cloned());
     Ok(Seen::of(Value::Text(tag.unwrap_or_default())))
+}
+
+/// What the settings of a stack must be now. What can't be found out is told in words: this never fails.
+pub async fn stack_values(
+    world: &World,
+    environment: &Environment,
+    values: &[StackValue],
+) -> Vec<Wanted> {
+    let (plan, facts) = (without_actions(environment), Facts::default());
+    let mut look = Look::new(world, &plan, &facts);
+    let mut all = Vec::with_capacity(values.len());
+    for value in values {
+        let seen = evaluate(&mut look, &value.expr).await;
+        all.push(Wanted {
+            name: value.setting.clone(),
+            expression: value.text.clone(),
+            value: seen
+                .map(|seen| seen.value)
+                .map_err(|failure| failure.to_string()),
+        });
+    }
+    all
 }

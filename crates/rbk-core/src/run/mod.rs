@@ -24,6 +24,7 @@ mod ticker;
 mod tests;
 
 pub use crate::journal::{Decision, Failed, Observation};
+pub use active::stack_values;
 pub use codes::CODES;
 pub use ending::{Ending, EndingKind, Refusal};
 pub use failure::{Class, Failure, OrphanedKey};
