@@ -15,18 +15,18 @@ use std::collections::{BTreeMap, BTreeSet};
 const SLOW: [&str; 2] = ["hnsw", "ivfflat"];
 
 /// An application that uses a database, or may.
-pub(super) struct User {
-    pub(super) application: ApplicationName,
+pub(crate) struct User {
+    pub(crate) application: ApplicationName,
     /// Where that was last changed or proven.
-    pub(super) since: Option<Span>,
-    pub(super) certain: bool,
+    pub(crate) since: Option<Span>,
+    pub(crate) certain: bool,
     /// Another database that it may use.
-    pub(super) other: Option<DatabaseName>,
+    pub(crate) other: Option<DatabaseName>,
 }
 
 impl Flow<'_> {
     /// The application that uses a database, or else one that may.
-    pub(super) fn possible_user(&self, database: &DatabaseName) -> Option<User> {
+    pub(crate) fn possible_user(&self, database: &DatabaseName) -> Option<User> {
         let users = self
             .state
             .applications
