@@ -1,5 +1,5 @@
 //! Language cases: each `tests/lang/cases/NAME.rbk` is checked as a user would, and its snapshot shows all that was said.
-//! A case with a `NAME.toml` beside it has an environment of its own.
+//! A case with a `NAME.toml` beside it has an environment of its own; those whose names begin with `dms_` share one.
 
 use crate::process::{rbk, root, said};
 use std::collections::BTreeSet;
@@ -31,6 +31,7 @@ fn every_case_says_what_its_snapshot_says() {
         let own = format!("tests/lang/cases/{name}.toml");
         let environment = match root().join(&own).exists() {
             true => own.as_str(),
+            false if name.starts_with("dms_") => "tests/lang/dms.toml",
             false => "tests/lang/team.toml",
         };
         let output = rbk(&["check", &file, "--env", environment])

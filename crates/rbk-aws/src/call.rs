@@ -23,6 +23,7 @@ use tracing::subscriber::NoSubscriber;
 /// The services that this crate calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
+    Dms,
     Rds,
     SecretsManager,
     Sts,
@@ -32,6 +33,7 @@ impl Service {
     /// As IAM's actions are prefixed.
     pub(crate) fn prefix(self) -> &'static str {
         match self {
+            Service::Dms => "dms",
             Service::Rds => "rds",
             Service::SecretsManager => "secretsmanager",
             Service::Sts => "sts",

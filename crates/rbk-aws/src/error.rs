@@ -64,7 +64,14 @@ fn refused(
     match kind {
         PortErrorKind::AccessDenied => {
             let action = call.action();
-            if !text.contains(&action) {
+            // DMS's own fault may speak of the rights of DMS, not of the caller's.
+            let is_of_dms = call.service == Service::Dms
+                && code.is_some_and(|code| bare(code).ends_with("Fault"));
+            if is_of_dms {
+                if let Some(advice) = dms_advice(&text) {
+                    text = format!("{text} ({advice})");
+                }
+            } else if !text.contains(&action) {
                 text = format!("not allowed to perform {action}: {text}");
             }
         }
@@ -216,6 +223,7 @@ fn kind(service: Service, code: Option<&str>, status: u16, message: &str) -> Por
         | "BandwidthLimitExceeded"
         | "SlowDown"
         | "PriorRequestNotComplete"
+        | "KMSThrottling"
         | "EC2Throttled" => PortErrorKind::Throttled,
         // Elsewhere it means throttling; here, too many secrets, versions or labels.
         "LimitExceeded" if service == Service::SecretsManager => PortErrorKind::Quota,
@@ -242,10 +250,15 @@ fn kind(service: Service, code: Option<&str>, status: u16, message: &str) -> Por
         | "OptInRequired"
         | "KMSKeyNotAccessible"
         | "KMSAccessDenied"
+        | "KMSDisabled"
+        | "KMSInvalidState"
+        | "S3AccessDenied"
         | "DecryptionFailure"
         | "EncryptionFailure" => PortErrorKind::AccessDenied,
 
-        "InvalidDBInstanceState" if message.contains("already being deleted") => {
+        "InvalidDBInstanceState" | "InvalidResourceState"
+            if message.contains("already being deleted") =>
+        {
             PortErrorKind::AlreadySo
         }
         "InvalidParameterCombination" if message.contains("No modifications were requested") => {
@@ -269,6 +282,7 @@ fn kind(service: Service, code: Option<&str>, status: u16, message: &str) -> Por
         | "InvalidRestore"
         | "PointInTimeRestoreNotEnabled"
         | "DBSubnetGroupDoesNotCoverEnoughAZs"
+        | "ReplicationSubnetGroupDoesNotCoverEnoughAZs"
         | "InvalidSubnet"
         | "InvalidVPCNetworkState"
         | "StorageTypeNotSupported"
@@ -287,7 +301,7 @@ fn kind(service: Service, code: Option<&str>, status: u16, message: &str) -> Por
         | "Serialization" => PortErrorKind::InvalidRequest,
 
         "AuthorizationNotFound" | "ResourceNotFound" => PortErrorKind::NotFound,
-        "InsufficientDBInstanceCapacity" => PortErrorKind::Quota,
+        "InsufficientDBInstanceCapacity" | "InsufficientResourceCapacity" => PortErrorKind::Quota,
         "ResourceExists" => PortErrorKind::AlreadyExists,
         _ if root.ends_with("NotFound") => PortErrorKind::NotFound,
         _ if root.ends_with("AlreadyExists") => PortErrorKind::AlreadyExists,
@@ -330,6 +344,16 @@ fn credentials_advice(code: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// What a person can do about rights that DMS itself lacks. Source: "Creating the IAM roles to use with DMS".
+fn dms_advice(text: &str) -> Option<&'static str> {
+    ["dms-vpc-role", "dms-cloudwatch-logs-role"]
+        .iter()
+        .any(|role| text.contains(role))
+        .then_some(
+            "DMS needs roles of precisely these names in the account: `dms-vpc-role`, `dms-cloudwatch-logs-role`",
+        )
 }
 
 /// All that is said along the chain of causes, without the SDK's own headings.

@@ -1,8 +1,10 @@
-//! The RDS, Secrets Manager and STS ports of `rbk` over the AWS SDK.
+//! The RDS, DMS, Secrets Manager and STS ports of `rbk` over the AWS SDK.
 //!
 //! [`connect`] is the way in; it returns one `Arc<dyn …>` for each port of [`rbk_core::ports`].
 //!
-//! - `identity`, `rds`, `secrets`: one file for each port; every method is one operation (or all pages of one).
+//! - `identity`, `rds`, `dms`, `secrets`: one module for each port; every method is one operation (or all pages of one), but where
+//!   DMS keeps tags and replications apart from what they belong to.
+//! - `pages`: lists in pages, to their end.
 //! - `call`: how an operation is sent, watched and logged.
 //! - `error`: what the SDK's errors mean for a run.
 //! - `redact`: keeps secrets out of error texts.
@@ -17,12 +19,14 @@ mod call;
 mod dms;
 mod error;
 mod identity;
+mod pages;
 mod profile;
 mod rds;
 mod redact;
 mod secrets;
 #[cfg(test)]
 mod tests;
+mod time;
 mod transport;
 
 use aws_config::{BehaviorVersion, Region};
@@ -200,7 +204,7 @@ pub(crate) async fn connect_at(
     Ok(Aws {
         identity: Arc::new(identity::Sts::new(&config, region.to_string())),
         rds: Arc::new(rds::Rds::new(&config, &pace)),
-        dms: Arc::new(dms::DatabaseMigration),
+        dms: Arc::new(dms::DatabaseMigration::new(&config, &pace)),
         secrets: Arc::new(secrets::SecretsManager::new(&config, &pace)),
     })
 }

@@ -5,6 +5,7 @@ mod mapping;
 use crate::Pace;
 use crate::call::{Call, Service};
 use crate::error::has_code;
+use crate::pages::Pages;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_rds::Client;
@@ -15,7 +16,6 @@ use rbk_core::ids::{InstanceId, SnapshotId};
 use rbk_core::ports::{self, Instance, PortError, PortErrorKind, RestoreRequest};
 use rbk_core::value::Snapshot;
 use secrecy::{ExposeSecret, SecretString};
-use std::collections::BTreeSet;
 
 /// RDS in one region.
 pub(crate) struct Rds {
@@ -66,8 +66,7 @@ impl ports::Rds for Rds {
 
     async fn snapshots(&self, of: &InstanceId) -> Result<Vec<Snapshot>, PortError> {
         let mut snapshots = Vec::new();
-        let mut marker = None;
-        let mut seen = BTreeSet::new();
+        let mut pages = Pages::default();
         loop {
             let call = Call::new(
                 Service::Rds,
@@ -79,11 +78,13 @@ impl ports::Rds for Rds {
                 .client
                 .describe_db_snapshots()
                 .db_instance_identifier(of.as_str())
-                .set_marker(marker)
+                .set_marker(pages.marker())
                 .customize();
             let page = match call.run(sending.interceptor(call.watch()).send()).await {
                 Ok(page) => page,
-                Err(error) if seen.is_empty() && no_such_snapshots(&error) => return Ok(snapshots),
+                Err(error) if pages.at_first() && no_such_snapshots(&error) => {
+                    return Ok(snapshots);
+                }
                 Err(error) => return Err(error),
             };
             for snapshot in page.db_snapshots() {
@@ -91,13 +92,8 @@ impl ports::Rds for Rds {
                     .map_err(|missing| call.nonsense(format!("a snapshot has no {missing}")))?;
                 snapshots.push(snapshot);
             }
-            match page.marker.filter(|marker| !marker.is_empty()) {
-                None => return Ok(snapshots),
-                // The SDK's own paginator would stop here, as if that had been all of them.
-                Some(again) if !seen.insert(again.clone()) => {
-                    return Err(call.nonsense("the pages go in a circle"));
-                }
-                next => marker = next,
+            if !pages.turn(&call, page.marker)? {
+                return Ok(snapshots);
             }
         }
     }
@@ -177,26 +173,132 @@ impl ports::Rds for Rds {
 
     async fn set_deletion_protection(
         &self,
-        _id: &InstanceId,
-        _on: bool,
+        id: &InstanceId,
+        on: bool,
     ) -> Result<Instance, PortError> {
-        unimplemented!("contract")
+        let switching = if on { "on" } else { "off" };
+        let call = Call::new(
+            Service::Rds,
+            "ModifyDBInstance",
+            format!("switching the deletion protection of instance `{id}` {switching}"),
+        );
+        // Without `ApplyImmediately`: protection doesn't need it, and it would apply everything else that is pending.
+        let sending = self
+            .client
+            .modify_db_instance()
+            .db_instance_identifier(id.as_str())
+            .deletion_protection(on)
+            .customize()
+            .config_override(self.once());
+        let answer = call.run(sending.interceptor(call.watch()).send()).await?;
+        described(&call, id, answer.db_instance())
     }
 
     async fn delete_instance(
         &self,
-        _id: &InstanceId,
-        _final_snapshot: Option<&SnapshotId>,
+        id: &InstanceId,
+        final_snapshot: Option<&SnapshotId>,
     ) -> Result<(), PortError> {
-        unimplemented!("contract")
+        let left = match final_snapshot {
+            Some(snapshot) => format!("with the final snapshot `{snapshot}`"),
+            None => "without a final snapshot".to_owned(),
+        };
+        let call = Call::new(
+            Service::Rds,
+            "DeleteDBInstance",
+            format!("deleting instance `{id}` {left}"),
+        );
+        // Without `DeleteAutomatedBackups`: its default is true, so automated backups and the point in time go with the instance.
+        // That is what a stack's removal does, and what the plan says.
+        let sending = self
+            .client
+            .delete_db_instance()
+            .db_instance_identifier(id.as_str())
+            .skip_final_snapshot(final_snapshot.is_none())
+            .set_final_db_snapshot_identifier(
+                final_snapshot.map(|snapshot| snapshot.as_str().to_owned()),
+            )
+            .customize()
+            .config_override(self.once());
+        call.run(sending.interceptor(call.watch()).send()).await?;
+        Ok(())
     }
 
-    async fn snapshot(&self, _id: &SnapshotId) -> Result<Option<Snapshot>, PortError> {
-        unimplemented!("contract")
+    async fn snapshot(&self, id: &SnapshotId) -> Result<Option<Snapshot>, PortError> {
+        let call = Call::new(
+            Service::Rds,
+            "DescribeDBSnapshots",
+            format!("describing snapshot `{id}`"),
+        );
+        let sending = self
+            .client
+            .describe_db_snapshots()
+            .db_snapshot_identifier(id.as_str())
+            .set_snapshot_type(snapshot_type(id).map(str::to_owned))
+            .customize();
+        let answer = match call.run(sending.interceptor(call.watch()).send()).await {
+            Ok(answer) => answer,
+            Err(error) if has_code(&error, "DBSnapshotNotFound") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let snapshot = match answer.db_snapshots() {
+            [] => return Ok(None),
+            [one] => mapping::snapshot(one)
+                .map_err(|missing| call.nonsense(format!("the snapshot has no {missing}")))?,
+            many => return Err(call.nonsense(format!("{} snapshots were described", many.len()))),
+        };
+        // RDS keeps names in lower case.
+        if snapshot.id.as_str().eq_ignore_ascii_case(id.as_str()) {
+            Ok(Some(snapshot))
+        } else {
+            Err(call.nonsense(format!(
+                "the answer describes another snapshot, `{}`",
+                snapshot.id
+            )))
+        }
     }
 
     async fn created_by_rbk(&self) -> Result<Vec<Instance>, PortError> {
-        unimplemented!("contract")
+        let mut instances = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let call = Call::new(
+                Service::Rds,
+                "DescribeDBInstances",
+                "looking for instances that rbk made",
+            );
+            let sending = self
+                .client
+                .describe_db_instances()
+                .set_marker(pages.marker())
+                .customize();
+            let page = call.run(sending.interceptor(call.watch()).send()).await?;
+            let of_rbk = page
+                .db_instances()
+                .iter()
+                .filter(|instance| instance.tag_list().iter().any(is_run_tag));
+            for instance in of_rbk {
+                let instance = mapping::instance(instance)
+                    .map_err(|missing| call.nonsense(format!("an instance has no {missing}")))?;
+                instances.push(instance);
+            }
+            if !pages.turn(&call, page.marker)? {
+                return Ok(instances);
+            }
+        }
+    }
+}
+
+fn is_run_tag(tag: &Tag) -> bool {
+    tag.key() == Some("rbk:run")
+}
+
+/// What has to be said of a snapshot that RDS or AWS Backup made, to find it by its name. Source: `DescribeDBSnapshots`.
+fn snapshot_type(id: &SnapshotId) -> Option<&'static str> {
+    match id.as_str().split_once(':') {
+        Some(("rds", _)) => Some("automated"),
+        Some(("awsbackup", _)) => Some("awsbackup"),
+        _ => None,
     }
 }
 

@@ -254,7 +254,13 @@ async fn read(
             let sql = format!("SET LOCAL statement_timeout = {timeout}");
             worker.client().batch_execute(&sql).await?;
         }
-        sums(worker.client(), &piece.relation, columns, piece.blocks).await
+        sums(
+            worker.client(),
+            &piece.relation,
+            columns,
+            piece.blocks.into(),
+        )
+        .await
     };
     worker
         .words()

@@ -25,7 +25,18 @@ pub async fn tables(client: &impl GenericClient) -> Result<Vec<TableName>, PortE
 pub async fn digest_tables(
     client: &mut Client,
 ) -> Result<BTreeMap<TableName, TableDigest>, PortError> {
-    digest_all(client)
+    digest_all(client, None)
+        .await
+        .map_err(|failure| failure.while_doing(&doing("digesting tables")))
+}
+
+/// The same without the rows of one table for which a condition holds. The table may be partitioned.
+pub async fn digest_tables_without(
+    client: &mut Client,
+    table: &TableName,
+    condition: &str,
+) -> Result<BTreeMap<TableName, TableDigest>, PortError> {
+    digest_all(client, Some((table, condition)))
         .await
         .map_err(|failure| failure.while_doing(&doing("digesting tables")))
 }
@@ -58,17 +69,52 @@ async fn list(client: &impl GenericClient) -> Result<Vec<TableName>, Failure> {
         .collect()
 }
 
-async fn digest_all(client: &mut Client) -> Result<BTreeMap<TableName, TableDigest>, Failure> {
+async fn digest_all(
+    client: &mut Client,
+    without: Option<(&TableName, &str)>,
+) -> Result<BTreeMap<TableName, TableDigest>, Failure> {
     let transaction = session::instant(client).await?;
     transaction.batch_execute(PINNED).await?;
     let mut digests = BTreeMap::new();
+    let partitions = match without {
+        Some((table, _)) => partitions(&transaction, table).await?,
+        None => Vec::new(),
+    };
     for table in list(&transaction).await? {
         let columns = columns(&transaction, &table).await?;
-        let sums = sums(&transaction, &table, &columns, None).await?;
+        let part = match without {
+            Some((_, condition)) if partitions.contains(&table) => Part::Without(condition),
+            _ => Part::All,
+        };
+        let sums = sums(&transaction, &table, &columns, part).await?;
         digests.insert(table, sums.digest());
     }
     transaction.rollback().await?;
     Ok(digests)
+}
+
+/// A table and what it is divided into; nothing where there is no such table.
+async fn partitions(
+    transaction: &Transaction<'_>,
+    table: &TableName,
+) -> Result<Vec<TableName>, tokio_postgres::Error> {
+    let rows = transaction
+        .query(
+            "SELECT n.nspname::text, c.relname::text \
+             FROM (SELECT to_regclass($1) AS root) AS r, \
+               LATERAL (SELECT root AS relid UNION SELECT relid FROM pg_partition_tree(root)) AS p \
+             JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace",
+            &[&quoted(table)],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(TableName {
+                schema: row.try_get(0)?,
+                table: row.try_get(1)?,
+            })
+        })
+        .collect()
 }
 
 async fn columns(
@@ -131,15 +177,30 @@ pub(crate) struct Blocks {
     pub to: Option<u64>,
 }
 
-/// Sums up a table's own rows, or those in some of its blocks.
+/// Which rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part<'a> {
+    All,
+    Blocks(Blocks),
+    /// Those for which a condition doesn't hold.
+    Without(&'a str),
+}
+
+impl From<Option<Blocks>> for Part<'_> {
+    fn from(blocks: Option<Blocks>) -> Self {
+        blocks.map_or(Part::All, Part::Blocks)
+    }
+}
+
+/// Sums up a table's own rows, or a part of them.
 pub(crate) async fn sums(
     client: &impl GenericClient,
     table: &TableName,
     columns: &[String],
-    blocks: Option<Blocks>,
+    part: Part<'_>,
 ) -> Result<Sums, Failure> {
     // In one round trip, and the sums come as text, which `numeric` has no better form than.
-    let answer = client.simple_query(&sum_up(table, columns, blocks)).await?;
+    let answer = client.simple_query(&sum_up(table, columns, part)).await?;
     let sums = answer.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(Sums {
             rows: row.try_get(0).ok()??.parse().ok()?,
@@ -159,17 +220,18 @@ pub(crate) async fn sums(
 }
 
 /// The statement that gives the number of rows and the two sums.
-pub(crate) fn sum_up(table: &TableName, columns: &[String], blocks: Option<Blocks>) -> String {
+pub(crate) fn sum_up(table: &TableName, columns: &[String], part: Part<'_>) -> String {
     let columns: Vec<String> = columns
         .iter()
         .map(|column| format!("t.{}", escape_identifier(column)))
         .collect();
-    let part = match blocks {
-        None => String::new(),
-        Some(Blocks { from, to: None }) => format!(" WHERE t.ctid >= '({from},0)'"),
-        Some(Blocks { from, to: Some(to) }) => {
+    let part = match part {
+        Part::All => String::new(),
+        Part::Blocks(Blocks { from, to: None }) => format!(" WHERE t.ctid >= '({from},0)'"),
+        Part::Blocks(Blocks { from, to: Some(to) }) => {
             format!(" WHERE t.ctid >= '({from},0)' AND t.ctid < '({to},0)'")
         }
+        Part::Without(condition) => format!(" WHERE ({condition}) IS NOT TRUE"),
     };
     // `ONLY`: what inherits from a table is a table by itself. `OFFSET 0`: the text is made once, not once a hash.
     format!(

@@ -19,6 +19,7 @@ use crate::{
     error::SandboxError,
     protocol::Reply,
     server::{serve_plain, url},
+    traffic::{Kind, Traffic},
     world::World,
 };
 
@@ -38,6 +39,8 @@ pub struct ApplicationBlueprint {
     pub refresh: Duration,
     /// How many sessions it keeps.
     pub sessions: usize,
+    /// What it writes and reads each time that it looks, while that flows.
+    pub traffic: Option<Traffic>,
 }
 
 impl ApplicationBlueprint {
@@ -49,12 +52,32 @@ impl ApplicationBlueprint {
             client_address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)),
             refresh: Duration::from_millis(100),
             sessions: 2,
+            traffic: None,
         }
     }
 }
 
+/// The name of a secret that somebody else finds out; nothing until they know.
+#[derive(Debug, Clone, Default)]
+pub struct ToldSecret(Arc<Mutex<Option<String>>>);
+
+impl ToldSecret {
+    /// Tells the application. It follows the next time that it looks.
+    pub fn tell(&self, secret: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = secret;
+    }
+
+    /// What was told last.
+    pub fn get(&self) -> Option<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
 /// How an application finds its database.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum ActiveSecret {
     /// The named secret holds the name of the secret with the credentials.
     Pointer {
@@ -68,6 +91,8 @@ pub enum ActiveSecret {
         /// The secret.
         secret: String,
     },
+    /// It was deployed with the name of the secret with the credentials.
+    Told(ToldSecret),
 }
 
 /// Where an application is reached.
@@ -200,6 +225,8 @@ enum Trouble {
     NotCredentials(String),
     #[error("the secret `{0}` names no secret")]
     NotPointer(String),
+    #[error("nobody has said which secret is the active one")]
+    Untold,
     #[error("can't connect to {host}:{port} ({source})")]
     Unreachable {
         host: String,
@@ -256,9 +283,12 @@ impl Application {
                 Ok(health) => health,
                 Err(trouble) => {
                     target = None;
-                    Health::Ill {
-                        reason: trouble.to_string(),
+                    let reason = trouble.to_string();
+                    if let Some(traffic) = self.traffic() {
+                        traffic.could_not(Kind::Write, &reason);
+                        traffic.could_not(Kind::Read, &reason);
                     }
+                    Health::Ill { reason }
                 }
             };
             *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
@@ -288,6 +318,11 @@ impl Application {
                 Err(_) => return Err(Trouble::Slow),
             }
         }
+        if let Some(traffic) = self.traffic() {
+            let _turn = traffic.turn().await;
+            target.write(traffic).await?;
+            target.read(traffic).await?;
+        }
         Ok(Health::Well {
             secret: target.secret.clone(),
             host: target.host.clone(),
@@ -298,10 +333,16 @@ impl Application {
         })
     }
 
+    /// The traffic, while it flows.
+    fn traffic(&self) -> Option<&Traffic> {
+        self.blueprint.traffic.as_ref().filter(|it| it.flows())
+    }
+
     /// The name and the text of the secret with the credentials.
     fn credentials(&self) -> Result<(String, SecretString), Trouble> {
         let name = match &self.blueprint.active {
             ActiveSecret::Copy { secret } => secret.clone(),
+            ActiveSecret::Told(told) => told.get().ok_or(Trouble::Untold)?,
             ActiveSecret::Pointer { secret, field } => {
                 let text = self.read(secret)?;
                 pointed(text.expose_secret(), field.as_deref())
@@ -384,6 +425,64 @@ impl Application {
         });
         Ok(Session { client, connection })
     }
+}
+
+impl Target {
+    /// Writes a row. What the server refuses is an interruption; what it doesn't answer may be committed, and is logged so.
+    async fn write(&self, traffic: &Traffic) -> Result<(), Trouble> {
+        let Some(session) = self.sessions.first() else {
+            return Ok(());
+        };
+        let (number, sql) = traffic.next_write();
+        let server = format!("{}:{}", self.host, self.port);
+        let sent = session.client.simple_query(&sql);
+        match tokio::time::timeout(QUERY_DEADLINE, sent).await {
+            Ok(Ok(_)) => {
+                traffic.wrote(number, &server, true);
+                Ok(())
+            }
+            Ok(Err(error)) if is_refusal(&error) => {
+                traffic.could_not(Kind::Write, &reason(&error));
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                traffic.wrote(number, &server, false);
+                Err(Trouble::Query(error))
+            }
+            Err(_) => {
+                traffic.wrote(number, &server, false);
+                Err(Trouble::Slow)
+            }
+        }
+    }
+
+    async fn read(&self, traffic: &Traffic) -> Result<(), Trouble> {
+        let Some(session) = self.sessions.last() else {
+            return Ok(());
+        };
+        let asked = session.client.simple_query(traffic.read_statement());
+        match tokio::time::timeout(QUERY_DEADLINE, asked).await {
+            Ok(Ok(_)) => {
+                traffic.read();
+                Ok(())
+            }
+            Ok(Err(error)) if is_refusal(&error) => {
+                traffic.could_not(Kind::Read, &reason(&error));
+                Ok(())
+            }
+            Ok(Err(error)) => Err(Trouble::Query(error)),
+            Err(_) => Err(Trouble::Slow),
+        }
+    }
+}
+
+/// Whether the server answered that the statement has no effect, and goes on. An operator's intervention (class 57) or a lost
+/// connection (class 08) may come right behind the commit.
+fn is_refusal(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|error| {
+        let code = error.code().code();
+        !code.starts_with("57") && !code.starts_with("08")
+    })
 }
 
 /// Plain text, or a key of a JSON object.

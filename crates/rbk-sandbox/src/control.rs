@@ -16,6 +16,7 @@ pub(crate) fn respond(world: &World, head: &Parts, body: &[u8]) -> Response<Full
     let path = head.uri.path();
     let reply = match (&head.method, path) {
         (&Method::GET, "/_sandbox/ledger") => document(&world.ledger.effects()),
+        (&Method::GET, "/_sandbox/capacity") => document(&world.read(|model| model.dms.capacity())),
         (&Method::GET, "/_sandbox/stats") => document(&world.ledger.stats()),
         (&Method::GET, "/_sandbox/faults") => document(&world.faults.list()),
         (&Method::POST, "/_sandbox/faults") => match plant(world, body) {
@@ -42,7 +43,7 @@ pub(crate) fn respond(world: &World, head: &Parts, body: &[u8]) -> Response<Full
 fn unknown() -> Reply {
     Reply::plain(
         404,
-        "the sandbox answers GET /_sandbox/ledger, GET /_sandbox/stats, GET|POST|DELETE /_sandbox/faults, GET /_sandbox/holds, DELETE /_sandbox/holds/NAME",
+        "the sandbox answers GET /_sandbox/ledger, GET /_sandbox/stats, GET /_sandbox/capacity, GET|POST|DELETE /_sandbox/faults, GET /_sandbox/holds, DELETE /_sandbox/holds/NAME",
     )
 }
 

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use crate::{
     cluster::{ClusterError, template::TemplateError, tls::TlsError},
+    dms::DmsError,
     fault::FaultError,
     postgres::PostgresError,
     rds::RdsError,
@@ -32,6 +33,9 @@ pub enum SandboxError {
     /// The account refuses it, as Secrets Manager would.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The account refuses it, as DMS would.
+    #[error(transparent)]
+    Dms(#[from] DmsError),
     /// The fault's text can't be read.
     #[error(transparent)]
     Fault(#[from] FaultError),

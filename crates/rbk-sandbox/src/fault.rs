@@ -99,7 +99,8 @@ pub enum FaultKind {
     AccessDenied,
     /// `ExpiredToken` or `ExpiredTokenException`.
     ExpiredToken,
-    /// `InsufficientDBInstanceCapacity`.
+    /// `InsufficientDBInstanceCapacity` for a restore; a replication fails in
+    /// `provisioning_capacity`.
     InsufficientCapacity,
     /// The call waits for a while.
     Delay(Duration),
@@ -111,6 +112,87 @@ pub enum FaultKind {
     EndsAs(TerminalState),
     /// A restored instance shows `available`, then `backing-up`, then `available` again.
     Flap,
+    /// A replication fails in a phase; in `running`, after it moved its rows.
+    FailsIn {
+        /// The phase.
+        phase: ReplicationPhase,
+        /// What `FailureMessages` says; `None` is the phase's usual message.
+        message: Option<String>,
+    },
+    /// A table is suspended: it isn't loaded, the statistics say `Table error`, and the replication
+    /// finishes all the same.
+    SuspendsTable {
+        /// The table's schema.
+        schema: String,
+        /// The table.
+        table: String,
+    },
+    /// A table isn't loaded, and isn't in the statistics, although the replication finishes.
+    LosesTable {
+        /// The table's schema.
+        schema: String,
+        /// The table.
+        table: String,
+    },
+    /// A replication is deprovisioned as soon as it has ended: its statistics are gone.
+    Deprovisions,
+}
+
+/// What a replication goes through after its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReplicationPhase {
+    /// `initializing`
+    Initializing,
+    /// `preparing_metadata_resources`
+    PreparingMetadataResources,
+    /// `testing_connection`
+    TestingConnection,
+    /// `fetching_metadata`
+    FetchingMetadata,
+    /// `calculating_capacity`
+    CalculatingCapacity,
+    /// `provisioning_capacity`
+    ProvisioningCapacity,
+    /// `replication_starting`
+    ReplicationStarting,
+    /// `running`
+    Running,
+}
+
+impl ReplicationPhase {
+    /// All of them, in their order.
+    pub const ALL: [ReplicationPhase; 8] = [
+        ReplicationPhase::Initializing,
+        ReplicationPhase::PreparingMetadataResources,
+        ReplicationPhase::TestingConnection,
+        ReplicationPhase::FetchingMetadata,
+        ReplicationPhase::CalculatingCapacity,
+        ReplicationPhase::ProvisioningCapacity,
+        ReplicationPhase::ReplicationStarting,
+        ReplicationPhase::Running,
+    ];
+
+    /// As in a replication's `Status`.
+    pub fn status(self) -> &'static str {
+        match self {
+            ReplicationPhase::Initializing => "initializing",
+            ReplicationPhase::PreparingMetadataResources => "preparing_metadata_resources",
+            ReplicationPhase::TestingConnection => "testing_connection",
+            ReplicationPhase::FetchingMetadata => "fetching_metadata",
+            ReplicationPhase::CalculatingCapacity => "calculating_capacity",
+            ReplicationPhase::ProvisioningCapacity => "provisioning_capacity",
+            ReplicationPhase::ReplicationStarting => "replication_starting",
+            ReplicationPhase::Running => "running",
+        }
+    }
+
+    /// The phase with this status.
+    pub(crate) fn of(status: &str) -> Option<ReplicationPhase> {
+        ReplicationPhase::ALL
+            .into_iter()
+            .find(|phase| phase.status() == status)
+    }
 }
 
 /// States in which a restore can end badly.
@@ -223,6 +305,17 @@ impl fmt::Display for FaultKind {
             FaultKind::StaleRead => write!(f, "stale"),
             FaultKind::EndsAs(state) => write!(f, "ends={}", state.status()),
             FaultKind::Flap => write!(f, "flap"),
+            FaultKind::FailsIn {
+                phase,
+                message: None,
+            } => write!(f, "fails={}", phase.status()),
+            FaultKind::FailsIn {
+                phase,
+                message: Some(message),
+            } => write!(f, "fails={}({message})", phase.status()),
+            FaultKind::SuspendsTable { schema, table } => write!(f, "suspends={schema}.{table}"),
+            FaultKind::LosesTable { schema, table } => write!(f, "loses={schema}.{table}"),
+            FaultKind::Deprovisions => write!(f, "deprovisions"),
         }
     }
 }

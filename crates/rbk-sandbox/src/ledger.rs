@@ -19,7 +19,7 @@ pub struct Effect {
     pub sequence: u64,
     /// When it was applied.
     pub at: Timestamp,
-    /// `rds` or `secretsmanager`.
+    /// `rds`, `dms` or `secretsmanager`.
     pub service: &'static str,
     /// The operation's name.
     pub operation: String,

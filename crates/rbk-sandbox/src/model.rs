@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::{
     cluster::front::Admission,
+    dms::Dms,
     options::{DEFAULT_SECURITY_GROUP, DEFAULT_VPC},
     rds::RdsError,
     secrets::Secret,
@@ -24,10 +25,13 @@ pub(crate) struct Model {
     /// Automated backups that outlive their instance.
     pub(crate) retained_backups: Vec<Instance>,
     pub(crate) security_groups: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// Which loopback address stands for the members of a security group.
+    pub(crate) source_addresses: BTreeMap<String, IpAddr>,
     pub(crate) parameter_groups: BTreeMap<String, ParameterGroup>,
     pub(crate) subnet_groups: BTreeMap<String, SubnetGroup>,
     pub(crate) events: Vec<Event>,
     pub(crate) secrets: BTreeMap<String, Secret>,
+    pub(crate) dms: Dms,
 }
 
 /// An instance's identifier: valid, and in lower case.

@@ -3,6 +3,7 @@
 /// A service of AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
+    Dms,
     Rds,
     SecretsManager,
     Sts,
@@ -12,12 +13,34 @@ impl Service {
     /// The name in a signature's scope.
     pub(crate) fn signing_name(self) -> &'static str {
         match self {
+            Service::Dms => "dms",
             Service::Rds => "rds",
             Service::SecretsManager => "secretsmanager",
             Service::Sts => "sts",
         }
     }
 }
+
+pub(crate) const DMS: [&str; 18] = [
+    "AddTagsToResource",
+    "CreateEndpoint",
+    "CreateReplicationConfig",
+    "CreateReplicationSubnetGroup",
+    "DeleteEndpoint",
+    "DeleteReplicationConfig",
+    "DescribeEndpoints",
+    "DescribeReplicationConfigs",
+    "DescribeReplicationSubnetGroups",
+    "DescribeReplicationTableStatistics",
+    "DescribeReplications",
+    "ListTagsForResource",
+    "ModifyReplicationConfig",
+    "ReloadReplicationTables",
+    "RemoveTagsFromResource",
+    "StartReplication",
+    "StopReplication",
+    "TestConnection",
+];
 
 pub(crate) const RDS: [&str; 15] = [
     "AddTagsToResource",
@@ -54,7 +77,7 @@ pub(crate) const SECRETS_MANAGER: [&str; 11] = [
 pub(crate) const STS: [&str; 1] = ["GetCallerIdentity"];
 
 fn all() -> impl Iterator<Item = &'static str> {
-    RDS.into_iter().chain(SECRETS_MANAGER).chain(STS)
+    DMS.into_iter().chain(RDS).chain(SECRETS_MANAGER).chain(STS)
 }
 
 /// Whether any service answers an operation of this name.
@@ -66,10 +89,15 @@ pub(crate) fn is_known(name: &str) -> bool {
 pub(crate) fn goes_on(name: &str) -> bool {
     [
         "CreateDBSnapshot",
+        "CreateReplicationConfig",
         "DeleteDBInstance",
+        "DeleteEndpoint",
+        "DeleteReplicationConfig",
         "ModifyDBInstance",
+        "ModifyReplicationConfig",
         "RebootDBInstance",
         "RestoreDBInstanceFromDBSnapshot",
+        "StartReplication",
     ]
     .contains(&name)
 }

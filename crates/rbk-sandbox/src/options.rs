@@ -42,7 +42,8 @@ pub enum Pace {
     /// In milliseconds, for tests and drills.
     #[default]
     Fast,
-    /// With durations like RDS's, for training: a restore takes about twelve minutes.
+    /// With durations like AWS's, for training: a restore takes about twelve minutes, a replication
+    /// about 45 before its first row.
     Real,
 }
 
@@ -58,6 +59,18 @@ pub(crate) struct Durations {
     pub(crate) rebooting: Duration,
     pub(crate) deleting: Duration,
     pub(crate) snapshot: Duration,
+    pub(crate) dms_initializing: Duration,
+    pub(crate) dms_preparing_metadata: Duration,
+    pub(crate) dms_testing_connection: Duration,
+    pub(crate) dms_fetching_metadata: Duration,
+    pub(crate) dms_calculating_capacity: Duration,
+    pub(crate) dms_provisioning_capacity: Duration,
+    pub(crate) dms_starting: Duration,
+    pub(crate) dms_stopping: Duration,
+    pub(crate) dms_modifying: Duration,
+    pub(crate) dms_deleting_endpoint: Duration,
+    pub(crate) dms_deleting_config: Duration,
+    pub(crate) dms_deprovisioning: Duration,
 }
 
 impl Pace {
@@ -75,6 +88,18 @@ impl Pace {
                     rebooting: moment,
                     deleting: moment,
                     snapshot: moment,
+                    dms_initializing: moment,
+                    dms_preparing_metadata: moment,
+                    dms_testing_connection: moment,
+                    dms_fetching_metadata: moment,
+                    dms_calculating_capacity: moment,
+                    dms_provisioning_capacity: moment,
+                    dms_starting: moment,
+                    dms_stopping: moment,
+                    dms_modifying: moment,
+                    dms_deleting_endpoint: moment,
+                    dms_deleting_config: moment,
+                    dms_deprovisioning: moment,
                 }
             }
             Pace::Real => Durations {
@@ -86,6 +111,19 @@ impl Pace {
                 rebooting: seconds(40),
                 deleting: seconds(300),
                 snapshot: seconds(180),
+                // Together about 45 minutes before the first row.
+                dms_initializing: seconds(180),
+                dms_preparing_metadata: seconds(1050),
+                dms_testing_connection: seconds(180),
+                dms_fetching_metadata: seconds(180),
+                dms_calculating_capacity: seconds(90),
+                dms_provisioning_capacity: seconds(1050),
+                dms_starting: seconds(90),
+                dms_stopping: seconds(60),
+                dms_modifying: seconds(60),
+                dms_deleting_endpoint: seconds(30),
+                dms_deleting_config: seconds(300),
+                dms_deprovisioning: seconds(900),
             },
         }
     }
@@ -216,6 +254,42 @@ pub struct SubnetGroupBlueprint {
     pub name: String,
     /// Its VPC; the default VPC is [`DEFAULT_VPC`].
     pub vpc: String,
+}
+
+/// A replication subnet group of DMS.
+#[derive(Debug, Clone)]
+pub struct DmsSubnetGroupBlueprint {
+    /// The group's name.
+    pub name: String,
+    /// Its VPC; the default VPC is [`DEFAULT_VPC`].
+    pub vpc: String,
+    /// Its subnets; DMS asks for two zones.
+    pub subnets: Vec<SubnetBlueprint>,
+}
+
+impl DmsSubnetGroupBlueprint {
+    /// A group with two subnets in two zones of the region, in the default VPC.
+    pub fn new(name: impl Into<String>, region: &str) -> DmsSubnetGroupBlueprint {
+        let name = name.into();
+        let subnet = |zone: char| SubnetBlueprint {
+            id: format!("subnet-{name}-{zone}"),
+            availability_zone: format!("{region}{zone}"),
+        };
+        DmsSubnetGroupBlueprint {
+            vpc: DEFAULT_VPC.into(),
+            subnets: vec![subnet('a'), subnet('b')],
+            name,
+        }
+    }
+}
+
+/// A subnet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubnetBlueprint {
+    /// As in `subnet-0a1b2c3d`.
+    pub id: String,
+    /// As in `eu-central-1a`.
+    pub availability_zone: String,
 }
 
 /// The id of the account's default VPC.

@@ -8,6 +8,7 @@ use hyper::{HeaderMap, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::{
+    dms::{self, DmsError},
     operations::Service,
     rds::{self, RdsError, xml::Xml},
     secrets::SecretsError,
@@ -48,12 +49,18 @@ pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Incoming, Reply>
         .get("x-amz-target")
         .and_then(|value| value.to_str().ok())
     {
-        let Some(operation) = target.strip_prefix(SECRETS_TARGET) else {
+        let found = match target.strip_prefix(SECRETS_TARGET) {
+            Some(operation) => Some((Service::SecretsManager, operation)),
+            None => target
+                .strip_prefix(dms::TARGET)
+                .map(|operation| (Service::Dms, operation)),
+        };
+        let Some((service, operation)) = found else {
             let error = SecretsError::UnknownOperation(target.to_owned());
             return Err(Reply::of_secrets(&error));
         };
         return Ok(Incoming {
-            service: Service::SecretsManager,
+            service,
             operation: operation.to_owned(),
             credential,
             parameters: BTreeMap::new(),
@@ -67,7 +74,7 @@ pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Incoming, Reply>
         Some(sts::API_VERSION) => Service::Sts,
         _ => {
             let error = RdsError::MalformedQuery(
-                "The sandbox answers RDS (Version 2014-10-31), STS (2011-06-15) and Secrets Manager (X-Amz-Target).".into(),
+                "The sandbox answers RDS (Version 2014-10-31), STS (2011-06-15), DMS and Secrets Manager (X-Amz-Target).".into(),
             );
             return Err(Reply::of_rds(rds::NAMESPACE, &error, ""));
         }
@@ -113,6 +120,7 @@ pub(crate) enum Rejected {
     MissingAuthenticationToken,
     Rds(RdsError),
     Secrets(SecretsError),
+    Dms(DmsError),
 }
 
 impl From<RdsError> for Rejected {
@@ -124,6 +132,12 @@ impl From<RdsError> for Rejected {
 impl From<SecretsError> for Rejected {
     fn from(error: SecretsError) -> Self {
         Rejected::Secrets(error)
+    }
+}
+
+impl From<DmsError> for Rejected {
+    fn from(error: DmsError) -> Self {
+        Rejected::Dms(error)
     }
 }
 
@@ -139,7 +153,7 @@ impl Rejected {
             Rejected::InvalidSignature(text) => RdsError::SignatureDoesNotMatch(text),
             Rejected::MissingAuthenticationToken => RdsError::MissingAuthenticationToken,
             Rejected::Rds(error) => error,
-            Rejected::Secrets(_) => RdsError::InternalFailure,
+            Rejected::Secrets(_) | Rejected::Dms(_) => RdsError::InternalFailure,
         }
     }
 
@@ -152,9 +166,26 @@ impl Rejected {
             Rejected::InvalidSignature(text) => SecretsError::InvalidSignature(text),
             Rejected::MissingAuthenticationToken => SecretsError::MissingAuthenticationToken,
             Rejected::Secrets(error) => error,
-            Rejected::InternalFailure | Rejected::InsufficientCapacity | Rejected::Rds(_) => {
-                SecretsError::InternalFailure
-            }
+            Rejected::InternalFailure
+            | Rejected::InsufficientCapacity
+            | Rejected::Rds(_)
+            | Rejected::Dms(_) => SecretsError::InternalFailure,
+        }
+    }
+
+    fn into_dms(self) -> DmsError {
+        match self {
+            Rejected::Throttling => DmsError::Throttling,
+            Rejected::ServiceUnavailable => DmsError::ServiceUnavailable,
+            Rejected::AccessDenied(text) => DmsError::AccessDenied(text),
+            Rejected::ExpiredToken => DmsError::ExpiredToken,
+            Rejected::InvalidSignature(text) => DmsError::InvalidSignature(text),
+            Rejected::MissingAuthenticationToken => DmsError::MissingAuthenticationToken,
+            Rejected::Dms(error) => error,
+            Rejected::InternalFailure
+            | Rejected::InsufficientCapacity
+            | Rejected::Rds(_)
+            | Rejected::Secrets(_) => DmsError::InternalFailure,
         }
     }
 }
@@ -199,6 +230,10 @@ impl Reply {
 
     pub(crate) fn rejected(call: &Call, rejected: Rejected) -> Reply {
         match call.service {
+            Service::Dms => {
+                let error = rejected.into_dms();
+                Reply::json_error(error.status(), error.code(), &error.to_string())
+            }
             Service::SecretsManager => Reply::of_secrets(&rejected.into_secrets()),
             Service::Rds => Reply::of_rds(rds::NAMESPACE, &rejected.into_rds(), &call.request_id),
             Service::Sts => Reply::of_rds(sts::NAMESPACE, &rejected.into_rds(), &call.request_id),
@@ -218,14 +253,14 @@ impl Reply {
     }
 
     fn of_secrets(error: &SecretsError) -> Reply {
-        let body = json!({ "__type": error.code(), "message": error.to_string() });
+        Reply::json_error(error.status(), error.code(), &error.to_string())
+    }
+
+    fn json_error(status: u16, code: &'static str, message: &str) -> Reply {
+        let body = json!({ "__type": code, "message": message });
         Reply {
-            error_type: Some(error.code()),
-            ..Reply::new(
-                error.status(),
-                "application/x-amz-json-1.1",
-                body.to_string(),
-            )
+            error_type: Some(code),
+            ..Reply::new(status, "application/x-amz-json-1.1", body.to_string())
         }
     }
 

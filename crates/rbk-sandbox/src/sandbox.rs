@@ -1,5 +1,6 @@
 //! The library's face: starts a sandbox, furnishes it, stages disasters, shuts it down.
 
+mod dms;
 mod furnish;
 mod stage;
 

@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
-    control,
+    control, dms,
     fault::{FaultKind, Moment, Rejection},
     ledger::Outcome,
     operations::Service,
@@ -152,7 +152,11 @@ fn disturb(
             | FaultKind::Hold(_)
             | FaultKind::StaleRead
             | FaultKind::EndsAs(_)
-            | FaultKind::Flap => continue,
+            | FaultKind::Flap
+            | FaultKind::FailsIn { .. }
+            | FaultKind::SuspendsTable { .. }
+            | FaultKind::LosesTable { .. }
+            | FaultKind::Deprovisions => continue,
         };
         return Err(Disturbance::Rejected(rejected));
     }
@@ -211,6 +215,7 @@ async fn perform(world: &Arc<World>, call: &Call, request: &Parsed) -> Result<Re
             let result = sts::handle(world, call, params)?;
             Ok(Reply::xml(sts::NAMESPACE, call, Some(result)))
         }
+        Service::Dms => Ok(Reply::json(&dms::handle(world, call, &request.body)?)),
         Service::SecretsManager => Ok(Reply::json(&secrets::handle(world, call, &request.body)?)),
     }
 }

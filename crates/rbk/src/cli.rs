@@ -279,6 +279,9 @@ pub struct SandboxArgs {
     /// What happens to the database: `drop-table:SCHEMA.TABLE`, `delete-rows:SCHEMA.TABLE` or `lose-instance`
     #[arg(long, value_name = "DISASTER", value_parser = crate::drill::disaster::parse)]
     pub disaster: Option<rbk_core::environment::Disaster>,
+    /// Run the environment's commands for real: where a runbook says `run`, and to read or deploy a stack
+    #[arg(long)]
+    pub run_commands: bool,
 }
 
 /// `rbk drill`
@@ -296,9 +299,6 @@ pub struct DrillArgs {
     /// Empty this table behind the runbook's back before comparing, to see the drill notice
     #[arg(long, value_name = "SCHEMA.TABLE", value_parser = crate::drill::disaster::table)]
     pub tamper: Option<rbk_core::environment::TableName>,
-    /// Run the environment's commands for real where the runbooks say `run`
-    #[arg(long)]
-    pub run_commands: bool,
     /// Leave the sandbox running after the summary, until Ctrl-C
     #[arg(long)]
     pub keep: bool,
@@ -338,6 +338,8 @@ pub enum EnvironmentCommand {
     Check(EnvironmentCheckArgs),
     /// Read the schemas of the databases into the lock file beside the environment file
     Pull(EnvironmentPullArgs),
+    /// Compare environment file, lock file and stack with what is there; changes nothing
+    Diff(EnvironmentDiffArgs),
     /// Print the JSON Schema of environment files, for editors
     Schema,
 }
@@ -362,6 +364,19 @@ pub struct EnvironmentPullArgs {
     /// Write nothing; exit with 1 where the lock file doesn't say what is there
     #[arg(long)]
     pub check: bool,
+}
+
+/// `rbk env diff`: exits with 0 where nothing differs, with 1 where something does, and with 4 where nothing does as far as it
+/// could be seen, which was not everything.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing differs, 1 something differs or is left over, 4 not everything could be seen."
+)]
+pub struct EnvironmentDiffArgs {
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 /// `NAME=VALUE`.

@@ -1,7 +1,7 @@
 //! From RDS's descriptions to ours. The error is the name of a member that is missing and must not be.
 
+use crate::time::timestamp;
 use aws_sdk_rds::types::{DbInstance, DbSnapshot, PendingModifiedValues};
-use aws_smithy_types::DateTime;
 use rbk_core::ids::{InstanceId, ResourceId, SnapshotId};
 use rbk_core::plan::InstanceSettings;
 use rbk_core::ports::{Endpoint, Instance};
@@ -29,14 +29,14 @@ pub(super) fn instance(db: &DbInstance) -> Result<Instance, &'static str> {
         engine: text(db.engine()),
         engine_version: text(db.engine_version()),
         master_username: text(db.master_username()),
-        created_at: db.instance_create_time().and_then(time),
+        created_at: db.instance_create_time().and_then(timestamp),
         settings: settings(db, id.clone(), tags.clone()),
         pending: db
             .pending_modified_values()
             .map(pending)
             .unwrap_or_default(),
         unsettled: unsettled(db),
-        latest_restorable_time: db.latest_restorable_time().and_then(time),
+        latest_restorable_time: db.latest_restorable_time().and_then(timestamp),
         managed_master_secret: db.master_user_secret().is_some(),
         tags,
         id,
@@ -55,8 +55,8 @@ pub(super) fn snapshot(snapshot: &DbSnapshot) -> Result<Snapshot, &'static str> 
             "DBInstanceIdentifier",
         )?),
         resource: snapshot.dbi_resource_id().map(ResourceId::new),
-        created_at: snapshot.snapshot_create_time().and_then(time),
-        data_as_of: snapshot.snapshot_database_time().and_then(time),
+        created_at: snapshot.snapshot_create_time().and_then(timestamp),
+        data_as_of: snapshot.snapshot_database_time().and_then(timestamp),
         kind: text(snapshot.snapshot_type()),
         status: required(snapshot.status(), "Status")?,
         engine: text(snapshot.engine()),
@@ -231,11 +231,6 @@ fn required(member: Option<&str>, name: &'static str) -> Result<String, &'static
 
 fn text(member: Option<&str>) -> String {
     member.unwrap_or_default().to_owned()
-}
-
-fn time(time: &DateTime) -> Option<jiff::Timestamp> {
-    let nanoseconds = i32::try_from(time.subsec_nanos()).ok()?;
-    jiff::Timestamp::new(time.secs(), nanoseconds).ok()
 }
 
 #[cfg(test)]

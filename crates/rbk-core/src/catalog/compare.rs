@@ -5,11 +5,12 @@ use super::{
     Schema, Sequence, Table, View,
 };
 use crate::environment::TableName;
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// One thing that isn't as expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// `column public.embeddings.embedding_vector`
     pub object: String,

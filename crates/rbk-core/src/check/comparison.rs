@@ -98,7 +98,7 @@ impl Checker<'_> {
     /// `no drift in broken`
     pub(super) fn no_drift(&mut self, database: Option<&ast::Path>, span: Span) -> Option<Typed> {
         let Some(database) = database else {
-            unimplemented!("contract")
+            return self.no_drift_anywhere(span);
         };
         let name = self.database(database)?;
         // The plan keeps what it is compared with.
@@ -118,6 +118,33 @@ impl Checker<'_> {
                 span,
             )
         })
+    }
+
+    /// `no drift`: of every database of the environment, with its schema where the lock file knows it.
+    fn no_drift_anywhere(&mut self, span: Span) -> Option<Typed> {
+        let names: Vec<DatabaseName> = self.environment.databases.keys().cloned().collect();
+        if let (None, Some(first)) = (self.lock, names.first()) {
+            self.catalog(first, span)?;
+        }
+        for name in &names {
+            if self.is_in_lock(name) {
+                self.catalog(name, span)?;
+            }
+        }
+        Some(observed(
+            Expr::NoDrift { database: None },
+            Type::Boolean,
+            span,
+        ))
+    }
+
+    /// Whether the lock file says anything of a database. One that can't be read is asked again, and reports itself.
+    fn is_in_lock(&self, database: &DatabaseName) -> bool {
+        match self.lock.map(LockSource::lock) {
+            Some(Some(lock)) => lock.catalog(self.environment, database).is_some(),
+            Some(None) => true,
+            None => false,
+        }
     }
 
     /// Reports a table that the lock file doesn't know, where there is one that could.

@@ -119,6 +119,18 @@ pub const CODES: &[(Code, &str)] = &[
         "SQL that can't run in a transaction, or none at all",
     ),
     (Code("RBK1055"), "a partition where its parent is meant"),
+    (
+        Code("RBK1056"),
+        "a replication by DMS without a name, or in `on failure`",
+    ),
+    (
+        Code("RBK1057"),
+        "a database that the environment doesn't let go",
+    ),
+    (
+        Code("RBK1058"),
+        "an identifier that no new snapshot can have",
+    ),
 ];
 
 /// What can be wrong with names and types.
@@ -257,8 +269,8 @@ pub(crate) enum CheckError {
     ZeroInterval { span: Span },
     #[error("a step needs a name")]
     EmptyTitle { span: Span },
-    #[error("a step can't be called `on failure`")]
-    ReservedTitle { span: Span },
+    #[error("a step can't be called `{title}`")]
+    ReservedTitle { span: Span, title: String },
     #[error("nothing is done here")]
     EmptyBlock { span: Span },
     #[error("the reason is empty")]
@@ -396,11 +408,15 @@ impl From<CheckError> for Diagnostic {
                 }
             }
             E::UnknownFunction { span, name, candidates } => suggest(make("RBK1007", span, "not a function".to_owned()), span, &name, &candidates, || {
-                "the functions are `age(snapshot or time)`, `count(database.schema.table)`, `size(database or table)` and `query(database, \"…\") as TYPE`".to_owned()
+                "the functions are `age(snapshot or time)`, `count(database.schema.table)`, `size(database or table)`, `query(database, \"…\") as TYPE`, `active_secret(application)`, `source_snapshot(database)`, `secret(database)` and `removal_policy(database)`".to_owned()
             }),
             E::Arguments { span, function, .. } => make("RBK1007", span, "wrong arguments".to_owned()).help(match function.as_str() {
                 "count" => "write `count(database.schema.table)`",
                 "size" => "write `size(database)` or `size(database.schema.table)`",
+                "active_secret" => "write `active_secret(application)`",
+                "source_snapshot" => "write `source_snapshot(database)`",
+                "secret" => "write `secret(database)`",
+                "removal_policy" => "write `removal_policy(database)`",
                 _ => "write `age(snapshot)` or `age(time)`",
             }),
             E::NoValue { span, name, ty } => make("RBK1008", span, "has no default, and none was given".to_owned())
@@ -445,7 +461,11 @@ impl From<CheckError> for Diagnostic {
                 .relate(within_span, format!("but only {} in all", crate::value::duration_text(within)))
                 .help("observe more often, or wait longer"),
             E::EmptyTitle { span } => make("RBK1016", span, "empty".to_owned()).help("a step's name is its identity in plan, journal and report"),
-            E::ReservedTitle { span } => make("RBK1003", span, "is how plan and journal call the block of that name".to_owned())
+            E::ReservedTitle { span, title } => make("RBK1003", span, if title == super::CLEANUP {
+                "is how plan and journal call what is removed when a run fails".to_owned()
+            } else {
+                "is how plan and journal call the block of that name".to_owned()
+            })
                 .help("give the step another name"),
             E::EmptyBlock { span } => {
                 let mut diagnostic = make("RBK1016", span, "empty".to_owned()).help("leave it out, or say what it does");
@@ -538,6 +558,12 @@ fn mismatch(
             diagnostic.help(format!("say what must hold of it: `{name} is healthy`"))
         }
         (Type::Boolean, ..) => diagnostic.help("a condition compares: `age(snap) <= 24h`"),
+        (Type::Replication, ..) => {
+            diagnostic.help("a replication is what `let load = replicate …` names: `load is complete`")
+        }
+        (_, Type::Replication, _) => diagnostic.help(
+            "a replication is asked whether it `is complete`, and for its figures; databases are named themselves",
+        ),
         (Type::Time, ..) => diagnostic.help("`age` takes a snapshot or a time"),
         _ => diagnostic,
     }

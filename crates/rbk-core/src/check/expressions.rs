@@ -41,7 +41,16 @@ pub(crate) enum Need {
     LoginTried,
 }
 
-const FUNCTIONS: [&str; 4] = ["age", "count", "query", "size"];
+const FUNCTIONS: [&str; 8] = [
+    "active_secret",
+    "age",
+    "count",
+    "query",
+    "removal_policy",
+    "secret",
+    "size",
+    "source_snapshot",
+];
 
 impl Checker<'_> {
     /// An expression of any type.
@@ -55,7 +64,7 @@ impl Checker<'_> {
             K::Size(bytes) => Some(constant(Value::Size(*bytes), span)),
             K::Time(time) => Some(constant(Value::Time(*time), span)),
             K::Text(text) => self.text(text),
-            K::Path(path) => self.path(path),
+            K::Path(path) => self.value_of(path),
             K::Now => Some(observed(Expr::Now, Type::Time, span)),
             K::Call {
                 function,
@@ -307,7 +316,7 @@ impl Checker<'_> {
         }
     }
 
-    fn path(&mut self, path: &ast::Path) -> Option<Typed> {
+    pub(super) fn path(&mut self, path: &ast::Path) -> Option<Typed> {
         let Some(name) = path.single() else {
             self.report(CheckError::TableHere {
                 span: path.span,
@@ -325,6 +334,10 @@ impl Checker<'_> {
             }) => {
                 let typed = observed(Expr::Binding { name: binding, ty }, ty, span);
                 return Some(Typed { origin, ..typed });
+            }
+            Some(Meaning::Replication(name)) => {
+                let ty = Type::Replication;
+                return Some(observed(Expr::Binding { name, ty }, ty, span));
             }
             Some(Meaning::Broken) => return None,
             None => {}
@@ -395,6 +408,10 @@ impl Checker<'_> {
                     ..argument
                 })
             }
+            (
+                name @ ("active_secret" | "source_snapshot" | "secret" | "removal_policy"),
+                [argument],
+            ) => self.named_in_environment(name, argument, span),
             ("count", [argument]) => {
                 let (database, table) = self.table(argument)?;
                 let read = Read {
@@ -427,7 +444,11 @@ impl Checker<'_> {
                     ..observed(Expr::Size { database, table }, Type::Size, span)
                 })
             }
-            (name @ ("age" | "count" | "size"), _) => {
+            (
+                name @ ("age" | "count" | "size" | "active_secret" | "source_snapshot" | "secret"
+                | "removal_policy"),
+                _,
+            ) => {
                 self.report(CheckError::Arguments {
                     span,
                     function: name.to_owned(),
@@ -480,7 +501,13 @@ impl Checker<'_> {
                 span: ty.span,
                 name: ty.value.clone(),
             }),
-            Some(Type::Database | Type::Application | Type::Snapshot | Type::Table) => {
+            Some(
+                Type::Database
+                | Type::Application
+                | Type::Snapshot
+                | Type::Table
+                | Type::Replication,
+            ) => {
                 self.report(CheckError::NoQueryType {
                     span: ty.span,
                     ty: ty.value.clone(),
@@ -515,6 +542,14 @@ impl Checker<'_> {
             }
             return Some(observed(Expr::Healthy { application }, Type::Boolean, span));
         }
+        if quality == ast::Quality::Complete {
+            let replication = self.replication(subject)?;
+            return Some(observed(
+                Expr::Complete { replication },
+                Type::Boolean,
+                span,
+            ));
+        }
         let database = self.database(subject)?;
         let (need, expr) = match quality {
             ast::Quality::Exists => (
@@ -529,8 +564,7 @@ impl Checker<'_> {
                     database: database.clone(),
                 },
             ),
-            ast::Quality::Complete => unimplemented!("contract"),
-            ast::Quality::Available | ast::Quality::Healthy => (
+            ast::Quality::Available | ast::Quality::Healthy | ast::Quality::Complete => (
                 Need::Description,
                 Expr::Available {
                     database: database.clone(),
@@ -594,7 +628,7 @@ impl Checker<'_> {
     }
 }
 
-fn constant(value: Value, span: Span) -> Typed {
+pub(super) fn constant(value: Value, span: Span) -> Typed {
     Typed {
         ty: value.ty(),
         expr: Expr::Value(value),
@@ -622,7 +656,7 @@ fn push_text(parts: &mut Vec<TemplatePart>, text: &str) {
 }
 
 /// A constant as it is written, for messages.
-fn written(expr: &Expr) -> Option<String> {
+pub(super) fn written(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Value(value) => Some(value.to_string()),
         _ => None,
@@ -645,9 +679,9 @@ fn result_type(operator: Operator, left: Type, right: Type) -> Option<Type> {
     use Type as T;
     match operator {
         O::Or | O::And => (left == T::Boolean && right == T::Boolean).then_some(T::Boolean),
-        O::Equal | O::NotEqual => {
-            (left == right && left != T::Snapshot && left != T::Table).then_some(T::Boolean)
-        }
+        O::Equal | O::NotEqual => (left == right
+            && !matches!(left, T::Snapshot | T::Table | T::Replication))
+        .then_some(T::Boolean),
         O::Less | O::LessOrEqual | O::Greater | O::GreaterOrEqual => (left == right
             && matches!(left, T::Integer | T::Duration | T::Size | T::Time))
         .then_some(T::Boolean),

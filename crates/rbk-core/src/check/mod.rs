@@ -10,8 +10,11 @@ mod expressions;
 mod objects;
 mod parameters;
 mod procedures;
+mod replications;
 mod schema_error;
 mod scope;
+mod setting;
+mod statement_error;
 mod uses;
 
 pub(crate) use column_type::SqlType;
@@ -20,11 +23,12 @@ pub(crate) use expressions::{Need, Typed};
 pub(crate) use objects::Object;
 pub(crate) use procedures::Via;
 pub(crate) use schema_error::SchemaError;
+pub(crate) use statement_error::StatementError;
 
 use crate::catalog::Catalog;
 use crate::environment::{Application, Database, Environment, LockSource, Places};
 use crate::ids::{ApplicationName, DatabaseName, StepPath};
-use crate::plan::{Parameter, Template, UsedFile};
+use crate::plan::{Parameter, StackValue, Template, UsedFile};
 use crate::state;
 use crate::steps::Statement;
 use crate::value::Type;
@@ -37,6 +41,7 @@ use std::sync::Arc;
 pub use crate::state::CODES as STATE_CODES;
 pub use error::CODES;
 pub use procedures::{Used, Uses};
+pub use setting::{Setting, setting};
 pub use uses::UseError;
 
 /// What a check looks at.
@@ -76,6 +81,8 @@ pub struct Program {
     pub(crate) preflight: Vec<Precondition>,
     pub(crate) steps: Vec<Step>,
     pub(crate) on_failure: Option<Block>,
+    /// What the deployed stack's settings must say.
+    pub(crate) stack: Vec<StackValue>,
 }
 
 impl Program {
@@ -139,17 +146,7 @@ pub(crate) struct Located {
 /// Checks a runbook against an environment. `sources` must hold the texts of the
 /// runbook and of the files that it uses; texts given with `--set` are added.
 pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
-    let mut checker = Checker {
-        environment: input.environment,
-        places: input.places,
-        lock: input.lock,
-        catalogs: BTreeMap::new(),
-        unknown: BTreeSet::new(),
-        scope: Scope::default(),
-        diagnostics: Vec::new(),
-        broken: false,
-        procedures: Procedures::default(),
-    };
+    let mut checker = Checker::new(input.environment, input.places, input.lock);
     let parameters = checker.parameters(input, sources);
     checker.procedures(input);
     let mut preflight = Vec::new();
@@ -188,7 +185,9 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
             }
             ast::Item::OnFailure(item) => {
                 let path = StepPath::new(ON_FAILURE);
+                checker.in_failure = true;
                 let block = checker.block(&path, &item.body, item.span, item.keyword, sources);
+                checker.in_failure = false;
                 match &on_failure {
                     Some(first) => checker.report(CheckError::SecondOnFailure {
                         span: item.keyword,
@@ -203,6 +202,7 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
     }
     checker.scope.report_unused(&mut checker.diagnostics);
     checker.report_never_done();
+    let stack = checker.stack();
     let (mut diagnostics, broken) = (checker.diagnostics, checker.broken);
     let program = Program {
         title: input.runbook.title.value.clone(),
@@ -214,6 +214,7 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
         preflight,
         steps,
         on_failure,
+        stack,
     };
     // Behind an error of names or types the states are guesses: their diagnostics would be noise.
     if !broken && !has_errors(&diagnostics) {
@@ -246,6 +247,9 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
 /// How plan and journal call the block of that name.
 pub(crate) const ON_FAILURE: &str = "on failure";
 
+/// How they call what is done behind it.
+pub(crate) const CLEANUP: &str = "cleanup";
+
 /// Names and types: what statements and expressions are checked with.
 pub(crate) struct Checker<'a> {
     pub(crate) environment: &'a Environment,
@@ -259,9 +263,35 @@ pub(crate) struct Checker<'a> {
     /// Whether something could not be read; its diagnostic was given, and states behind it are guesses.
     broken: bool,
     procedures: Procedures<'a>,
+    /// Whether the statements of `on failure` are being checked.
+    in_failure: bool,
 }
 
 impl<'a> Checker<'a> {
+    fn new(
+        environment: &'a Environment,
+        places: &'a Places,
+        lock: Option<&'a dyn LockSource>,
+    ) -> Self {
+        Self {
+            environment,
+            places,
+            lock,
+            catalogs: BTreeMap::new(),
+            unknown: BTreeSet::new(),
+            scope: Scope::default(),
+            diagnostics: Vec::new(),
+            broken: false,
+            procedures: Procedures::default(),
+            in_failure: false,
+        }
+    }
+
+    /// Whether the statements of `on failure` are being checked.
+    pub(crate) fn in_failure(&self) -> bool {
+        self.in_failure
+    }
+
     pub(crate) fn report(&mut self, error: impl Into<Diagnostic>) {
         self.diagnostics.push(error.into());
     }
@@ -364,6 +394,26 @@ impl<'a> Checker<'a> {
         value
     }
 
+    /// Makes the name of a replication known, and returns what it is called in the plan.
+    pub(crate) fn define_replication(&mut self, name: &ast::Name) -> Option<String> {
+        if let Some(first) = self.scope.span_of(&name.value) {
+            self.report(CheckError::Twice {
+                span: name.span,
+                name: name.value.clone(),
+                first,
+            });
+            return None;
+        }
+        let binding = self.binding_of(&name.value);
+        self.scope.define_replication(name, binding.clone());
+        Some(binding)
+    }
+
+    /// The statement that a name stands for is wrong: what is done with the name stays quiet.
+    pub(crate) fn breaks(&mut self, name: &ast::Name) {
+        self.scope.breaks(&name.value);
+    }
+
     /// What a `let` whose name was defined is called in the plan.
     pub(crate) fn binding(&self, name: &ast::Name) -> String {
         let binding = self.scope.binding(&name.value);
@@ -375,8 +425,11 @@ impl<'a> Checker<'a> {
             self.report(CheckError::EmptyTitle { span: title.span });
             return;
         }
-        if title.value == ON_FAILURE {
-            self.report(CheckError::ReservedTitle { span: title.span });
+        if let ON_FAILURE | CLEANUP = title.value.as_str() {
+            self.report(CheckError::ReservedTitle {
+                span: title.span,
+                title: title.value.clone(),
+            });
             return;
         }
         let (span, name) = (title.span, title.value.clone());

@@ -147,8 +147,6 @@ pub(crate) enum SchemaError {
     },
     #[error("there is no way to replicate called `{name}`")]
     UnknownMethod { span: Span, name: String },
-    #[error("replicating with DMS isn't there yet")]
-    DmsNotYet { span: Span },
     #[error("`{database}` has no {what}")]
     MissingThere {
         span: Span,
@@ -279,10 +277,8 @@ impl From<SchemaError> for Diagnostic {
             E::OptionValue { span, example, .. } => make("RBK1051", span, "something else").help(format!("for instance `{example}`")),
             E::UnknownMethod { span, name } => {
                 let candidates = ["copy".to_owned(), "dms".to_owned()];
-                suggest(make("RBK1052", span, "not known"), span, &name, &candidates, || "write `with copy`".to_owned())
+                suggest(make("RBK1052", span, "not known"), span, &name, &candidates, || "write `with copy` or `with dms`".to_owned())
             }
-            E::DmsNotYet { span } => make("RBK1052", span, "can't be run")
-                .help("use `with copy`: it needs no other column types and takes minutes instead of DMS's provisioning"),
             E::MissingThere { span, database, .. } => make("RBK1053", span, "is needed on both sides")
                 .help(format!("leave it out, or bring the schema of `{database}` up and read its lock file anew: `rbk env pull`")),
             E::NotInTransaction { span, .. } => make("RBK1054", span, "runs in one transaction with the run's marker").help(

@@ -32,6 +32,8 @@ pub(super) enum Meaning {
         ty: Type,
         origin: Option<DatabaseName>,
     },
+    /// A replication, and what it is called in the plan.
+    Replication(String),
     /// Its definition was wrong and has been reported.
     Broken,
 }
@@ -62,6 +64,17 @@ impl Scope {
             None => Meaning::Broken,
         };
         self.insert(name, meaning, "value");
+    }
+
+    pub(super) fn define_replication(&mut self, name: &ast::Name, binding: String) {
+        self.insert(name, Meaning::Replication(binding), "replication");
+    }
+
+    /// What a name stands for turned out to be wrong.
+    pub(super) fn breaks(&mut self, name: &str) {
+        if let Some(symbol) = self.symbols.get_mut(name) {
+            symbol.meaning = Meaning::Broken;
+        }
     }
 
     fn insert(&mut self, name: &ast::Name, meaning: Meaning, word: &'static str) {

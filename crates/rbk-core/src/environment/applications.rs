@@ -4,8 +4,9 @@ use super::databases::{Written as Database, read_secret};
 use super::error::EnvironmentError;
 use super::forms;
 use super::reader::{Entry, Given, Header, Reader, Table};
-use super::{Active, Application, Health};
+use super::{Active, Application, Command, Health};
 use crate::ids::{ApplicationName, DatabaseName, RoleName};
+use crate::value::Type;
 use rbk_syntax::{Span, Spanned};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub(super) struct Written {
 pub(super) fn read<'t>(
     reader: &mut Reader<'t>,
     entry: Option<Entry<'t>>,
+    commands: &BTreeMap<String, Command>,
 ) -> BTreeMap<ApplicationName, Written> {
     let mut applications = BTreeMap::new();
     let Some(table) = reader.table("applications", entry) else {
@@ -34,7 +36,7 @@ pub(super) fn read<'t>(
         let Some(table) = reader.table("applications.*", Some(entry)) else {
             continue;
         };
-        let written = read_one(reader, table);
+        let written = read_one(reader, table, commands);
         if let Given::Value(name) = name {
             applications.insert(ApplicationName::new(name.value), written);
         }
@@ -42,12 +44,16 @@ pub(super) fn read<'t>(
     applications
 }
 
-fn read_one<'t>(reader: &mut Reader<'t>, mut table: Table<'t>) -> Written {
+fn read_one<'t>(
+    reader: &mut Reader<'t>,
+    mut table: Table<'t>,
+    commands: &BTreeMap<String, Command>,
+) -> Written {
     let header = Header::from(&table);
     let databases = reader.full_list(table.take("databases"), &forms::NAME);
     let role = reader.named(table.take("role"), &forms::ROLE, RoleName::new);
     let active = match table.take("active") {
-        Some(entry) => read_active(reader, entry),
+        Some(entry) => read_active(reader, entry, commands),
         None => {
             reader.missing(
                 &header,
@@ -76,7 +82,11 @@ fn read_one<'t>(reader: &mut Reader<'t>, mut table: Table<'t>) -> Written {
     }
 }
 
-fn read_active<'t>(reader: &mut Reader<'t>, entry: Entry<'t>) -> Given<Active> {
+fn read_active<'t>(
+    reader: &mut Reader<'t>,
+    entry: Entry<'t>,
+    commands: &BTreeMap<String, Command>,
+) -> Given<Active> {
     let (path, place) = (entry.path.clone(), entry.span);
     let Some(mut table) = reader.table("applications.*.active", Some(entry)) else {
         return Given::Bad;
@@ -84,6 +94,11 @@ fn read_active<'t>(reader: &mut Reader<'t>, entry: Entry<'t>) -> Given<Active> {
     let pointer = read_secret(reader, table.take("pointer"));
     let field = reader.formed(table.take("field"), &forms::FIELD);
     let copy = read_secret(reader, table.take("copy"));
+    let stack = match table.take("stack") {
+        Some(entry) => read_stack(reader, entry, commands),
+        None => Given::Absent,
+    };
+    reader.finish(table);
     let mut bad = |problem, span| {
         reader.errors.push(EnvironmentError::Active {
             path: path.clone(),
@@ -92,30 +107,123 @@ fn read_active<'t>(reader: &mut Reader<'t>, entry: Entry<'t>) -> Given<Active> {
         });
         Given::Bad
     };
-    let active = match (pointer, copy) {
-        (Given::Absent, Given::Absent) => bad("says neither `pointer` nor `copy`", place),
-        (Given::Absent, copy) => match field.value() {
-            Some(field) => bad("has a `field`, which belongs to `pointer`", field.span),
-            None => copy.map(|secret| Active::Copy { secret }),
-        },
-        (pointer, Given::Absent) => {
-            let whole = !matches!(field, Given::Bad);
-            let field = field.into_inner();
-            match pointer {
-                Given::Value(Spanned { value, span }) if whole => Given::Value(Spanned {
-                    value: Active::Pointer {
-                        secret: value,
-                        field,
-                    },
-                    span,
-                }),
-                _ => Given::Bad,
-            }
-        }
-        _ => bad("says both `pointer` and `copy`", place),
+    let said = [pointer.is_absent(), copy.is_absent(), stack.is_absent()]
+        .into_iter()
+        .filter(|absent| !absent)
+        .count();
+    match said {
+        0 => return bad("says neither `pointer`, `copy` nor `stack`", place),
+        1 => {}
+        _ => return bad("says more than one of `pointer`, `copy` and `stack`", place),
+    }
+    if let (Given::Absent, Some(field)) = (&pointer, field.value()) {
+        return bad("has a `field`, which belongs to `pointer`", field.span);
+    }
+    if !stack.is_absent() {
+        return stack;
+    }
+    if !copy.is_absent() {
+        return copy.map(|secret| Active::Copy { secret });
+    }
+    if matches!(field, Given::Bad) {
+        return Given::Bad;
+    }
+    let field = field.into_inner();
+    pointer.map(|secret| Active::Pointer { secret, field })
+}
+
+/// `{ apply = "…", read = "…" }`: two of `[commands]`.
+fn read_stack<'t>(
+    reader: &mut Reader<'t>,
+    entry: Entry<'t>,
+    commands: &BTreeMap<String, Command>,
+) -> Given<Active> {
+    let place = entry.span;
+    let Some(mut table) = reader.table("applications.*.active.stack", Some(entry)) else {
+        return Given::Bad;
     };
+    let header = Header::from(&table);
+    let apply = reader.formed(table.take("apply"), &forms::NAME);
+    let read = reader.formed(table.take("read"), &forms::NAME);
     reader.finish(table);
-    active
+    if read.is_absent() {
+        reader.missing(&header, "read", "read = \"active_secret\"");
+    }
+    for (name, purpose) in [(&apply, "deploys"), (&read, "reads")] {
+        if let Some(name) = name.value() {
+            check_command(reader, name, purpose, commands);
+        }
+    }
+    match (apply, read) {
+        (Given::Bad, _) | (_, Given::Absent | Given::Bad) => Given::Bad,
+        (apply, Given::Value(read)) => Given::Value(Spanned {
+            value: Active::Stack {
+                apply: apply.into_inner(),
+                read: read.value,
+            },
+            span: place,
+        }),
+    }
+}
+
+/// Whether a command is given what it will be given: the setting's value and nothing else, or nothing at all.
+fn check_command(
+    reader: &mut Reader<'_>,
+    name: &Spanned<String>,
+    purpose: &'static str,
+    commands: &BTreeMap<String, Command>,
+) {
+    let Some(command) = commands.get(&name.value) else {
+        // One that is wrong itself was told where it stands.
+        if !reader
+            .keys
+            .contains_key(&format!("commands.{}", name.value))
+        {
+            reader.errors.push(EnvironmentError::UnknownName {
+                kind: "command",
+                name: name.value.clone(),
+                span: name.span,
+                known: commands.keys().cloned().collect(),
+            });
+        }
+        return;
+    };
+    let deploys = purpose == "deploys";
+    let value = command.arguments.get("value");
+    let other = command
+        .arguments
+        .keys()
+        .find(|argument| !deploys || argument.as_str() != "value");
+    let problem = match (other, value) {
+        (Some(other), _) => format!("nothing would fill its argument `{other}`"),
+        (None, None) if deploys => "has no argument `value`".to_owned(),
+        (None, Some(ty)) if *ty != Type::Text => {
+            format!("its argument `value` is {}, not text", with_article(*ty))
+        }
+        (None, _) => return,
+    };
+    reader.errors.push(EnvironmentError::StackCommand {
+        command: name.value.clone(),
+        purpose,
+        span: name.span,
+        problem,
+        help: if deploys {
+            "declare it with `arguments = { value = \"text\" }`: it is given the name of the secret that the setting must hold"
+        } else {
+            "declare it without arguments: the last line that it prints is the name of the secret that is deployed"
+        },
+    });
+}
+
+/// `an integer`, `a duration`.
+fn with_article(ty: Type) -> String {
+    let name = ty.name();
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {name}")
 }
 
 fn read_health<'t>(reader: &mut Reader<'t>, entry: Entry<'t>) -> Option<Health> {

@@ -5,7 +5,7 @@ use super::databases::{Written as Database, table_name};
 use super::error::EnvironmentError;
 use super::forms;
 use super::reader::{Entry, Given, Header, Reader, Table};
-use super::{Disaster, Drill};
+use super::{Disaster, Drill, DrillTraffic};
 use crate::ids::{ApplicationName, DatabaseName};
 use rbk_syntax::Spanned;
 use std::collections::BTreeMap;
@@ -53,6 +53,10 @@ pub(super) fn read<'t>(
             reader.missing(&header, key, line);
         }
     }
+    let traffic = match table.take("traffic") {
+        Some(entry) => read_traffic(reader, entry),
+        None => None,
+    };
     reader.finish(table);
 
     check_names(reader, &database, &application, databases, applications);
@@ -67,6 +71,38 @@ pub(super) fn read<'t>(
         rows: base.join(rows.into_inner()?),
         default_rows: default_rows.into_inner().unwrap_or(DEFAULT_ROWS),
         disaster: disaster.into_inner()?,
+        traffic,
+    })
+}
+
+/// `[drill.traffic]`: all of it or nothing.
+fn read_traffic<'t>(reader: &mut Reader<'t>, entry: Entry<'t>) -> Option<DrillTraffic> {
+    let mut section = reader.table("drill.traffic", Some(entry))?;
+    let header = Header::from(&section);
+    let table = reader.formed(section.take("table"), &forms::TABLE);
+    let write = reader.formed(section.take("write"), &forms::NUMBERED_WRITE);
+    let rows = reader.formed(section.take("rows"), &forms::SQL_EXPRESSION);
+    let number = reader.formed(section.take("number"), &forms::SQL_EXPRESSION);
+    for (key, given, line) in [
+        ("table", &table, "table = \"public.events\""),
+        (
+            "write",
+            &write,
+            "write = \"INSERT INTO public.events (origin, number) VALUES ('drill', :number)\"",
+        ),
+        ("rows", &rows, "rows = \"origin = 'drill'\""),
+        ("number", &number, "number = \"number\""),
+    ] {
+        if given.is_absent() {
+            reader.missing(&header, key, line);
+        }
+    }
+    reader.finish(section);
+    Some(DrillTraffic {
+        table: table_name(&table.into_inner()?)?,
+        write: write.into_inner()?,
+        rows: rows.into_inner()?,
+        number: number.into_inner()?,
     })
 }
 

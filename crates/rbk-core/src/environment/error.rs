@@ -14,7 +14,10 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK3007"), "a number is out of bounds"),
     (Code("RBK3008"), "a list is empty"),
     (Code("RBK3009"), "a list says something twice"),
-    (Code("RBK3010"), "an unknown database or application"),
+    (
+        Code("RBK3010"),
+        "an unknown database, application or command",
+    ),
     (Code("RBK3011"), "`like` goes in a circle"),
     (Code("RBK3012"), "two databases are the same instance"),
     (Code("RBK3013"), "two databases share a secret"),
@@ -61,6 +64,11 @@ pub const CODES: &[(Code, &str)] = &[
         Code("RBK3040"),
         "the changelog is outside of its search path",
     ),
+    (
+        Code("RBK3041"),
+        "a command that the stack can't be deployed or read with",
+    ),
+    (Code("RBK3042"), "a certificate that nothing is verified by"),
 ];
 
 /// Where a line can be added to a table.
@@ -198,7 +206,7 @@ pub enum EnvironmentError {
     /// A name that nothing in the file has.
     #[error("there is no {kind} `{}`", shown(name))]
     UnknownName {
-        /// `database` or `application`.
+        /// `database`, `application` or `command`.
         kind: &'static str,
         /// The name.
         name: String,
@@ -410,6 +418,36 @@ pub enum EnvironmentError {
         /// The folder's place.
         folder: Span,
     },
+    /// A command that can't be what `active.stack` names it for.
+    #[error("the command `{command}` can't be what {purpose} the active database of a stack")]
+    StackCommand {
+        /// Its name.
+        command: String,
+        /// `deploys` or `reads`.
+        purpose: &'static str,
+        /// Where it is named.
+        span: Span,
+        /// What is wrong with it.
+        problem: String,
+        /// What it should be.
+        help: &'static str,
+    },
+    /// A stack of which nothing is said.
+    #[error("the stack has no settings")]
+    EmptyStack {
+        /// The table's name.
+        span: Span,
+    },
+    /// A certificate beside a `tls` that looks at none.
+    #[error("nothing is verified by the certificate: `tls` is `{tls}`")]
+    NothingVerified {
+        /// What `tls` is.
+        tls: &'static str,
+        /// Where it says so; absent: it is the default.
+        written: Option<Span>,
+        /// The certificate's place.
+        span: Span,
+    },
     /// A file without any database.
     #[error("the file has no `[databases.NAME]`")]
     NoDatabase {
@@ -468,6 +506,9 @@ impl EnvironmentError {
             Self::HoleWithout { .. } | Self::HoleAsProgram { .. } => "RBK3038",
             Self::ArgumentUnused { .. } => "RBK3039",
             Self::ChangelogOutside { .. } => "RBK3040",
+            Self::StackCommand { .. } => "RBK3041",
+            Self::NothingVerified { .. } => "RBK3042",
+            Self::EmptyStack { .. } => "RBK3008",
         })
     }
 

@@ -32,6 +32,9 @@ impl Form {
 
     /// What was probably meant by a text that doesn't have the form.
     pub fn mend(&self, text: &str) -> Option<String> {
+        if !text.chars().any(char::is_alphanumeric) {
+            return None;
+        }
         let lower = text.to_lowercase();
         let meant = [
             lower.replace('_', "-"),
@@ -280,6 +283,26 @@ pub static TABLE: Form = Form {
     test: |text| path_of(text, 2),
 };
 
+/// `INSERT INTO public.events (number) VALUES (:number)`.
+pub static NUMBERED_WRITE: Form = Form {
+    what: "a statement that writes one row",
+    rule: "one SQL statement with `:number` where the row's number goes, without a semicolon",
+    example: "INSERT INTO public.events (number) VALUES (:number)",
+    pattern: "^[^;]*:number[^;]*$",
+    longest: 4_000,
+    test: |text| text.contains(":number") && !text.contains(';'),
+};
+
+/// `user_key = 'drill'`.
+pub static SQL_EXPRESSION: Form = Form {
+    what: "an SQL expression",
+    rule: "an expression over one row's columns, without a semicolon",
+    example: "user_key = 'drill'",
+    pattern: "^[^;]*[^;\\s][^;]*$",
+    longest: 4_000,
+    test: |text| !text.contains(';') && text.chars().any(|c| !c.is_whitespace()),
+};
+
 /// `public.documents.created_at`.
 pub static COLUMN: Form = Form {
     what: "a column",
@@ -323,6 +346,119 @@ pub static DURATION: Form = Form {
     pattern: "^(?=.*[1-9])([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?$",
     longest: 40,
     test: |text| seconds(text).is_some_and(|seconds| seconds > 0),
+};
+
+/// A replication subnet group of DMS. Source: `CreateReplicationSubnetGroup`; DMS stores it in lowercase.
+pub static DMS_SUBNET_GROUP: Form = Form {
+    what: "a DMS replication subnet group",
+    rule: "lowercase letters, digits, periods, underscores and hyphens",
+    example: "orders-dms",
+    pattern: "^[a-z0-9._-]+$",
+    longest: 255,
+    test: |text| {
+        !text.is_empty()
+            && text.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
+            })
+    },
+};
+
+/// A role by its ARN. Source: `PostgreSQLSettings.SecretsManagerAccessRoleArn`.
+pub static IAM_ROLE: Form = Form {
+    what: "the ARN of a role",
+    rule: "`arn:aws:iam::`, twelve digits, `:role/` and the role's path and name",
+    example: "arn:aws:iam::123456789012:role/dms-reads-secrets",
+    pattern: "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9/_+=,.@-]+$",
+    longest: 2_048,
+    test: |text| {
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else {
+            return false;
+        };
+        is_partition(partition)
+            && ACCOUNT.fits(account)
+            && resource.strip_prefix("role/").is_some_and(|name| {
+                !name.is_empty()
+                    && name
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || b"/_+=,.@-".contains(&byte))
+            })
+    },
+};
+
+/// A certificate in DMS by its ARN. Source: `ImportCertificate`.
+pub static DMS_CERTIFICATE: Form = Form {
+    what: "the ARN of a certificate in DMS",
+    rule: "`arn:aws:dms:`, a region, an account, `:cert:` and the certificate's id",
+    example: "arn:aws:dms:eu-central-1:123456789012:cert:RDSCA",
+    pattern: "^arn:aws[a-z-]*:dms:[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:cert:[A-Za-z0-9-]+$",
+    longest: 2_048,
+    test: |text| {
+        let parts: Vec<&str> = text.splitn(7, ':').collect();
+        let ["arn", partition, "dms", region, account, "cert", id] = parts.as_slice() else {
+            return false;
+        };
+        is_partition(partition)
+            && REGION.fits(region)
+            && ACCOUNT.fits(account)
+            && !id.is_empty()
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    },
+};
+
+/// `aws`, `aws-cn`, `aws-us-gov`.
+fn is_partition(text: &str) -> bool {
+    text.strip_prefix("aws").is_some_and(|rest| {
+        rest.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    })
+}
+
+/// A Python file, from the environment file's folder.
+pub static PYTHON_FILE: Form = Form {
+    what: "a path to a Python file",
+    rule: "a path from the folder of this file, or an absolute one, that ends in `.py`; `~` is not expanded",
+    example: "../../stacks/config.py",
+    pattern: "^[^~\\x00][\\s\\S]*\\.py$",
+    longest: 4_096,
+    test: |text| PATH.fits(text) && text.chars().count() > 3 && text.ends_with(".py"),
+};
+
+/// A variable of a Python file.
+pub static PYTHON_VARIABLE: Form = Form {
+    what: "a variable of a Python file",
+    rule: "letters, digits and underscores, not beginning with a digit",
+    example: "CONFIG",
+    pattern: VARIABLE.pattern,
+    longest: 128,
+    test: VARIABLE.test,
+};
+
+/// A setting of the deployed stack.
+pub static SETTING: Form = Form {
+    what: "a setting of the stack",
+    rule: "letters, digits, `_`, `-` and `.`, beginning with a letter or `_`",
+    example: "recovery_enabled",
+    pattern: "^[A-Za-z_][A-Za-z0-9_.-]*$",
+    longest: 128,
+    test: |text| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    },
+};
+
+/// An expression of the runbook language, as it stands in a file of settings; what it means is checked later.
+pub static EXPRESSION: Form = Form {
+    what: "an expression",
+    rule: "one line, as a runbook would say it",
+    example: "recovery exists",
+    pattern: "^[^\\r\\n]*[^\\s][^\\r\\n]*$",
+    longest: 500,
+    test: |text| !text.trim().is_empty() && !text.contains(['\r', '\n']),
 };
 
 /// How long automated backups are kept. Source: `BackupRetentionPeriod`; 0 would turn them off.

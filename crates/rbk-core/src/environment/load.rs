@@ -4,8 +4,10 @@ use super::error::{EnvironmentError, title};
 use super::places::Places;
 use super::reader::{Header, Reader};
 use super::{
-    Environment, access, applications, commands, databases, drill, forms, like, migrations, secrets,
+    Environment, access, applications, commands, databases, dms, drill, forms, like, migrations,
+    secrets, stack,
 };
+use crate::check;
 use rbk_syntax::nearest;
 use rbk_syntax::{Diagnostic, SourceId, Span, has_errors};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,17 +31,45 @@ pub struct Loaded {
 /// Nothing but the text is looked at: no file, no environment variable, no clock.
 pub fn load(name: &str, source: SourceId, text: &str, base: &Path) -> Loaded {
     let mut places = Places::default();
-    let (environment, diagnostics) = parse(source, text, |reader, document| {
+    let mut expressions = Vec::new();
+    let (environment, mut diagnostics) = parse(source, text, |reader, document| {
         let environment = read(reader, document, name, base);
         find_homes(reader);
         places = Places::new(std::mem::take(&mut reader.keys));
+        expressions = std::mem::take(&mut reader.expressions);
         environment
     });
+    if let Some(environment) = &environment {
+        diagnostics.extend(check_expressions(environment, &places, &expressions));
+        diagnostics.sort_by_key(|diagnostic| diagnostic.primary.span.start);
+    }
     Loaded {
-        environment,
+        environment: environment.filter(|_| !has_errors(&diagnostics)),
         places,
         diagnostics,
     }
+}
+
+/// What is wrong with the expressions of the stack's settings, which only the whole environment gives a meaning.
+fn check_expressions(
+    environment: &Environment,
+    places: &Places,
+    expressions: &[Span],
+) -> Vec<Diagnostic> {
+    let settings = environment.stack.iter().flat_map(|stack| &stack.settings);
+    settings
+        .zip(expressions)
+        .filter_map(|(setting, written)| {
+            // Without its quotes.
+            let place = Span {
+                start: written.start + 1,
+                end: written.end.saturating_sub(1).max(written.start + 1),
+                ..*written
+            };
+            check::setting(environment, places, &setting.expression, place).err()
+        })
+        .flatten()
+        .collect()
 }
 
 /// Parses a TOML file and reads what it means. What was read is given only if nothing in it is wrong.
@@ -81,10 +111,13 @@ pub(super) fn read<'t>(
     let databases = root.take("databases");
     let none_written = databases.is_none();
     let written_databases = databases::read(reader, databases);
-    let written_applications = applications::read(reader, root.take("applications"));
+    let commands = root.take("commands");
+    let commands = commands::read(reader, commands);
+    let written_applications = applications::read(reader, root.take("applications"), &commands);
     let parameters = access::parameters(reader, root.take("parameters"));
     let migrations = migrations::read(reader, root.take("migrations"), base);
-    let commands = commands::read(reader, root.take("commands"));
+    let dms = dms::read(reader, root.take("dms"), &network);
+    let stack = stack::read(reader, root.take("stack"), base);
     let approvals = access::approvals(reader, root.take("approvals"));
     let journal = access::journal(reader, root.take("journal"), base);
     let drill = drill::read(
@@ -113,8 +146,6 @@ pub(super) fn read<'t>(
     secrets::check(reader, &written_databases, &written_applications);
 
     Some(Environment {
-        dms: None,
-        stack: None,
         name: name.to_owned(),
         region: region.into_inner()?,
         account: account.into_inner()?,
@@ -123,6 +154,8 @@ pub(super) fn read<'t>(
         applications,
         parameters,
         migrations,
+        dms,
+        stack,
         commands,
         approvals,
         journal,

@@ -7,6 +7,7 @@ mod access;
 mod applications;
 mod commands;
 mod databases;
+mod dms;
 mod drill;
 mod error;
 mod forms;
@@ -19,6 +20,7 @@ mod project;
 mod reader;
 mod schema;
 mod secrets;
+mod stack;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -424,6 +426,23 @@ pub struct Drill {
     pub default_rows: u64,
     /// What happens to the database.
     pub disaster: Disaster,
+    /// What the application does meanwhile; absent: nothing but looking whether its database answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<DrillTraffic>,
+}
+
+/// What an application's stand-in writes and reads while a drill goes on. Each of its writes has a number, so that the rows that it
+/// was promised can be looked for in the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DrillTraffic {
+    /// The table that it writes to; a partitioned one by its parent.
+    pub table: TableName,
+    /// One statement that writes one row, with `:number` in it: the write's number, from 1.
+    pub write: String,
+    /// A condition on the table's columns that picks the stand-in's rows out of all.
+    pub rows: String,
+    /// An expression over the table's columns that is such a row's number.
+    pub number: String,
 }
 
 /// A staged disaster.

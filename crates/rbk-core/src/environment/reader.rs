@@ -26,6 +26,8 @@ pub(super) struct Reader<'t> {
     pub known: BTreeMap<&'static str, BTreeSet<&'static str>>,
     /// Where every key of the file stands, with its value.
     pub keys: BTreeMap<String, Span>,
+    /// Where the expressions of the stack's settings stand, in the order of the file.
+    pub expressions: Vec<Span>,
 }
 
 impl<'t> Reader<'t> {
@@ -36,6 +38,7 @@ impl<'t> Reader<'t> {
             errors: Vec::new(),
             known: BTreeMap::new(),
             keys: BTreeMap::new(),
+            expressions: Vec::new(),
         }
     }
 

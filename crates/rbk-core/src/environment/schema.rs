@@ -72,18 +72,25 @@ texts! {
     Column: COLUMN,
     Context: CONTEXT,
     DatabaseName: DATABASE,
+    DmsCertificate: DMS_CERTIFICATE,
+    DmsSubnetGroup: DMS_SUBNET_GROUP,
     Duration: DURATION,
+    Expression: EXPRESSION,
     Extension: EXTENSION,
     Field: FIELD,
+    IamRole: IAM_ROLE,
     Instance: INSTANCE,
     Name: NAME,
+    NumberedWrite: NUMBERED_WRITE,
     ParameterGroup: PARAMETER_GROUP,
     Path: PATH,
+    PythonFile: PYTHON_FILE,
     Retention: RETENTION,
     Role: ROLE,
     SchemaName: SCHEMA,
     SecretName: SECRET,
     SecurityGroup: SECURITY_GROUP,
+    SqlExpression: SQL_EXPRESSION,
     SubnetGroup: SUBNET_GROUP,
     Table: TABLE,
     TagValue: TAG_VALUE,
@@ -126,6 +133,10 @@ struct EnvironmentForm {
     parameters: Option<BTreeMap<String, PlainForm>>,
     /// The tool that brings schemas up; left out where no runbook says `migrate`.
     migrations: Option<MigrationsForm>,
+    /// Where DMS runs, and how it logs in; left out where no runbook replicates with it.
+    dms: Option<DmsForm>,
+    /// The settings of the deployed stack that a recovery changes.
+    stack: Option<StackForm>,
     /// What `run NAME` runs, by name.
     #[schemars(extend("propertyNames" = names(&forms::NAME)))]
     commands: Option<BTreeMap<String, CommandForm>>,
@@ -316,6 +327,16 @@ struct ApplicationForm {
     health: Option<HealthForm>,
 }
 
+/// Commands of `[commands]`.
+#[derive(JsonSchema)]
+#[schemars(rename = "ActiveStack", deny_unknown_fields)]
+struct ActiveStackForm {
+    /// What deploys it, with an argument `value`: the name of the secret; left out: a person does.
+    apply: Option<Name>,
+    /// What says in its last line which secret is deployed.
+    read: Name,
+}
+
 #[derive(JsonSchema)]
 #[schemars(rename = "Active", untagged, deny_unknown_fields)]
 enum ActiveForm {
@@ -325,6 +346,11 @@ enum ActiveForm {
         pointer: SecretName,
         /// The key that holds the name where the value is a JSON object; left out: the value is the name.
         field: Option<Field>,
+    },
+    /// A setting of the deployed stack, which names the active database's secret.
+    Stack {
+        /// How it is deployed and read.
+        stack: ActiveStackForm,
     },
     /// A secret that holds a copy of the active database's credentials.
     Copy {
@@ -367,6 +393,58 @@ struct MigrationsForm {
     /// How long it may take.
     #[schemars(extend("default" = "30m"))]
     within: Option<Duration>,
+}
+
+/// Where DMS runs, and how it logs in to the databases.
+#[derive(JsonSchema)]
+#[schemars(rename = "Dms", deny_unknown_fields)]
+struct DmsForm {
+    /// A replication subnet group of DMS: not the databases' DB subnet group.
+    subnet_group: DmsSubnetGroup,
+    /// Ids of security groups; left out: those of `[network]`.
+    #[schemars(extend("minItems" = 1, "uniqueItems" = true))]
+    security_groups: Option<Vec<SecurityGroup>>,
+    /// The role by which DMS reads the databases' secrets itself; left out: rbk gives address and credentials in the call.
+    secret_access_role: Option<IamRole>,
+    /// TLS towards the databases.
+    #[schemars(extend("default" = "require"))]
+    tls: Option<DmsTlsForm>,
+    /// The certificate authority in DMS that `verify-ca` and `verify-full` verify by.
+    certificate: Option<DmsCertificate>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "DmsTls", rename_all = "kebab-case", inline)]
+enum DmsTlsForm {
+    /// Plain.
+    None,
+    /// Encrypted, whoever answers.
+    Require,
+    /// By the certificate authority.
+    VerifyCa,
+    /// And by the name.
+    VerifyFull,
+}
+
+/// The settings of the deployed stack that a recovery changes.
+#[derive(JsonSchema)]
+#[schemars(
+    rename = "Stack",
+    deny_unknown_fields,
+    extend("anyOf" = [
+        { "required": ["file", "section"] },
+        { "not": { "anyOf": [{ "required": ["file"] }, { "required": ["section"] }] } },
+    ])
+)]
+struct StackForm {
+    /// The Python file that holds them as literals, from this file's folder. Read, never executed.
+    file: Option<PythonFile>,
+    /// The way to them in it: a variable, then keys of nested dictionaries.
+    #[schemars(extend("minItems" = 1))]
+    section: Option<Vec<String>>,
+    /// By name what each must be, as an expression of the runbook language.
+    #[schemars(extend("propertyNames" = names(&forms::SETTING), "minProperties" = 1))]
+    settings: BTreeMap<String, Expression>,
 }
 
 #[derive(JsonSchema)]
@@ -466,6 +544,22 @@ struct DrillForm {
     default_rows: Option<u64>,
     /// What happens to the database.
     disaster: DisasterForm,
+    /// What the application does meanwhile.
+    traffic: Option<TrafficForm>,
+}
+
+/// What the application's stand-in writes and reads while a drill goes on. What it was promised is looked for in the end.
+#[derive(JsonSchema)]
+#[schemars(rename = "Traffic", deny_unknown_fields)]
+struct TrafficForm {
+    /// The table that it writes to; a partitioned one by its parent.
+    table: Table,
+    /// One statement that writes one row, with `:number` in it: the write's number, from 1.
+    write: NumberedWrite,
+    /// A condition on the table's columns that picks the stand-in's rows out of all.
+    rows: SqlExpression,
+    /// An expression over the table's columns that is such a row's number.
+    number: SqlExpression,
 }
 
 #[derive(JsonSchema)]

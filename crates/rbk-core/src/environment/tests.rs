@@ -64,6 +64,11 @@ databases = ["mirror"]
 role = "books"
 active = { copy = "archive/database" }
 
+[applications.reports]
+databases = ["ledger", "mirror"]
+role = "books"
+active = { stack = { apply = "deploy", read = "active_secret" } }
+
 [parameters]
 source = "ledger"
 max_loss = "1h"
@@ -86,6 +91,25 @@ secrets = { PGPASSWORD = { secret = "ledger/reader", field = "password" }, TOKEN
 within = "2m"
 repeatable = true
 
+[commands.deploy]
+program = ["deploy", "--context", "active={value}"]
+arguments = { value = "text" }
+
+[commands.active_secret]
+program = ["deployed", "active"]
+
+[dms]
+subnet_group = "ledger-dms"
+security_groups = ["sg-0a1b2c3d"]
+secret_access_role = "arn:aws-us-gov:iam::000000000001:role/dms/reads-secrets"
+tls = "verify-full"
+certificate = "arn:aws-us-gov:dms:us-gov-west-1:000000000001:cert:RDSCA"
+
+[stack]
+file = "../stacks/config.py"
+section = ["CONFIG", "gov"]
+settings = { mirror_enabled = "mirror exists", active_secret_key = "active_secret(books)", "a.b-c" = "removal_policy(mirror)" }
+
 [approvals]
 unattended = true
 
@@ -100,6 +124,10 @@ schema = ["a.sql", "b.sql"]
 rows = "/srv/rows.sql"
 default_rows = 10
 disaster.delete_rows = "public.entries"
+traffic.table = "public.entries"
+traffic.write = "INSERT INTO public.entries (origin, number) VALUES ('drill', :number)"
+traffic.rows = "origin = 'drill'"
+traffic.number = "number"
 "#;
 
 #[track_caller]

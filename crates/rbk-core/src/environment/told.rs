@@ -209,7 +209,7 @@ impl EnvironmentError {
                 }
             }
             Self::Active { span, .. } => at(span, "here").help(
-                "write `{ pointer = \"…\" }` for a secret that names the active database's secret, or `{ copy = \"…\" }` for one that holds a copy of its credentials",
+                "write `{ pointer = \"…\" }` for a secret that names the active database's secret, `{ copy = \"…\" }` for one that holds a copy of its credentials, or `{ stack = { apply = \"…\", read = \"…\" } }` for a setting of the deployed stack",
             ),
             Self::NamedTwice { span, first, .. } => at(span, "an application")
                 .relate(first, "a database")
@@ -252,6 +252,25 @@ impl EnvironmentError {
             Self::ChangelogOutside { span, folder } => at(span, "outside")
                 .relate(folder, "of this folder")
                 .help("change sets are known by their path from that folder: name one that the changelog is in, or leave `search_path` out"),
+            Self::StackCommand {
+                span,
+                problem,
+                help,
+                ..
+            } => at(span, &problem).help(help),
+            Self::EmptyStack { span } => at(span, "nothing in it").help(
+                "name at least one setting and what it must be: `recovery_enabled = \"recovery exists\"`; or leave `[stack]` out",
+            ),
+            Self::NothingVerified {
+                span,
+                written: Some(tls),
+                ..
+            } => at(span, "not looked at")
+                .relate(tls, "encrypted at most, whoever answers")
+                .help("write `tls = \"verify-full\"`, or leave `certificate` out")
+                .fix(tls, "\"verify-full\""),
+            Self::NothingVerified { span, .. } => at(span, "not looked at")
+                .help("add `tls = \"verify-full\"`, or leave `certificate` out"),
             Self::NoDatabase { span } => at(span, "in all of it").help(
                 "describe the database that there is and the one that a restore creates: `[databases.original]`, `[databases.recovery]`",
             ),

@@ -130,6 +130,7 @@ impl Touched<'_> {
             | Expr::Available { database }
             | Expr::AcceptsConnections { database }
             | Expr::ChecksPass { database }
+            | Expr::AsLocked { database }
             | Expr::NoDrift {
                 database: Some(database),
             }

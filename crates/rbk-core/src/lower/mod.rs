@@ -4,24 +4,31 @@
 
 mod bounds;
 mod ledger;
+mod replications;
 
 pub(crate) use bounds::{LOCK_TIMEOUT, by_size};
 pub(crate) use ledger::Ledger;
+pub(crate) use replications::completed_by;
 
 use crate::catalog::Catalog;
-use crate::check::{Block, ON_FAILURE, Precondition, Program};
+use crate::check::{Block, CLEANUP, ON_FAILURE, Precondition, Program};
 use crate::environment::{Database, Environment, Migrations, TableName};
 use crate::ids::{ActionId, ApplicationName, DatabaseName, SecretName, StepPath};
 use crate::plan::{
     Action, CatalogScope, Change, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan,
-    PlannedAction, Preflight, Risk, RunbookFacts, SecretContent, Step, Template, Wording,
+    PlannedAction, PlannedReplication, Preflight, Risk, RunbookFacts, SecretContent, Step,
+    Template, Wording,
 };
 use crate::state;
+use crate::steps;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A minute in seconds, the unit of upper bounds.
 pub(crate) const MINUTE: u64 = 60;
+
+/// What the actions of the cleanup are quoted with: no statement of the runbook says them.
+const CLEANUP_STATEMENT: &str = "(cleanup when the run fails)";
 
 /// Lowers a program. `file` is the runbook's path as it was given, `text` its text.
 pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
@@ -32,6 +39,9 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         ledger: Ledger::default(),
         in_failure: false,
         active: &active,
+        active_now: active.clone(),
+        replications: BTreeMap::new(),
+        completed: BTreeSet::new(),
         preflight: Vec::new(),
         actions: Vec::new(),
         path: StepPath::new(""),
@@ -65,6 +75,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         Some(block) => lowering.block(StepPath::new(ON_FAILURE), block),
         None => Vec::new(),
     };
+    let cleanup = lowering.cleanup();
     let preflight = preflight(program, lowering.preflight);
     Plan {
         version: PLAN_VERSION,
@@ -82,9 +93,9 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         preflight,
         steps,
         on_failure,
-        replications: BTreeMap::new(),
-        cleanup: Vec::new(),
-        stack: Vec::new(),
+        replications: lowering.replications,
+        cleanup,
+        stack: program.stack.clone(),
     }
 }
 
@@ -133,6 +144,12 @@ pub(crate) struct Lowering<'p> {
     /// Whether the statements of `on failure` are being lowered.
     pub(crate) in_failure: bool,
     active: &'p BTreeMap<ApplicationName, DatabaseName>,
+    /// What the applications use behind the statements that are lowered already, as far as it is known.
+    active_now: BTreeMap<ApplicationName, DatabaseName>,
+    /// What the replications are that were begun.
+    replications: BTreeMap<String, PlannedReplication>,
+    /// Those of them that were seen to be complete.
+    completed: BTreeSet<String>,
     preflight: Vec<Preflight>,
     actions: Vec<PlannedAction>,
     /// Of the step, and behind it the labels of the calls that the statement came through.
@@ -330,8 +347,8 @@ impl Lowering<'_> {
     pub(crate) fn proves_no_drift(&mut self, database: &DatabaseName) {
         self.ledger.prove(database);
         let action = Action::Assert {
-            condition: Expr::NoDrift {
-                database: Some(database.clone()),
+            condition: Expr::AsLocked {
+                database: database.clone(),
             },
             otherwise: None,
         };
@@ -411,20 +428,7 @@ impl Lowering<'_> {
 
     /// What an instance is created with.
     pub(crate) fn settings(&self, database: &Database) -> InstanceSettings {
-        InstanceSettings {
-            instance: database.instance.clone(),
-            class: database.class.clone(),
-            subnet_group: database.subnet_group.clone(),
-            security_groups: database.security_groups.clone(),
-            parameter_group: database.parameter_group.clone(),
-            multi_az: database.multi_az,
-            publicly_accessible: database.publicly_accessible,
-            storage_type: database.storage_type.clone(),
-            iam_authentication: database.iam_authentication,
-            retention_days: database.retention_days,
-            deletion_protection: database.protect,
-            tags: database.tags.clone(),
-        }
+        InstanceSettings::of(database)
     }
 
     /// An expression in words, for summaries; what isn't known yet is shown as a hole.
@@ -435,6 +439,14 @@ impl Lowering<'_> {
     /// A text, with holes for what isn't known yet.
     pub(crate) fn template(&self, template: &Template) -> String {
         Wording::knowing(&self.bindings).template(template)
+    }
+
+    /// What removes whatever of the plan's own is left when a run fails.
+    fn cleanup(&mut self) -> Vec<PlannedAction> {
+        self.path = StepPath::new(CLEANUP);
+        self.statement = CLEANUP_STATEMENT.to_owned();
+        steps::clean_up(self);
+        std::mem::take(&mut self.actions)
     }
 
     fn block(&mut self, path: StepPath, block: &Block) -> Vec<PlannedAction> {
@@ -463,7 +475,9 @@ fn name_what_must_be_typed(actions: &mut [PlannedAction]) {
     for planned in actions.iter_mut().rev() {
         match &mut planned.action {
             Action::Approve { typed, .. } => *typed = struck.take(),
-            Action::ChangeSchema { database, .. } if planned.risk == Risk::Destroys => {
+            Action::ChangeSchema { database, .. } | Action::DestroyInstance { database, .. }
+                if planned.risk == Risk::Destroys =>
+            {
                 struck = Some(database.to_string());
             }
             _ => {}

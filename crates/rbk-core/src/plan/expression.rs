@@ -111,6 +111,11 @@ pub enum Expr {
         /// The database; absent: every one that is there, and nothing that rbk made is left over.
         database: Option<DatabaseName>,
     },
+    /// A database's schema is what the lock file says; nothing else of it is looked at.
+    AsLocked {
+        /// The database.
+        database: DatabaseName,
+    },
     /// The replication is complete. What DMS can't mend any more is an error.
     Complete {
         /// Its name in [`crate::plan::Plan::replications`].

@@ -21,7 +21,7 @@ pub use schema::{
 pub use wording::{Dress, Undressed, Wording};
 
 use crate::catalog::Catalog;
-use crate::environment::{Command, Environment, Migrations};
+use crate::environment::{Command, Database, Environment, Migrations};
 use crate::ids::{
     ActionId, ApplicationName, DatabaseName, InstanceId, RoleName, SecretName, SnapshotId, StepPath,
 };
@@ -627,6 +627,26 @@ pub struct InstanceSettings {
     pub retention_days: u32,
     /// RDS's own protection.
     pub deletion_protection: bool,
-    /// The environment's; rbk adds `rbk:run`, `rbk:action`, `rbk:plan` and `rbk:source-snapshot` when it runs.
+    /// The environment's; rbk adds `rbk:run`, `rbk:environment`, `rbk:action`, `rbk:plan` and `rbk:source-snapshot` when it runs.
     pub tags: BTreeMap<String, String>,
+}
+
+impl InstanceSettings {
+    /// What the environment says of a database's instance.
+    pub fn of(database: &Database) -> Self {
+        InstanceSettings {
+            instance: database.instance.clone(),
+            class: database.class.clone(),
+            subnet_group: database.subnet_group.clone(),
+            security_groups: database.security_groups.clone(),
+            parameter_group: database.parameter_group.clone(),
+            multi_az: database.multi_az,
+            publicly_accessible: database.publicly_accessible,
+            storage_type: database.storage_type.clone(),
+            iam_authentication: database.iam_authentication,
+            retention_days: database.retention_days,
+            deletion_protection: database.protect,
+            tags: database.tags.clone(),
+        }
+    }
 }

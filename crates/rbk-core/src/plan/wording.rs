@@ -138,6 +138,7 @@ impl<'a, D: Dress> Wording<'a, D> {
             Expr::NoDrift {
                 database: Some(database),
             } => format!("no drift in {database}"),
+            Expr::AsLocked { database } => format!("{database} is as the lock file says"),
             Expr::Complete { replication } => format!("{replication} is complete"),
             Expr::Figure {
                 replication,

@@ -2,7 +2,7 @@
 
 use super::evaluate::{Seen, evaluate, session};
 use super::failure::Failure;
-use super::look::Look;
+use super::look::{Look, Unreached};
 use crate::catalog::{Catalog, Difference, around, differences, unforeseen};
 use crate::environment::{Migrations, TableName};
 use crate::ids::DatabaseName;
@@ -98,7 +98,7 @@ fn told(finding: &TableFinding, left_path: &str, right_path: &str) -> String {
 pub(super) struct Drift {
     pub differences: Vec<Difference>,
     /// What was compared.
-    compared: String,
+    pub compared: String,
 }
 
 impl Drift {
@@ -121,8 +121,18 @@ impl Drift {
 
 /// Compares all of a live catalog with the plan's copy of the lock file.
 pub(super) async fn drift(look: &mut Look<'_>, database: &DatabaseName) -> Result<Drift, Failure> {
+    let compared = schema(look, database).await;
+    compared.map_err(|unreached| unreached.into_failure(database))
+}
+
+/// The same, and why there is no session where there is none.
+pub(super) async fn schema(
+    look: &mut Look<'_>,
+    database: &DatabaseName,
+) -> Result<Drift, Unreached> {
     let expected = locked(look, database)?;
-    let found = session(look, database).await?.catalog().await?;
+    let session = look.session(database).await?;
+    let found = session.catalog().await.map_err(Failure::from)?;
     let migrations = look.environment().migrations.as_ref();
     let ignored: Vec<TableName> = migrations.map_or(Vec::new(), Migrations::own_tables);
     Ok(Drift {

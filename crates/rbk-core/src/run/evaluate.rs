@@ -1,11 +1,13 @@
 //! Evaluating a plan's expressions against the world: one value, what was seen, and whether waiting may help.
 
+use super::active::{deployed, named, source_snapshot};
 use super::compare::{drift, matches};
 use super::compute::{age, negate};
 use super::credentials::{Content, pointed_at};
 use super::failure::Failure;
 use super::look::{Look, Unreached, differences};
 use super::replication::{complete, figure};
+use super::survey::no_drift;
 use crate::environment::Active;
 use crate::ids::{ApplicationName, DatabaseName, SecretName, SnapshotId};
 use crate::plan::{Action, Expr, InstanceSettings, Operator, Template, TemplatePart, combine};
@@ -36,7 +38,7 @@ pub(crate) enum Hope {
 }
 
 impl Seen {
-    pub(super) fn of(value: Value) -> Self {
+    pub fn of(value: Value) -> Self {
         Self {
             text: value.to_string(),
             value,
@@ -133,17 +135,15 @@ pub(crate) fn evaluate<'f>(look: &'f mut Look<'_>, expr: &'f Expr) -> Evaluating
                 let right = (right, right_path.as_str());
                 matches(look, left, right, tables).await
             }
-            Expr::NoDrift {
-                database: Some(database),
-            } => no_drift(look, database).await,
-            Expr::NoDrift { database: None } => unimplemented!("contract"),
+            Expr::NoDrift { database } => no_drift(look, database.as_ref()).await,
+            Expr::AsLocked { database } => as_locked(look, database).await,
+            Expr::ActiveSecret { application } => named(look, application).await,
+            Expr::SourceSnapshot { database } => source_snapshot(look, database).await,
             Expr::Complete { replication } => complete(look, replication).await,
             Expr::Figure {
                 replication,
                 figure: wanted,
             } => figure(look, replication, *wanted).await,
-            Expr::ActiveSecret { application } => active_secret(look, application).await,
-            Expr::SourceSnapshot { database } => source_snapshot(look, database).await,
             Expr::LatestSnapshot { database } => latest_snapshot(look, database).await,
             Expr::Snapshot { id, database } => {
                 let id = SnapshotId::new(render(look, id).await?);
@@ -249,7 +249,7 @@ async fn two_sides(
     }
 }
 
-async fn no_drift(look: &mut Look<'_>, database: &DatabaseName) -> Result<Seen, Failure> {
+async fn as_locked(look: &mut Look<'_>, database: &DatabaseName) -> Result<Seen, Failure> {
     let drift = drift(look, database).await?;
     Ok(Seen::condition(drift.differences.is_empty(), drift.text()))
 }
@@ -458,36 +458,6 @@ async fn uses(
         holds,
         format!("{application} {verb} {database}"),
     ))
-}
-
-/// The name of the secret that the application's active database is known by.
-async fn active_secret(
-    look: &mut Look<'_>,
-    application: &ApplicationName,
-) -> Result<Seen, Failure> {
-    let name = match &look.application(application)?.active {
-        Active::Pointer { secret, field } => {
-            let value = look.current(secret).await?;
-            pointed_at(secret, &value, field.as_deref())?.to_string()
-        }
-        Active::Copy { .. } => {
-            let active = active_database(look, application).await?;
-            let active = active.ok_or_else(|| Failure::Evaluation {
-                doing: format!("looking for the active database of {application}"),
-                reason: "its secret is a copy of none of those that it may use".to_owned(),
-            })?;
-            look.database(&active)?.secret.to_string()
-        }
-        Active::Stack { .. } => look.stack(application).await?,
-    };
-    Ok(Seen::of(Value::Text(name)))
-}
-
-/// The snapshot that rbk restored an instance from; empty where it didn't, or where there is none.
-async fn source_snapshot(look: &mut Look<'_>, database: &DatabaseName) -> Result<Seen, Failure> {
-    let instance = look.instance(database).await?;
-    let tag = instance.and_then(|is| is.tags.get("rbk:source-snapshot").cloned());
-    Ok(Seen::of(Value::Text(tag.unwrap_or_default())))
 }
 
 /// Whether a copy says the same as a database's own secret, and means the instance's address where it has one.

@@ -3,6 +3,7 @@
 use super::credentials::Content;
 use super::failure::Failure;
 use super::ticker::{Ticker, Unwatched};
+use crate::drift;
 use crate::environment::{Active, Application, Command, Database, Environment};
 use crate::ids::{ApplicationName, DatabaseName, SecretName};
 use crate::journal::Facts;
@@ -307,71 +308,7 @@ fn bug(message: &str) -> Unreached {
 }
 
 /// What RDS made otherwise than it was asked to.
-pub(crate) fn differences(asked: &InstanceSettings, instance: &Instance) -> Vec<String> {
-    let is = &instance.settings;
-    let mut found = Vec::new();
-    let mut compare = |what: &str, asked: String, is: String| {
-        if asked != is {
-            found.push(format!("{what} is {is}, not {asked}"));
-        }
-    };
-    compare("the class", asked.class.clone(), is.class.clone());
-    compare(
-        "the subnet group",
-        asked.subnet_group.clone(),
-        is.subnet_group.clone(),
-    );
-    compare(
-        "the security groups",
-        sorted(&asked.security_groups),
-        sorted(&is.security_groups),
-    );
-    compare(
-        "the parameter group",
-        asked.parameter_group.clone(),
-        is.parameter_group.clone(),
-    );
-    compare(
-        "multi-AZ",
-        asked.multi_az.to_string(),
-        is.multi_az.to_string(),
-    );
-    compare(
-        "a public address",
-        asked.publicly_accessible.to_string(),
-        is.publicly_accessible.to_string(),
-    );
-    if let (Some(asked), Some(is)) = (&asked.storage_type, &is.storage_type) {
-        compare("the storage type", asked.clone(), is.clone());
-    }
-    compare(
-        "IAM authentication",
-        asked.iam_authentication.to_string(),
-        is.iam_authentication.to_string(),
-    );
-    compare(
-        "the retention in days",
-        asked.retention_days.to_string(),
-        is.retention_days.to_string(),
-    );
-    compare(
-        "deletion protection",
-        asked.deletion_protection.to_string(),
-        is.deletion_protection.to_string(),
-    );
-    for (key, value) in &asked.tags {
-        let is = instance.tags.get(key).cloned();
-        compare(
-            &format!("tag `{key}`"),
-            value.clone(),
-            is.unwrap_or_else(|| "absent".to_owned()),
-        );
-    }
-    found
-}
-
-fn sorted(names: &[String]) -> String {
-    let mut names = names.to_vec();
-    names.sort();
-    names.join(", ")
+pub(crate) fn differences(asked: &InstanceSettings, is: &Instance) -> Vec<String> {
+    let differences = drift::instance(asked, is);
+    differences.iter().map(ToString::to_string).collect()
 }

@@ -3,6 +3,7 @@
 //! Invariants: nothing is sent before its intent is durable; nothing is sent twice without looking in between; a
 //! failure that may be mended outside undoes nothing; a decided one runs `on failure`.
 
+mod active;
 mod codes;
 mod compare;
 mod compute;
@@ -17,12 +18,14 @@ mod performer;
 mod preflight;
 mod reading;
 mod replication;
+mod survey;
 mod ticker;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::journal::{Decision, Failed, Observation};
+pub use active::stack_values;
 pub use codes::CODES;
 pub use ending::{Ending, EndingKind, Refusal};
 pub use failure::{
@@ -31,6 +34,7 @@ pub use failure::{
 pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
 pub use preflight::{Finding, look_ahead};
 pub use reading::{Unread, prove_identity, read_catalog};
+pub use survey::survey;
 
 pub(crate) use compare::{may_be_copied, may_be_dropped};
 pub(crate) use credentials::{Content, pointed_at};

@@ -56,7 +56,7 @@ pub async fn read_catalog(
 }
 
 /// What a look is taken with: the environment, and nothing to do.
-fn without_actions(environment: &Environment) -> Plan {
+pub(super) fn without_actions(environment: &Environment) -> Plan {
     Plan {
         version: PLAN_VERSION,
         rbk: env!("CARGO_PKG_VERSION").to_owned(),

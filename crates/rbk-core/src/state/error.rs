@@ -142,6 +142,71 @@ pub const CODES: &[(Code, &str)] = &[
         Code("RBK2046"),
         "the migration tool takes a recreated schema for migrated",
     ),
+    (
+        Code("RBK2047"),
+        "DMS would load into a column whose type it can't write",
+    ),
+    (
+        Code("RBK2048"),
+        "columns are of types that DMS doesn't carry",
+    ),
+    (Code("RBK2049"), "DMS would cut numbers without a precision"),
+    (
+        Code("RBK2050"),
+        "DMS would load columns whose values Postgres makes itself",
+    ),
+    (
+        Code("RBK2051"),
+        "large values come after their row, and the target wants them at once",
+    ),
+    (
+        Code("RBK2052"),
+        "large values can't be put to their rows: there is no key for it",
+    ),
+    (
+        Code("RBK2053"),
+        "DMS would cut large values, or leave them out",
+    ),
+    (Code("RBK2054"), "large values come in chunks that can fail"),
+    (
+        Code("RBK2055"),
+        "foreign keys are in the way of a load in any order",
+    ),
+    (
+        Code("RBK2056"),
+        "DMS would first destroy what the target's tables are or hold",
+    ),
+    (
+        Code("RBK2057"),
+        "a load goes on past what it couldn't write",
+    ),
+    (Code("RBK2058"), "a replication is never awaited"),
+    (
+        Code("RBK2059"),
+        "loaded rows are used before the load is complete",
+    ),
+    (
+        Code("RBK2060"),
+        "a replication is awaited where it needn't be",
+    ),
+    (
+        Code("RBK2061"),
+        "a replication is asked for sooner than it can be complete",
+    ),
+    (
+        Code("RBK2062"),
+        "a database is destroyed that an application uses or may use",
+    ),
+    (
+        Code("RBK2063"),
+        "a database is destroyed without an `approve` in its step",
+    ),
+    (Code("RBK2064"), "a database is used that was destroyed"),
+    (
+        Code("RBK2065"),
+        "a database is destroyed with what no other is proven to have",
+    ),
+    (Code("RBK2066"), "writes are kept frozen that aren't frozen"),
 ];
 
 /// What can be wrong with the states of a runbook.
@@ -189,6 +254,9 @@ pub(crate) enum StateError {
     LossNotSaid {
         span: Span,
         from: DatabaseName,
+        to: DatabaseName,
+        /// Whether nothing can be written to it any more.
+        frozen: bool,
         since: Option<Span>,
     },
     #[error("`{database}` is created, and neither kept nor destroyed")]
@@ -302,10 +370,14 @@ impl From<StateError> for Diagnostic {
                 relate(make("RBK2004", span, "the secret must not name what nobody has logged into".to_owned()), since, format!("`{database}` last changed here"))
                     .help(format!("before it:\n{}", lines.join("\n")))
             }
-            E::LossNotSaid { span, from, since } => {
+            E::LossNotSaid { span, from, to, frozen, since } => {
                 let end = Span { start: span.end, ..span };
+                let help = match frozen {
+                    true => format!("prove before it that `{to}` has all of it, schema by schema: `assert {from}.public matches {to}.public`; or say that it may be lost: add `accepting loss`"),
+                    false => "say that it is so: add `accepting loss`".to_owned(),
+                };
                 relate(make("RBK2005", span, format!("away from `{from}`")), since, format!("`{from}` is the active one since here"))
-                    .help("say that it is so: add `accepting loss`")
+                    .help(help)
                     .fix(end, " accepting loss")
             }
             E::NotKept { span, database } => make("RBK2006", span, "created here, and billed until somebody finds it".to_owned())

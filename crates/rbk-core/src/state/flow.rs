@@ -1,7 +1,7 @@
 //! The state pass: through the preconditions, the steps, then `on failure` from wherever a step may have failed.
 
 use super::error::FROM_ANYWHERE;
-use super::schema_error::SchemaError;
+use super::replication_error::ReplicationError;
 use super::{DatabaseState, Existence, Login, SchemaState, State, StateError, Writes};
 use crate::catalog::Catalog;
 use crate::check::{Block, Need, Precondition, Program, Typed};
@@ -23,6 +23,8 @@ pub(crate) struct Flow<'p> {
     pub(crate) in_failure: bool,
     /// Whether somebody has been asked in this step.
     pub(crate) approved: bool,
+    /// Whether the condition that is read was awaited, and not asked for once.
+    pub(super) waiting: bool,
     /// How often a schema's state was changed.
     pub(super) changes: u64,
     /// A schema that no statement has touched.
@@ -78,6 +80,7 @@ fn behind_preflight(program: &Program) -> Flow<'_> {
         active_at_preflight: BTreeMap::new(),
         in_failure: false,
         approved: false,
+        waiting: false,
         changes: 0,
         untouched: SchemaState::default(),
         told: BTreeSet::new(),
@@ -108,8 +111,8 @@ impl Flow<'_> {
     }
 
     /// In `on failure` a line before a statement mends nothing: the states before it are many.
-    pub(crate) fn schema_error(&mut self, error: SchemaError) {
-        let mut diagnostic = Diagnostic::from(error);
+    pub(crate) fn schema_error(&mut self, error: impl Into<Diagnostic>) {
+        let mut diagnostic = error.into();
         if self.in_failure {
             diagnostic.help = Some(FROM_ANYWHERE.to_owned());
             diagnostic.fix = None;
@@ -135,8 +138,15 @@ impl Flow<'_> {
         } else if !writes.may_be(Writes::Open) {
             state.frozen = writes.since();
         }
+        if writes.may_be(Writes::Open) {
+            state.kept_frozen = None;
+            state.carried = None;
+        }
+        if existence.is(Existence::Creating) {
+            state.destroyed = None;
+        }
         if writes.may_be(Writes::Open) && !before.writes.may_be(Writes::Open) {
-            self.source_changed(name, writes.since());
+            self.opened(name, writes.since());
         }
         if existence.is(Existence::Creating) && !before.existence.is(Existence::Creating) {
             // It is another instance: whatever was done to the schemas of the one before is gone.
@@ -161,6 +171,9 @@ impl Flow<'_> {
         if existence.is(Existence::Available) {
             return true;
         }
+        if self.demand_not_destroyed(database, span) {
+            return false;
+        }
         self.error(if existence.may_be(Existence::Creating) {
             self.still_creating(database, span)
         } else {
@@ -171,6 +184,24 @@ impl Flow<'_> {
             }
         });
         false
+    }
+
+    /// Reports a database that was destroyed, or may have been; tells whether it was.
+    pub(crate) fn demand_not_destroyed(&mut self, database: &DatabaseName, span: Span) -> bool {
+        let state = self.database(database);
+        let Some(since) = state
+            .destroyed
+            .filter(|_| state.existence.may_be(Existence::Absent))
+        else {
+            return false;
+        };
+        self.schema_error(ReplicationError::Destroyed {
+            span,
+            database: database.clone(),
+            certain: state.existence.is(Existence::Absent),
+            since,
+        });
+        true
     }
 
     pub(super) fn still_creating(&self, database: &DatabaseName, span: Span) -> StateError {
@@ -387,9 +418,14 @@ impl Flow<'_> {
             let Some(active) = state.active() else {
                 continue;
             };
-            let writes = self.database(active).writes;
+            let DatabaseState {
+                writes,
+                kept_frozen,
+                ..
+            } = self.database(active);
             if let Some(span) = writes.since()
                 && writes.is(Writes::Frozen)
+                && kept_frozen.is_none()
                 && state.since.is_some()
             {
                 self.told.insert(("frozen", span));
@@ -416,6 +452,7 @@ impl Flow<'_> {
         for error in errors {
             self.error(error);
         }
+        self.all_awaited();
         self.all_whole();
     }
 }

@@ -15,18 +15,18 @@ use std::collections::{BTreeMap, BTreeSet};
 const SLOW: [&str; 2] = ["hnsw", "ivfflat"];
 
 /// An application that uses a database, or may.
-pub(super) struct User {
-    pub(super) application: ApplicationName,
+pub(crate) struct User {
+    pub(crate) application: ApplicationName,
     /// Where that was last changed or proven.
-    pub(super) since: Option<Span>,
-    pub(super) certain: bool,
+    pub(crate) since: Option<Span>,
+    pub(crate) certain: bool,
     /// Another database that it may use.
-    pub(super) other: Option<DatabaseName>,
+    pub(crate) other: Option<DatabaseName>,
 }
 
 impl Flow<'_> {
     /// The application that uses a database, or else one that may.
-    pub(super) fn possible_user(&self, database: &DatabaseName) -> Option<User> {
+    pub(crate) fn possible_user(&self, database: &DatabaseName) -> Option<User> {
         let users = self
             .state
             .applications
@@ -54,16 +54,29 @@ impl Flow<'_> {
         excepted: &[TableName],
         span: Span,
     ) {
-        let mut schemas: BTreeMap<&str, Vec<&TableName>> = BTreeMap::new();
-        for table in tables {
-            schemas.entry(&table.schema).or_default().push(table);
+        self.demand_ready(from, to, tables, excepted, span);
+        self.demand_all_room(to, tables, span);
+        self.loaded(from, to, tables, span);
+    }
+
+    /// What any load needs of both sides, besides room.
+    pub(super) fn demand_ready(
+        &mut self,
+        from: &DatabaseName,
+        to: &DatabaseName,
+        tables: &[TableName],
+        excepted: &[TableName],
+        span: Span,
+    ) {
+        let schemas = by_schema(tables);
+        for database in [from, to] {
+            for schema in schemas.keys() {
+                self.demand_login(database, span);
+                self.demand_origin(database, schema, span);
+            }
         }
-        for schema in schemas.keys() {
-            self.demand_tables(from, schema, span);
-        }
+        self.demand_loaded(from, None, span);
         for (schema, tables) in &schemas {
-            self.demand_tables(to, schema, span);
-            self.demand_room(to, schema, tables, span);
             self.demand_no_slow_indexes(to, schema, tables, span);
         }
         self.demand_still(from, to, span);
@@ -71,8 +84,26 @@ impl Flow<'_> {
         if let Some(migrated) = migrated {
             self.demand_no_tool_tables(tables, excepted, migrated, span);
         }
+    }
+
+    /// A load adds to what is there: the tables must be empty.
+    pub(super) fn demand_all_room(&mut self, to: &DatabaseName, tables: &[TableName], span: Span) {
+        for (schema, tables) in by_schema(tables) {
+            self.demand_room(to, schema, &tables, span);
+        }
+    }
+
+    /// Rows have come into tables, or are on their way.
+    pub(super) fn loaded(
+        &mut self,
+        from: &DatabaseName,
+        to: &DatabaseName,
+        tables: &[TableName],
+        span: Span,
+    ) {
+        let migrated = self.database(to).migrated;
         let own = self.own_tables();
-        for (schema, tables) in schemas {
+        for (schema, tables) in by_schema(tables) {
             let catalog = self.catalogs.get(to);
             let (keys, sequences) = catalog.map_or((true, true), |catalog| needs(catalog, schema));
             let stale = catalog.map_or(Vec::new(), |catalog| shown_by(catalog, &tables));
@@ -134,7 +165,6 @@ impl Flow<'_> {
         }
     }
 
-    /// A load adds to what is there: the tables must be empty.
     fn demand_room(&mut self, to: &DatabaseName, schema: &str, tables: &[&TableName], span: Span) {
         let state = self.schema(to, schema);
         if state.has_no_tables() {
@@ -246,6 +276,23 @@ impl Flow<'_> {
 
     /// What a database holds may have changed: what was loaded from it may be less than it has.
     pub(super) fn source_changed(&mut self, from: &DatabaseName, span: Option<Span>) {
+        self.forget_matches(from);
+        self.outdate(from, span);
+    }
+
+    /// A database can be written to again. What it was seen to have besides others' rows it still has, unless it is in use.
+    pub(super) fn opened(&mut self, database: &DatabaseName, span: Option<Span>) {
+        if self.possible_user(database).is_some() {
+            self.forget_matches(database);
+        } else {
+            self.state
+                .matches
+                .retain(|(frozen, _), _| frozen != database);
+        }
+        self.outdate(database, span);
+    }
+
+    fn outdate(&mut self, from: &DatabaseName, span: Option<Span>) {
         let loaded: Vec<_> = self
             .state
             .schemas
@@ -267,6 +314,7 @@ impl Flow<'_> {
     pub(crate) fn sync_sequences(&mut self, of: &DatabaseName, from: &DatabaseName, span: Span) {
         self.demand_login(from, span);
         self.demand_login(of, span);
+        self.demand_loaded(of, None, span);
         let mut other = None;
         for schema in self.touched(of) {
             let state = self.schema_mut(of, &schema);
@@ -303,6 +351,7 @@ impl Flow<'_> {
     /// `analyze`
     pub(crate) fn analyze(&mut self, database: &DatabaseName, span: Span) {
         self.demand_login(database, span);
+        self.demand_loaded(database, None, span);
         for schema in self.touched(database) {
             self.schema_mut(database, &schema).unanalyzed = None;
         }
@@ -318,6 +367,7 @@ impl Flow<'_> {
     ) {
         let sides = [(left, right, true), (right, left, false)];
         for (loaded, from, is_left) in sides {
+            self.matched_frozen(from, loaded, tables, span);
             let mut seen: BTreeMap<&str, Vec<&TableName>> = BTreeMap::new();
             for pair in tables.iter().filter(|pair| pair.left == pair.right) {
                 let table = if is_left { &pair.left } else { &pair.right };
@@ -355,19 +405,32 @@ impl Flow<'_> {
         from: &DatabaseName,
         to: &DatabaseName,
     ) -> Option<Result<(), NotCarried>> {
+        let own: BTreeSet<TableName> = self.own_tables().into_iter().collect();
+        let tables = self.tables_with_rows(from);
+        let unseen = self.unseen(from, to, tables.as_ref(), &own);
+        if unseen == Some(None) {
+            return Some(Ok(()));
+        }
         let loaded = self.state.schemas.iter().filter(|((of, _), _)| of == to);
         let first = loaded
             .flat_map(|(_, state)| state.loads.values())
-            .find(|load| load.from == *from)?;
+            .find(|load| load.from == *from);
         let not = |why: String, since: Option<Span>| {
             Some(Err(NotCarried {
-                loaded: first.span,
+                loaded: first.map(|first| first.span),
                 why,
                 since,
             }))
         };
-        let own: BTreeSet<TableName> = self.own_tables().into_iter().collect();
-        let Some(tables) = self.tables_with_rows(from) else {
+        let prove = |table: &TableName| {
+            let schema = &table.schema;
+            format!("prove it: `assert {from}.{schema} matches {to}.{schema}`")
+        };
+        if first.is_none() {
+            let table = unseen??;
+            return not(prove(table), None);
+        }
+        let Some(tables) = &tables else {
             return not("copy all of its tables".to_owned(), None);
         };
         for table in tables.difference(&own) {
@@ -382,14 +445,52 @@ impl Flow<'_> {
                 );
             }
             if load.matched.is_none() {
-                let schema = &table.schema;
-                return not(
-                    format!("prove it: `assert {from}.{schema} matches {to}.{schema}`"),
-                    None,
-                );
+                return not(prove(table), None);
             }
         }
         Some(Ok(()))
+    }
+
+    /// The first table of a frozen database that wasn't seen to be the same in another one since it was frozen; the inner
+    /// `None`: all of them were. `None`: nothing was compared.
+    fn unseen<'t>(
+        &self,
+        from: &DatabaseName,
+        to: &DatabaseName,
+        tables: Option<&'t BTreeSet<TableName>>,
+        own: &'t BTreeSet<TableName>,
+    ) -> Option<Option<&'t TableName>> {
+        let seen = self.state.matches.get(&(from.clone(), to.clone()))?;
+        let mut needed = tables?.difference(own);
+        // What this runbook has emptied and not loaded again can hardly be the same.
+        Some(needed.find(|table| {
+            !seen.contains_key(*table) || self.schema(to, &table.schema).is_empty(table)
+        }))
+    }
+
+    /// Tables of a frozen database were seen to be the same in another one: they stay so until either is written to.
+    fn matched_frozen(
+        &mut self,
+        frozen: &DatabaseName,
+        other: &DatabaseName,
+        tables: &[TablePair],
+        span: Span,
+    ) {
+        if !self.is_frozen(frozen) {
+            return;
+        }
+        let pair = (frozen.clone(), other.clone());
+        let seen = self.state.matches.entry(pair).or_default();
+        for pair in tables.iter().filter(|pair| pair.left == pair.right) {
+            seen.insert(pair.left.clone(), span);
+        }
+    }
+
+    /// What was seen to be the same in a database and another one may not be so any more.
+    pub(crate) fn forget_matches(&mut self, changed: &DatabaseName) {
+        self.state
+            .matches
+            .retain(|(one, other), _| one != changed && other != changed);
     }
 
     /// Reports a switch that would leave rows behind, though some were copied.
@@ -401,7 +502,9 @@ impl Flow<'_> {
         span: Span,
     ) {
         // Said here already.
-        self.told.insert(("matched", not.loaded));
+        if let Some(loaded) = not.loaded {
+            self.told.insert(("matched", loaded));
+        }
         self.schema_error(SchemaError::NotCarried {
             span,
             from: from.clone(),
@@ -431,12 +534,21 @@ impl Flow<'_> {
 
 /// Why what was written to a database may not be in another one.
 pub(crate) struct NotCarried {
-    /// Where rows were copied.
-    pub(crate) loaded: Span,
+    /// Where rows were copied, if any were.
+    pub(crate) loaded: Option<Span>,
     /// What would prove it.
     pub(crate) why: String,
     /// Where the source could be changed since.
     pub(crate) since: Option<Span>,
+}
+
+/// Tables by their schemas.
+fn by_schema(tables: &[TableName]) -> BTreeMap<&str, Vec<&TableName>> {
+    let mut schemas: BTreeMap<&str, Vec<&TableName>> = BTreeMap::new();
+    for table in tables {
+        schemas.entry(&table.schema).or_default().push(table);
+    }
+    schemas
 }
 
 /// The materialized views that show rows of these tables; and those of which the lock file doesn't tell, since they read other

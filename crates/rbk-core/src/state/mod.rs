@@ -4,25 +4,33 @@
 //! preflight), an `await` and an `assert` narrow it, statements change it, and where ways join the sets are united.
 //! What is only *maybe* so counts as not so at its first use.
 
+mod carriage;
+mod destruction;
+mod dms;
 mod error;
 mod facet;
 mod flow;
 mod load;
 mod proof;
 mod replication;
+mod replication_error;
 mod reshape;
 mod schema;
 mod schema_error;
 #[cfg(test)]
 mod tests;
 
+#[allow(unused_imports, reason = "contract: `replicate … with dms` comes")]
+pub(crate) use dms::{Chosen, DmsLoad, LobMode, OnError, Prepare};
 pub use error::CODES;
 pub(crate) use error::StateError;
 pub(crate) use facet::{Bit, Facet};
 pub(crate) use flow::{Flow, active_at_preflight, analyse};
+use replication::Replication;
 pub(crate) use schema::SchemaState;
 
 use crate::environment::Environment;
+use crate::environment::TableName;
 use crate::ids::{ApplicationName, DatabaseName};
 use rbk_syntax::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +42,10 @@ pub(crate) struct State {
     pub(crate) applications: BTreeMap<ApplicationName, ApplicationState>,
     /// By database and schema; those that no statement has touched are missing, and as the lock file says.
     pub(crate) schemas: BTreeMap<(DatabaseName, String), SchemaState>,
+    /// Those by DMS that were started, by name.
+    pub(crate) replications: BTreeMap<String, Replication>,
+    /// Tables that were seen to hold the same rows, by a database that was and is frozen and the other one.
+    pub(crate) matches: BTreeMap<(DatabaseName, DatabaseName), BTreeMap<TableName, Span>>,
 }
 
 /// What is believed of a database.
@@ -50,6 +62,14 @@ pub(crate) struct DatabaseState {
     pub(crate) looked_at: bool,
     /// Where this runbook stopped its writes, until it lets them again.
     pub(crate) frozen: Option<Span>,
+    /// Where it was said that its writes stay stopped, on purpose.
+    pub(crate) kept_frozen: Option<Span>,
+    /// Where an application was switched away from it with everything that was written to it, until its writes are let again.
+    pub(crate) carried: Option<Span>,
+    /// Whether this runbook has switched an application to it.
+    pub(crate) served: bool,
+    /// Where this runbook destroyed it.
+    pub(crate) destroyed: Option<Span>,
     /// Where the migration tool last ran on it: its own tables are there.
     pub(crate) migrated: Option<Span>,
     /// Where the runbook's own SQL may have changed the objects of any schema, until `no drift` is proven.
@@ -142,6 +162,8 @@ impl State {
                 .map(|name| (name.clone(), DatabaseState::default()))
                 .collect(),
             schemas: BTreeMap::new(),
+            replications: BTreeMap::new(),
+            matches: BTreeMap::new(),
             applications: environment
                 .applications
                 .iter()
@@ -169,9 +191,14 @@ impl State {
             mine.restored = mine.restored.or(theirs.restored);
             mine.looked_at &= theirs.looked_at;
             mine.frozen = mine.frozen.or(theirs.frozen);
+            mine.kept_frozen = mine.kept_frozen.and(theirs.kept_frozen);
+            mine.carried = mine.carried.and(theirs.carried);
+            mine.served |= theirs.served;
+            mine.destroyed = mine.destroyed.or(theirs.destroyed);
             mine.migrated = mine.migrated.or(theirs.migrated);
             mine.unchecked = mine.unchecked.or(theirs.unchecked);
         }
+        self.join_replications(other);
         for (key, theirs) in &other.schemas {
             match self.schemas.get_mut(key) {
                 Some(mine) => mine.join(theirs),
@@ -197,5 +224,26 @@ impl State {
                 mine.since = theirs.since.or(mine.since);
             }
         }
+    }
+
+    /// What only one way has started may be running or not; what only one way has proven isn't.
+    fn join_replications(&mut self, other: &State) {
+        for (name, mine) in &mut self.replications {
+            let theirs = other.replications.get(name);
+            mine.complete = mine.complete.and(theirs.and_then(|theirs| theirs.complete));
+        }
+        for (name, theirs) in &other.replications {
+            self.replications
+                .entry(name.clone())
+                .or_insert_with(|| Replication {
+                    complete: None,
+                    ..theirs.clone()
+                });
+        }
+        self.matches.retain(|pair, mine| {
+            let theirs = other.matches.get(pair);
+            mine.retain(|table, _| theirs.is_some_and(|theirs| theirs.contains_key(table)));
+            !mine.is_empty()
+        });
     }
 }

@@ -27,6 +27,7 @@ impl Flow<'_> {
             Expr::NoDrift {
                 database: Some(database),
             } => self.demand_no_drift(database, span),
+            Expr::Complete { replication } => self.demand_awaited(replication, span),
             Expr::Matches {
                 left,
                 right,
@@ -34,6 +35,17 @@ impl Flow<'_> {
                 right_path,
                 tables,
             } => {
+                for (database, of_left) in [(left, true), (right, false)] {
+                    let mut schemas: Vec<&str> = tables
+                        .iter()
+                        .map(|pair| if of_left { &pair.left } else { &pair.right })
+                        .map(|table| table.schema.as_str())
+                        .collect();
+                    schemas.dedup();
+                    for schema in schemas {
+                        self.demand_loaded(database, Some(schema), span);
+                    }
+                }
                 let claim = format!("{left_path} matches {right_path}");
                 let lefts = tables.iter().map(|pair| &pair.left);
                 let rights = tables.iter().map(|pair| &pair.right);
@@ -55,6 +67,7 @@ impl Flow<'_> {
                 }
             }
             Expr::ChecksPass { database } => {
+                self.demand_loaded(database, None, span);
                 let not_empty = self
                     .environment
                     .databases
@@ -167,6 +180,7 @@ impl Flow<'_> {
         application: &ApplicationName,
         span: Span,
     ) {
+        self.demand_loaded(database, None, span);
         let place = Place::Switch {
             span,
             application: application.clone(),

@@ -64,6 +64,7 @@ impl<'p> Flow<'p> {
     pub(super) fn demand_tables(&mut self, database: &DatabaseName, schema: &str, span: Span) {
         self.demand_login(database, span);
         self.demand_origin(database, schema, span);
+        self.demand_loaded(database, Some(schema), span);
     }
 
     /// Demands that a schema has tables. Said once: what follows is read as if they were there.
@@ -83,6 +84,8 @@ impl<'p> Flow<'p> {
     /// `recreate schema`
     pub(crate) fn recreate_schema(&mut self, database: &DatabaseName, schema: &str, span: Span) {
         self.demand_login(database, span);
+        self.demand_loaded(database, Some(schema), span);
+        self.demand_not_copied(database, span);
         if let Some(user) = self.possible_user(database) {
             self.schema_error(SchemaError::DroppedInUse {
                 span,
@@ -130,6 +133,8 @@ impl<'p> Flow<'p> {
     /// `migrate`: makes the tables of all recreated schemas, and may change rows.
     pub(crate) fn migrate(&mut self, database: &DatabaseName, span: Span) {
         self.demand_login(database, span);
+        self.demand_loaded(database, None, span);
+        self.demand_not_copied(database, span);
         let writes = self.database(database).writes;
         // rbk's own sessions say that they write; the tool's don't.
         if writes.is(Writes::Frozen)
@@ -689,7 +694,7 @@ pub(super) fn droppable(table: &Table) -> impl Iterator<Item = (&String, &Index)
 }
 
 /// A type without the schema that it is in: `vector(1536)` of `public.vector(1536)`.
-fn bare(ty: &str) -> &str {
+pub(super) fn bare(ty: &str) -> &str {
     let head = ty.split('(').next().unwrap_or(ty);
     head.rfind('.')
         .and_then(|dot| ty.get(dot + 1..))

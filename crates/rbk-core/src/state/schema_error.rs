@@ -278,7 +278,7 @@ pub(crate) enum SchemaError {
         span: Span,
         from: DatabaseName,
         to: DatabaseName,
-        loaded: Span,
+        loaded: Option<Span>,
         why: String,
         since: Option<Span>,
     },
@@ -703,22 +703,22 @@ impl From<SchemaError> for Diagnostic {
                     start: span.end,
                     ..span
                 };
-                relate(
+                let made = relate(
                     make("RBK2005", span, format!("away from `{from}`")),
                     since,
                     "could be written to since here",
-                )
-                .relate(loaded, "loaded here")
-                .help(format!(
-                    "{why}, or say that it may be lost: add `accepting loss`"
-                ))
-                .fix(end, " accepting loss")
+                );
+                relate(made, loaded, "loaded here")
+                    .help(format!(
+                        "{why}, or say that it may be lost: add `accepting loss`"
+                    ))
+                    .fix(end, " accepting loss")
             }
         }
     }
 }
 
-fn in_use(
+pub(super) fn in_use(
     made: Diagnostic,
     application: &ApplicationName,
     since: Option<Span>,
@@ -763,7 +763,7 @@ fn left(
 }
 
 /// What does no harm, and is hardly what was meant.
-fn pointless(
+pub(super) fn pointless(
     code: &'static str,
     message: String,
     span: Span,
@@ -774,7 +774,7 @@ fn pointless(
     relate(made, since, changed).help("remove it, or put it where it belongs")
 }
 
-fn warning(diagnostic: Diagnostic) -> Diagnostic {
+pub(super) fn warning(diagnostic: Diagnostic) -> Diagnostic {
     Diagnostic {
         severity: Severity::Warning,
         ..diagnostic
@@ -784,7 +784,7 @@ fn warning(diagnostic: Diagnostic) -> Diagnostic {
 /// How many things a message names before it says how many there are besides.
 const NAMED: usize = 3;
 
-fn list<T: std::fmt::Display>(kinds: [&str; 2], things: &[T]) -> String {
+pub(super) fn list<T: std::fmt::Display>(kinds: [&str; 2], things: &[T]) -> String {
     let shown: Vec<String> = things
         .iter()
         .take(NAMED)
@@ -813,11 +813,11 @@ fn names_are(indexes: &[String]) -> String {
     are(names(indexes), indexes)
 }
 
-fn columns_are(columns: &[ColumnName]) -> String {
+pub(super) fn columns_are(columns: &[ColumnName]) -> String {
     are(list(["column", "columns"], columns), columns)
 }
 
-fn tables_named(named: &[TableName]) -> String {
+pub(super) fn tables_named(named: &[TableName]) -> String {
     list(["table", "tables"], named)
 }
 

@@ -1,8 +1,9 @@
 //! `assert CONDITION [else "…"]`: fails the step unless the condition holds.
 
 use super::Meaning;
+use super::replicate::complete;
 use crate::check::{Checker, Typed};
-use crate::lower::{Lowering, MINUTE};
+use crate::lower::{Lowering, MINUTE, completed_by};
 use crate::plan::{Action, Risk, Template};
 use crate::state::Flow;
 use rbk_syntax::{Span, ast};
@@ -33,5 +34,8 @@ impl Meaning for Assert {
         let action = Action::Assert { condition: self.condition.expr.clone(), otherwise: self.otherwise.clone() };
         // The first full scan of a restored volume fetches its blocks lazily: it may take long.
         lowering.action(Risk::Reads, 30 * MINUTE, summary, action);
+        for replication in completed_by(&self.condition.expr) {
+            complete(replication, lowering);
+        }
     }
 }

@@ -6,6 +6,9 @@ use crate::check::Checker;
 use crate::lower::Lowering;
 use crate::state::Flow;
 use rbk_syntax::{Span, ast};
+use replicate::Said;
+
+pub(crate) use replicate::clean_up;
 
 /// What every statement says of itself.
 pub(crate) trait Meaning {
@@ -52,6 +55,8 @@ statements! {
     freeze_writes::FreezeWrites,
     thaw_writes::ThawWrites,
     keep::Keep,
+    keep_frozen::KeepFrozen,
+    destroy::Destroy,
     wait::Await,
     assertion::Assert,
     approve::Approve,
@@ -152,8 +157,26 @@ impl Statement {
                 to,
                 with,
                 options,
-            } => Replicate::check((from, to), with, options, statement.span, checker)
-                .map(Statement::Replicate),
+            } => {
+                let said = Said {
+                    name: None,
+                    from,
+                    to,
+                    with,
+                    options,
+                    span: statement.span,
+                };
+                Replicate::check(said, checker).map(Statement::Replicate)
+            }
+            K::Named { name, statement } => {
+                replicate::check_named(name, statement, checker).map(Statement::Replicate)
+            }
+            K::Destroy { database, how } => {
+                Destroy::check(database, how, statement.span, checker).map(Statement::Destroy)
+            }
+            K::KeepFrozen { database, because } => {
+                KeepFrozen::check(database, because, checker).map(Statement::KeepFrozen)
+            }
             K::SyncSequences { of, from } => {
                 SyncSequences::check(of, from, checker).map(Statement::SyncSequences)
             }
@@ -165,9 +188,6 @@ impl Statement {
             K::RunCommand { command, options } => {
                 RunCommand::check(command, options, statement.span, checker)
                     .map(Statement::RunCommand)
-            }
-            K::Named { .. } | K::Destroy { .. } | K::KeepFrozen { .. } => {
-                unimplemented!("contract")
             }
             // The statements of a procedure take the place of its `do` before this is asked.
             K::Do { .. } | K::Error => {

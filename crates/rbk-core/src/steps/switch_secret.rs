@@ -5,7 +5,7 @@ use crate::check::Checker;
 use crate::environment::Active;
 use crate::ids::{ApplicationName, DatabaseName};
 use crate::lower::{Lowering, MINUTE};
-use crate::plan::{Action, Risk, SecretContent};
+use crate::plan::{Action, NamedCommand, Risk, SecretContent};
 use crate::state::{Existence, Flow, Login, StateError, Writes};
 use rbk_syntax::{Span, ast};
 
@@ -30,11 +30,42 @@ impl SwitchSecret {
         in_failure && active == Some(&self.database)
     }
 
+    /// Where the active database is a setting of the deployed stack: a command deploys it or a person does, and a command proves it.
+    fn apply_stack(&self, apply: Option<&str>, read: &str, frozen: Option<&DatabaseName>, lowering: &mut Lowering<'_>) {
+        let environment = lowering.environment;
+        let command = |name: &str| Some(NamedCommand { name: name.to_owned(), declared: environment.commands.get(name)?.clone() });
+        let (Some(database), Some(read)) = (environment.database(&self.database), command(read)) else {
+            return;
+        };
+        let apply = apply.and_then(command);
+        if let Some(source) = frozen {
+            prove_frozen(source, lowering);
+        }
+        let value = database.secret.to_string();
+        let is_revert = self.is_revert(lowering.in_failure, lowering.active_at_preflight(&self.application));
+        let unless = if is_revert { ", unless it does already" } else { "" };
+        let proof = format!("prove with command `{}` that the stack says `{value}`", read.name);
+        let reads_within = read.declared.within;
+        let deploys_within = apply.as_ref().map(|apply| apply.declared.within);
+        let summary = match &apply {
+            Some(apply) => format!("deploy with command `{}` that `{}` uses `{}`{unless}, and {proof}", apply.name, self.application, self.database),
+            None => format!("tell a person to deploy that `{}` uses `{}`{unless}, and {proof}", self.application, self.database),
+        };
+        let action = Action::ApplyStack { application: self.application.clone(), database: self.database.clone(), value, apply, read };
+        match deploys_within {
+            Some(within) => lowering.action(Risk::Changes, within.saturating_add(reads_within.saturating_mul(2)), summary, action),
+            None => lowering.open_ended(Risk::Changes, summary, action),
+        }
+    }
+
     fn demand_awaited(&self, flow: &mut Flow<'_>, span: Span) {
         let target = flow.database(&self.database);
         let available = target.existence.is(Existence::Available);
         let login = target.login.is(Login::Works);
         if available && login {
+            return;
+        }
+        if flow.demand_not_destroyed(&self.database, span) {
             return;
         }
         let name = &self.database;
@@ -62,14 +93,16 @@ impl SwitchSecret {
     }
 
     fn demand_source_given_up(&self, flow: &mut Flow<'_>, from: &DatabaseName, since: Option<Span>, span: Span) {
-        if !self.accepting_loss {
-            match flow.carried(from, &self.database) {
-                Some(Ok(())) => {}
-                Some(Err(not)) => flow.not_carried(from, &self.database, not, span),
-                None => flow.error(StateError::LossNotSaid { span, from: from.clone(), since }),
-            }
-        }
         let writes = flow.database(from).writes;
+        match flow.carried(from, &self.database) {
+            Some(Ok(())) => flow.change(from, |state| state.carried = Some(span)),
+            Some(Err(not)) if !self.accepting_loss => flow.not_carried(from, &self.database, not, span),
+            None if !self.accepting_loss => {
+                let frozen = writes.is(Writes::Frozen);
+                flow.error(StateError::LossNotSaid { span, from: from.clone(), to: self.database.clone(), frozen, since });
+            }
+            Some(Err(_)) | None => {}
+        }
         if writes.may_be(Writes::Open) {
             let error = StateError::NotFrozen {
                 span,
@@ -108,6 +141,9 @@ impl Meaning for SwitchSecret {
             }
             flow.demand_whole(&database, &application, span);
         }
+        // It is written to from now on.
+        flow.forget_matches(&database);
+        flow.change(&database, |state| state.served = true);
         if let Some(state) = flow.state.applications.get_mut(&application) {
             state.active = [database].into();
             state.since = Some(span);
@@ -120,10 +156,15 @@ impl Meaning for SwitchSecret {
         let (Some(application), Some(database)) = (environment.application(&self.application), environment.database(&self.database)) else {
             return;
         };
-        let Some(secret) = application.active.secret().cloned() else {
-            unimplemented!("contract")
-        };
         lowering.reads_active(&self.application);
+        let source = lowering.active_now(&self.application).filter(|source| **source != self.database).cloned();
+        lowering.switches(&self.application, &self.database);
+        // What was proven of the source's rows holds only as long as nobody writes to it.
+        let proves_frozen = source.filter(|_| !self.accepting_loss && !lowering.in_failure);
+        let secret = match &application.active {
+            Active::Pointer { secret, .. } | Active::Copy { secret } => secret.clone(),
+            Active::Stack { apply, read } => return self.apply_stack(apply.as_deref(), read, proves_frozen.as_ref(), lowering),
+        };
         if self.is_revert(lowering.in_failure, lowering.active_at_preflight(&self.application)) {
             let summary = format!("bring secret `{secret}` back to the version seen at preflight (`{}`), if this run has moved it", self.database);
             lowering.uses_secret(&secret);
@@ -136,7 +177,7 @@ impl Meaning for SwitchSecret {
                 Some(database.secret.clone()),
                 format!("put the name `{}` into secret `{secret}`, not current yet", database.secret),
             ),
-            Active::Stack { .. } => unimplemented!("contract"),
+            Active::Stack { .. } => return,
             Active::Copy { .. } => (
                 SecretContent::CopyOf { database: self.database.clone(), from: database.secret.clone() },
                 None,
@@ -145,6 +186,20 @@ impl Meaning for SwitchSecret {
         };
         lowering.stage(secret.clone(), content, words);
         lowering.prove_login(&self.database, secret.clone(), through);
+        if let Some(source) = &proves_frozen {
+            prove_frozen(source, lowering);
+        }
         lowering.promote(secret);
     }
+}
+
+/// Proves right before a switch that nobody has written since the rows were compared.
+fn prove_frozen(source: &DatabaseName, lowering: &mut Lowering<'_>) {
+    let freeze = lowering.freeze(source);
+    lowering.action(
+        Risk::Reads,
+        3 * MINUTE,
+        format!("prove that writes on `{source}` are frozen, still: none is lost by the switch"),
+        Action::ProveFrozen { database: source.clone(), freeze },
+    );
 }

@@ -1,8 +1,9 @@
 //! `await CONDITION within DURATION [every DURATION]`: observes at once, then backs off to the steady interval.
 
 use super::Meaning;
+use super::replicate::complete;
 use crate::check::{CheckError, Checker, Need, Typed};
-use crate::lower::Lowering;
+use crate::lower::{Lowering, completed_by};
 use crate::plan::{Action, Expr, Risk};
 use crate::state::{Existence, Flow, StateError};
 use crate::value::duration_text;
@@ -53,7 +54,7 @@ impl Meaning for Await {
             }
         }
         flow.demand_reads(&self.condition);
-        flow.narrow(&self.condition.expr, span);
+        flow.narrow_by_waiting(&self.condition.expr, self.within, span);
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) {
@@ -66,5 +67,8 @@ impl Meaning for Await {
         );
         let action = Action::Await { condition: self.condition.expr.clone(), within: self.within, every: self.every };
         lowering.action(Risk::Reads, self.within, summary, action);
+        for replication in completed_by(&self.condition.expr) {
+            complete(replication, lowering);
+        }
     }
 }

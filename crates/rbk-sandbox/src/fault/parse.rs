@@ -2,10 +2,12 @@
 
 use std::{str::FromStr, time::Duration};
 
-use super::{Calls, Fault, FaultKind, Moment, OperationFault, Rejection, TerminalState};
+use super::{
+    Calls, Fault, FaultKind, Moment, OperationFault, Rejection, ReplicationPhase, TerminalState,
+};
 use crate::operations;
 
-const KINDS: &str = "throttle, 500, 503, cut, denied, expired, no-capacity, delay=DURATION, hold[=NAME], stale, flap, ends=STATE";
+const KINDS: &str = "throttle, 500, 503, cut, denied, expired, no-capacity, delay=DURATION, hold[=NAME], stale, flap, ends=STATE; for StartReplication fails=PHASE, fails=PHASE(MESSAGE), suspends=SCHEMA.TABLE, loses=SCHEMA.TABLE, deprovisions";
 
 /// Why a fault's text can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +66,21 @@ pub enum FaultError {
         /// What was written.
         name: String,
     },
+    /// Not a phase of a replication.
+    #[error("`{name}` isn't a phase of a replication; they are {phases}", phases = phases())]
+    Phase {
+        /// What was written.
+        name: String,
+    },
+    /// Not a table's name.
+    #[error("`{0}` isn't a table; write `SCHEMA.TABLE`")]
+    Table(String),
+}
+
+fn phases() -> String {
+    ReplicationPhase::ALL
+        .map(ReplicationPhase::status)
+        .join(", ")
 }
 
 fn states() -> String {
@@ -86,16 +103,12 @@ impl FromStr for Fault {
                 rejection,
             });
         }
-        let parts: Vec<&str> = text.split(':').collect();
-        let (operation, calls, moment, kind) = match parts.as_slice() {
-            [operation, calls, kind] => (operation, calls, None, kind),
-            [operation, calls, moment, kind] => (operation, calls, Some(*moment), kind),
-            _ => return Err(FaultError::Form(text.to_owned())),
-        };
+        let (operation, calls, moment, kind) =
+            parts(text).ok_or_else(|| FaultError::Form(text.to_owned()))?;
         let kind = parse_kind(kind, operation)?;
         let moment = match moment {
             Some(moment) => parse_moment(moment)?,
-            None => usual_moment(&kind),
+            None => usual_moment(&kind, operation),
         };
         let fault = OperationFault {
             operation: parse_operation(operation)?,
@@ -108,12 +121,26 @@ impl FromStr for Fault {
     }
 }
 
+/// Operation, calls, moment if there is one, and kind. Only a message, in parentheses, may have colons.
+fn parts(text: &str) -> Option<(&str, &str, Option<&str>, &str)> {
+    let form = text.split_once('(').map_or(text, |(form, _)| form);
+    let parts: Vec<&str> = form.split(':').collect();
+    let (operation, calls, moment, kind) = match parts.as_slice() {
+        [operation, calls, kind] => (*operation, *calls, None, *kind),
+        [operation, calls, moment, kind] => (*operation, *calls, Some(*moment), *kind),
+        _ => return None,
+    };
+    let start = form.len() - kind.len();
+    Some((operation, calls, moment, text.get(start..)?))
+}
+
 impl OperationFault {
     /// Refuses combinations that could never strike.
     pub(crate) fn check(&self) -> Result<(), FaultError> {
         parse_operation(&self.operation)?;
         self.check_operation()?;
-        let only_during = matches!(self.kind, FaultKind::EndsAs(_) | FaultKind::Flap);
+        let only_during = is_only_during(&self.kind)
+            || (self.kind == FaultKind::InsufficientCapacity && self.operation == START);
         let also_during = matches!(self.kind, FaultKind::Hold(_) | FaultKind::Delay(_));
         let (moment, mend) = match self.moment {
             Moment::Before if only_during => ("before", "leave the moment out"),
@@ -143,14 +170,22 @@ impl OperationFault {
                 [RESTORE, "CreateDBSnapshot"].contains(&operation),
                 "RestoreDBInstanceFromDBSnapshot and CreateDBSnapshot",
             ),
-            FaultKind::Flap | FaultKind::InsufficientCapacity => (operation == RESTORE, RESTORE),
+            FaultKind::Flap => (operation == RESTORE, RESTORE),
+            FaultKind::InsufficientCapacity => (
+                [RESTORE, START].contains(&operation),
+                "RestoreDBInstanceFromDBSnapshot and StartReplication",
+            ),
+            FaultKind::FailsIn { .. }
+            | FaultKind::SuspendsTable { .. }
+            | FaultKind::LosesTable { .. }
+            | FaultKind::Deprovisions => (operation == START, START),
             FaultKind::StaleRead => (
                 reads.iter().any(|prefix| operation.starts_with(prefix)),
                 "operations that read",
             ),
             _ if self.moment == Moment::During => (
                 operations::goes_on(operation),
-                "operations of RDS whose work goes on after the answer",
+                "operations whose work goes on after the answer",
             ),
             _ => return Ok(()),
         };
@@ -168,9 +203,25 @@ impl OperationFault {
     }
 }
 
-fn usual_moment(kind: &FaultKind) -> Moment {
+/// The operation that moves rows in the end.
+const START: &str = "StartReplication";
+
+fn is_only_during(kind: &FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::EndsAs(_)
+            | FaultKind::Flap
+            | FaultKind::FailsIn { .. }
+            | FaultKind::SuspendsTable { .. }
+            | FaultKind::LosesTable { .. }
+            | FaultKind::Deprovisions
+    )
+}
+
+fn usual_moment(kind: &FaultKind, operation: &str) -> Moment {
     match kind {
-        FaultKind::EndsAs(_) | FaultKind::Flap => Moment::During,
+        FaultKind::InsufficientCapacity if operation == START => Moment::During,
+        kind if is_only_during(kind) => Moment::During,
         _ => Moment::Before,
     }
 }
@@ -229,8 +280,42 @@ fn parse_kind(text: &str, operation: &str) -> Result<FaultKind, FaultError> {
         ("hold", Some(name)) if !name.is_empty() => FaultKind::Hold(name.to_owned()),
         ("delay", Some(time)) => FaultKind::Delay(parse_duration(time)?),
         ("ends", Some(name)) => FaultKind::EndsAs(parse_state(name)?),
+        ("fails", Some(phase)) => parse_failure(phase)?,
+        ("suspends", Some(name)) => {
+            let (schema, table) = parse_table(name)?;
+            FaultKind::SuspendsTable { schema, table }
+        }
+        ("loses", Some(name)) => {
+            let (schema, table) = parse_table(name)?;
+            FaultKind::LosesTable { schema, table }
+        }
+        ("deprovisions", None) => FaultKind::Deprovisions,
         _ => return Err(FaultError::Kind(text.to_owned())),
     })
+}
+
+fn parse_failure(text: &str) -> Result<FaultKind, FaultError> {
+    let (name, message) = match text.split_once('(') {
+        Some((name, rest)) => {
+            let message = rest.strip_suffix(')').filter(|message| !message.is_empty());
+            let message = message.ok_or_else(|| FaultError::Kind(format!("fails={text}")))?;
+            (name, Some(message.to_owned()))
+        }
+        None => (text, None),
+    };
+    let phase = ReplicationPhase::of(name).ok_or_else(|| FaultError::Phase {
+        name: name.to_owned(),
+    })?;
+    Ok(FaultKind::FailsIn { phase, message })
+}
+
+fn parse_table(text: &str) -> Result<(String, String), FaultError> {
+    match text.split_once('.') {
+        Some((schema, table)) if !schema.is_empty() && !table.is_empty() => {
+            Ok((schema.to_owned(), table.to_owned()))
+        }
+        _ => Err(FaultError::Table(text.to_owned())),
+    }
 }
 
 fn parse_duration(text: &str) -> Result<Duration, FaultError> {
@@ -269,6 +354,14 @@ mod tests {
             "RestoreDBInstanceFromDBSnapshot:1:during:ends=incompatible-restore",
             "RestoreDBInstanceFromDBSnapshot:*:during:flap",
             "GetSecretValue:1:delay=250ms",
+            "StartReplication:1:during:fails=running(Last Error: table public.a (b) failed)",
+            "StartReplication:1:during:fails=testing_connection",
+            "StartReplication:2:during:suspends=public.order_line",
+            "StartReplication:*:during:loses=public.item",
+            "StartReplication:1:during:deprovisions",
+            "StartReplication:1:during:no-capacity",
+            "StartReplication:1:during:hold=fetching_metadata",
+            "RestoreDBInstanceFromDBSnapshot:1:no-capacity",
             "key=AKIAEXAMPLE:expired",
         ] {
             let fault: Fault = text.parse().unwrap();
@@ -294,6 +387,11 @@ mod tests {
         assert!(message("DeleteDBInstance:1:stale").contains("operations that read"));
         assert!(message("ModifyDBInstance:1:ends=failed").contains("CreateDBSnapshot"));
         assert!(message("DescribeDBInstances:1:during:hold").contains("goes on"));
+        assert!(message("StartReplication:1:fails=soon").contains("replication_starting"));
+        assert!(message("StartReplication:1:fails=running(").contains("kinds are"));
+        assert!(message("StartReplication:1:loses=item").contains("SCHEMA.TABLE"));
+        assert!(message("StopReplication:1:deprovisions").contains("for StartReplication"));
+        assert!(message("StartReplication:1:before:no-capacity").contains("can't happen"));
         assert!(message("cut").contains("OPERATION:CALLS"));
         assert!(message("key=AKIA").contains("key=ACCESSKEY"));
     }

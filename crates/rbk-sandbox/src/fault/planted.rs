@@ -134,7 +134,7 @@ impl Faults {
         }
     }
 
-    async fn hold(&self, name: &str) {
+    pub(crate) async fn hold(&self, name: &str) {
         let mut open = {
             let mut state = self.state();
             let gate = state.holds.entry(name.to_owned()).or_insert_with(|| Gate {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::Sandbox;
+use super::{Sandbox, dms};
 use crate::{
     cluster::{Cluster, front::Admission, scram_verifier},
     error::SandboxError,
@@ -43,6 +43,7 @@ pub(super) fn defaults(world: &World) {
         model
             .security_groups
             .insert(default_security_group(DEFAULT_VPC), Default::default());
+        dms::defaults(world, model);
         let name = default_parameter_group(version);
         model.parameter_groups.insert(
             name.clone(),

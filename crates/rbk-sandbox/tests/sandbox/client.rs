@@ -11,6 +11,7 @@ use std::{
 use rbk_sandbox::{InstanceAddress, InstanceBlueprint, Options, Sandbox, SecurityGroupBlueprint};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -92,6 +93,30 @@ pub async fn secrets(sandbox: &Sandbox, operation: &str, body: &str) -> Answer {
     request(sandbox, "POST", "/", &[&signature, &target], body)
         .await
         .unwrap()
+}
+
+/// A request to DMS: its status and its JSON document.
+pub async fn dms(sandbox: &Sandbox, operation: &str, body: &Value) -> (u16, Value) {
+    let answer = dms_text(sandbox, operation, &body.to_string())
+        .await
+        .unwrap();
+    let document = serde_json::from_str(&answer.body).unwrap();
+    (answer.status, document)
+}
+
+/// A request to DMS with any body; an error is a connection that was closed without an answer.
+pub async fn dms_text(sandbox: &Sandbox, operation: &str, body: &str) -> std::io::Result<Answer> {
+    let signature = signature(sandbox.region(), "dms", "AKIAOPERATOR");
+    let target = format!("X-Amz-Target: AmazonDMSv20160101.{operation}");
+    let invocation = "amz-sdk-invocation-id: call-1";
+    request(
+        sandbox,
+        "POST",
+        "/",
+        &[&signature, &target, invocation],
+        body,
+    )
+    .await
 }
 
 pub fn signature(region: &str, service: &str, key: &str) -> String {

@@ -56,8 +56,8 @@ async fn unknown_operations_and_parameters_are_errors() {
             answer.head
         );
     }
-    let dms = ["X-Amz-Target: AmazonDMSv20160101.DescribeReplications"];
-    let answer = request(&sandbox, "POST", "/", &dms, "{}").await.unwrap();
+    let dynamo = ["X-Amz-Target: DynamoDB_20120810.ListTables"];
+    let answer = request(&sandbox, "POST", "/", &dynamo, "{}").await.unwrap();
     assert!(
         answer.body.contains("UnknownOperationException"),
         "{answer}"

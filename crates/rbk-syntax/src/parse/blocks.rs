@@ -89,7 +89,7 @@ impl Reader<'_, '_> {
                 converter.statement(pair, span)
             });
             return kind.unwrap_or_else(|| match self.broken_let(chunk) {
-                Some(Let { name, value, .. }) if rule == Rule::let_value => {
+                Some(Let { name, value, .. }) if matches!(rule, Rule::let_value | Rule::named) => {
                     StatementKind::Let { name, value }
                 }
                 _ => StatementKind::Error,

@@ -142,6 +142,13 @@ impl<'i> Parts<'i> {
         }
     }
 
+    /// The word or sign that comes next, which the tree doesn't keep but its place may matter.
+    pub(super) fn take_word(&mut self, rule: Rule) -> Option<Pair<'i, Rule>> {
+        let found = self.pairs.next();
+        debug_assert_eq!(found.as_ref().map(Pair::as_rule), Some(rule));
+        found.filter(|pair| pair.as_rule() == rule)
+    }
+
     /// The next part, whatever it is.
     pub(super) fn next(&mut self) -> Option<Pair<'i, Rule>> {
         self.pairs.find(|pair| !is_word(pair.as_rule()))
@@ -212,7 +219,12 @@ fn is_word(rule: Rule) -> bool {
             | Rule::kw_replicate
             | Rule::kw_run
             | Rule::kw_do
-            | Rule::kw_no_drift_in
+            | Rule::kw_destroy
+            | Rule::kw_no_drift
+            | Rule::kw_keep_writes_frozen_on
+            | Rule::kw_by_its_removal_policy
+            | Rule::kw_with_final_snapshot
+            | Rule::kw_without_final_snapshot
             | Rule::kw_columns_of_type
             | Rule::kw_recreate_schema
             | Rule::kw_drop_index

@@ -39,7 +39,12 @@ const PHRASES: &[&[&str]] = &[
     &["validate", "constraints", "of"],
     &["sql", "on"],
     &["columns", "of", "type"],
-    &["no", "drift", "in"],
+    &["no", "drift"],
+    &["is", "complete"],
+    &["keep", "writes", "frozen", "on"],
+    &["by", "its", "removal", "policy"],
+    &["with", "final", "snapshot"],
+    &["without", "final", "snapshot"],
 ];
 
 /// Words that are easily taken for one another.

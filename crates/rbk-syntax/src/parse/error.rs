@@ -73,6 +73,8 @@ pub enum SyntaxError {
     MissingText { keyword: &'static str },
     #[error("`keep` gives no reason")]
     KeepWithoutReason,
+    #[error("`destroy` doesn't say what becomes of the data of `{database}`")]
+    DestroyWithoutEnd { database: String },
     #[error("`{name}` is not a name")]
     HyphenatedName { name: String },
     #[error("`{name}` has letters that no name has")]
@@ -141,6 +143,7 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK0032"), "Said twice"),
     (Code("RBK0033"), "More errors than are shown"),
     (Code("RBK0034"), "Letters that no name has"),
+    (Code("RBK0035"), "`destroy` without a word about the data"),
 ];
 
 impl SyntaxError {
@@ -180,6 +183,7 @@ impl SyntaxError {
             Self::Duplicate { .. } | Self::DuplicateOption { .. } => "RBK0032",
             Self::TooManyErrors { .. } => "RBK0033",
             Self::ForeignName { .. } => "RBK0034",
+            Self::DestroyWithoutEnd { .. } => "RBK0035",
         })
     }
 
@@ -223,6 +227,7 @@ impl SyntaxError {
             Self::AwaitWithoutDeadline => "for how long?".into(),
             Self::MissingText { .. } => "a text belongs here".into(),
             Self::KeepWithoutReason => "why does it stay?".into(),
+            Self::DestroyWithoutEnd { .. } => "a final snapshot, or none?".into(),
             Self::HyphenatedName { .. } => "`-` subtracts".into(),
             Self::ForeignName { .. } => "not a name".into(),
             Self::ReservedName { .. } => "not free for a name".into(),
@@ -248,7 +253,7 @@ impl SyntaxError {
             }
             Self::MissingTitle { .. } => "begin with a line like `runbook \"Quick recovery\"`",
             Self::UnknownStatement { similar: None, .. } => {
-                "statements begin with `restore`, `set`, `switch`, `freeze`, `thaw`, `keep`, `await`, `assert`, `approve`, \
+                "statements begin with `restore`, `set`, `switch`, `freeze`, `thaw`, `keep`, `destroy`, `await`, `assert`, `approve`, \
                  `note`, `let`, \
                  `recreate`, `migrate`, `drop`, `alter`, `relax`, `sync`, `validate`, `analyze`, `sql`, `replicate`, `run` or `do`"
             }
@@ -292,6 +297,9 @@ impl SyntaxError {
             }
             Self::MissingText { keyword } => return Some(format!("write `{keyword} \"…\"`")),
             Self::KeepWithoutReason => "the report shows the reason: add `because \"…\"`",
+            Self::DestroyWithoutEnd { .. } => {
+                "say it: `by its removal policy` (the environment's), `with final snapshot` or `without final snapshot`"
+            }
             Self::HyphenatedName { .. } => {
                 "names are letters, digits and `_`; to subtract, put blanks around `-`"
             }

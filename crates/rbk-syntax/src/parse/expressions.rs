@@ -295,12 +295,13 @@ impl Converter<'_> {
                 }
             }
             Rule::no_drift => {
-                let database = self.entity(&mut self.parts(pair));
-                let end = database.span.end;
+                let mut parts = self.parts(pair);
+                let words = parts.take_word(Rule::kw_no_drift);
+                let end = words.map_or(span.end, |words| self.span(&words).end);
+                let database = parts.take_if(Rule::path).map(|pair| self.path(&pair));
+                let end = database.as_ref().map_or(end, |path| path.span.end);
                 Expr {
-                    kind: ExprKind::NoDrift {
-                        database: Some(database),
-                    },
+                    kind: ExprKind::NoDrift { database },
                     span: Span { end, ..span },
                 }
             }
@@ -527,6 +528,8 @@ fn quality(written: &str) -> Quality {
         Quality::AcceptsConnections
     } else if written.ends_with("healthy") {
         Quality::Healthy
+    } else if written.ends_with("complete") {
+        Quality::Complete
     } else {
         Quality::Available
     }

@@ -147,6 +147,7 @@ impl<'t> Reader<'t, '_> {
             }
             "runbook" => self.runbook(chunk),
             "param" => self.param(chunk),
+            "let" if words::named(self.written(chunk)).is_some() => self.named(chunk),
             "let" => self.let_value(chunk),
             "require" => self.require(chunk),
             "use" => self.use_file(chunk),
@@ -293,6 +294,23 @@ impl<'t> Reader<'t, '_> {
         self.problems
             .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
         self.items.push(Item::Error(span));
+        self.skip_block(chunk);
+    }
+
+    /// `let load = replicate …` between items: its uses are not unknown as well.
+    fn named(&mut self, chunk: &Chunk) {
+        let word = words::named(self.written(chunk)).unwrap_or_default();
+        let at = self.written(chunk).find('=').map_or(0, |at| at + 1);
+        let behind = self.written(chunk).get(at..).unwrap_or("");
+        let start = chunk.end - behind.trim_start().len();
+        let place = self.span(start, start + word.len());
+        let what = word.to_owned();
+        let help = "what is done stands in a block: put `step \"…\" {` before it and `}` behind it";
+        self.problems
+            .add(|| SyntaxError::Misplaced { what, help }.at(place));
+        let span = self.chunk_span(chunk);
+        let item = self.broken_let(chunk).map_or(Item::Error(span), Item::Let);
+        self.items.push(item);
         self.skip_block(chunk);
     }
 

@@ -3,7 +3,7 @@
 use super::convert::{Converter, Parts};
 use super::error::SyntaxError;
 use super::grammar::Rule;
-use crate::ast::{ColumnType, Entry, EntryValue, Expr, Target};
+use crate::ast::{ColumnType, Entry, EntryValue, Expr, Qualifier, Target};
 use crate::span::Span;
 use pest::iterators::Pair;
 
@@ -70,6 +70,7 @@ impl Converter<'_> {
             let name = self.name(&mut parts);
             let Some(value) = parts.next() else { continue };
             let value = self.entry_value(value);
+            let value = self.qualified(value, &mut parts);
             let span = Span {
                 end: value.span().end,
                 ..start
@@ -85,6 +86,42 @@ impl Converter<'_> {
             entries.push(Entry { name, value, span });
         }
         entries
+    }
+
+    /// A value with what belongs to it behind its comma.
+    fn qualified(&mut self, value: EntryValue, parts: &mut Parts<'_>) -> EntryValue {
+        let mut qualifiers: Vec<Qualifier> = Vec::new();
+        while let Some(part) = parts.take_if(Rule::qualifier) {
+            let start = self.span(&part);
+            let mut parts = self.parts(part);
+            let name = self.name(&mut parts);
+            let value = self.value(&mut parts);
+            if let Some(first) = qualifiers
+                .iter()
+                .find(|known| known.name.value == name.value)
+            {
+                let first = first.name.span;
+                let option = name.value.clone();
+                self.add_with(&SyntaxError::DuplicateOption { option }, name.span, |it| {
+                    it.relate(first, "the first time")
+                });
+                continue;
+            }
+            let span = Span {
+                end: value.span.end,
+                ..start
+            };
+            qualifiers.push(Qualifier { name, value, span });
+        }
+        let Some(last) = qualifiers.last() else {
+            return value;
+        };
+        let span = value.span().to(last.span);
+        EntryValue::Qualified {
+            value: Box::new(value),
+            qualifiers,
+            span,
+        }
     }
 
     fn entry_value(&mut self, pair: Pair<'_, Rule>) -> EntryValue {

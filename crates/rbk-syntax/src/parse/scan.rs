@@ -377,7 +377,8 @@ impl<'t> Scanner<'t> {
                 let goes_on = match self.byte(next) {
                     b'{' => {
                         chunk.fault.is_none()
-                            && (level == Level::File || words::takes_options(self.word_of(chunk)))
+                            && (level == Level::File
+                                || words::takes_options(self.rest(chunk.start)))
                     }
                     byte => byte.is_ascii_lowercase() && words::continues(self.rest(next)),
                 };
@@ -397,7 +398,7 @@ impl<'t> Scanner<'t> {
             }
             Some((Open::Brace, at))
                 if level == Level::Block
-                    && words::takes_options(self.word_of(chunk))
+                    && words::takes_options(self.rest(chunk.start))
                     && words::begins_statement(self.rest(next)) =>
             {
                 note(chunk, Fault::UnclosedBrace { at: *at });
@@ -420,11 +421,6 @@ impl<'t> Scanner<'t> {
                 false
             }
         }
-    }
-
-    /// The word that a chunk begins with.
-    fn word_of(&self, chunk: &Chunk) -> &'t str {
-        words::first_word(self.rest(chunk.start))
     }
 
     /// Passes blanks and comments.

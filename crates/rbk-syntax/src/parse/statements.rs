@@ -3,7 +3,10 @@
 use super::convert::{Converter, Parts};
 use super::error::SyntaxError;
 use super::grammar::Rule;
-use crate::ast::{Expr, ExprKind, Let, Param, Procedure, Require, StatementKind, Text, Use};
+use crate::ast::{
+    Expr, ExprKind, Let, Param, Path, Procedure, Removal, Require, Statement, StatementKind, Text,
+    Use,
+};
 use crate::span::{Span, Spanned};
 use pest::iterators::Pair;
 
@@ -127,19 +130,32 @@ impl Converter<'_> {
             },
             Rule::keep => {
                 let database = self.entity(&mut parts);
-                let because = match parts.take_if(Rule::because) {
-                    Some(because) => self.clause_text(because, "because"),
-                    None => {
-                        self.add_with(&SyntaxError::KeepWithoutReason, behind, |it| {
-                            it.fix(behind, " because \"…\"")
-                        });
-                        Text {
-                            parts: Vec::new(),
-                            span: behind,
-                        }
-                    }
-                };
+                let because = self.reason(&mut parts, behind);
                 StatementKind::Keep { database, because }
+            }
+            Rule::keep_frozen => {
+                let database = self.entity(&mut parts);
+                let because = self.reason(&mut parts, behind);
+                StatementKind::KeepFrozen { database, because }
+            }
+            Rule::destroy => {
+                let database = self.entity(&mut parts);
+                match self.removal(&mut parts, &database, behind) {
+                    Some(how) => StatementKind::Destroy { database, how },
+                    None => StatementKind::Error,
+                }
+            }
+            Rule::named => {
+                let name = self.name(&mut parts);
+                let Some(pair) = parts.take(Rule::replication) else {
+                    return StatementKind::Error;
+                };
+                let span = self.span(&pair);
+                let kind = self.replication(&mut self.parts(pair));
+                StatementKind::Named {
+                    name,
+                    statement: Box::new(Statement { kind, span }),
+                }
             }
             Rule::await_condition => self.await_condition(&mut parts, span),
             Rule::assert => StatementKind::Assert {
@@ -202,12 +218,7 @@ impl Converter<'_> {
                 database: self.entity(&mut parts),
                 sql: self.text_after(&mut parts, "sql on …", behind),
             },
-            Rule::replicate => StatementKind::Replicate {
-                from: self.entity(&mut parts),
-                to: self.entity(&mut parts),
-                with: self.name(&mut parts),
-                options: self.options(&mut parts),
-            },
+            Rule::replicate => self.replication(&mut parts),
             Rule::run_command => StatementKind::RunCommand {
                 command: self.name(&mut parts),
                 options: self.options(&mut parts),
@@ -230,6 +241,56 @@ impl Converter<'_> {
                 debug_assert!(false, "a statement of the rule {other:?}");
                 StatementKind::Error
             }
+        }
+    }
+
+    fn replication(&mut self, parts: &mut Parts<'_>) -> StatementKind {
+        StatementKind::Replicate {
+            from: self.entity(parts),
+            to: self.entity(parts),
+            with: self.name(parts),
+            options: self.options(parts),
+        }
+    }
+
+    /// What becomes of the data of a database that is destroyed; nobody guesses where it isn't said.
+    fn removal(&mut self, parts: &mut Parts<'_>, database: &Path, behind: Span) -> Option<Removal> {
+        let Some(pair) = parts.next() else {
+            let error = SyntaxError::DestroyWithoutEnd {
+                database: database.to_string(),
+            };
+            self.add_with(&error, behind, |it| {
+                it.fix(behind, " by its removal policy")
+            });
+            return None;
+        };
+        let span = self.span(&pair);
+        match pair.as_rule() {
+            Rule::final_snapshot => {
+                let label = self.parts(pair).take_if(Rule::label);
+                let id = label.map(|clause| self.clause_text(clause, "as"));
+                Some(Removal::FinalSnapshot { id, span })
+            }
+            Rule::without_final_snapshot => Some(Removal::WithoutFinalSnapshot { span }),
+            Rule::by_policy => Some(Removal::ByPolicy { span }),
+            other => {
+                debug_assert!(false, "an end of the rule {other:?}");
+                None
+            }
+        }
+    }
+
+    /// Why something stays as it is.
+    fn reason(&mut self, parts: &mut Parts<'_>, behind: Span) -> Text {
+        if let Some(because) = parts.take_if(Rule::because) {
+            return self.clause_text(because, "because");
+        }
+        self.add_with(&SyntaxError::KeepWithoutReason, behind, |it| {
+            it.fix(behind, " because \"…\"")
+        });
+        Text {
+            parts: Vec::new(),
+            span: behind,
         }
     }
 

@@ -27,6 +27,11 @@ pub(super) const STATEMENTS: &[(&str, Rule, &str)] = &[
     ("thaw", Rule::thaw_writes, "thaw writes on source"),
     ("keep", Rule::keep, "keep target because \"…\""),
     (
+        "destroy",
+        Rule::destroy,
+        "destroy target by its removal policy",
+    ),
+    (
         "await",
         Rule::await_condition,
         "await target is available within 60m",
@@ -93,6 +98,7 @@ const VARIANTS: &[(&str, [&str; 2], Rule)] = &[
     ("restore", ["not", "null"], Rule::restore_not_null),
     ("drop", ["index", ""], Rule::drop_index),
     ("alter", ["column", ""], Rule::alter_column),
+    ("keep", ["writes", "frozen"], Rule::keep_frozen),
 ];
 
 /// Words that only ever continue the line before.
@@ -105,6 +111,8 @@ const CONTINUE: &[&str] = &[
     "to",
     "from",
     "with",
+    "without",
+    "by",
     "using",
     "and",
     "or",
@@ -162,13 +170,16 @@ pub(super) fn statement(word: &str) -> Option<Rule> {
 /// The rule of a statement that begins with `word`, or of the one among several that a text is probably meant for.
 pub(super) fn rule(word: &str, text: &str) -> Option<Rule> {
     let common = statement(word)?;
-    if !matches!(word, "restore" | "drop" | "alter") {
+    if word == "let" && named(text).is_some() {
+        return Some(Rule::named);
+    }
+    if !matches!(word, "restore" | "drop" | "alter" | "keep") {
         return Some(common);
     }
     let mut next = words_behind(text, word.len());
     let (second, third) = (next.next().unwrap_or(""), next.next().unwrap_or(""));
-    // `restore indexes from snap`: a database may well be called so.
-    if third == "from" {
+    // `restore indexes from snap`, `keep writes because …`: a database may well be called so.
+    if third == "from" || third == "because" {
         return Some(common);
     }
     let variants = || VARIANTS.iter().filter(|(first, ..)| *first == word);
@@ -194,9 +205,39 @@ fn words_behind(text: &str, at: usize) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a word begins a statement that has a block of options.
-pub(super) fn takes_options(word: &str) -> bool {
-    matches!(word, "replicate" | "run")
+/// The word that begins the statement behind `let NAME =`, if one stands there that yields something, or that is
+/// probably meant for one.
+pub(super) fn named(text: &str) -> Option<&str> {
+    let behind = text.strip_prefix("let")?.trim_start();
+    let name = first_word(behind);
+    let value = behind.get(name.len()..)?.trim_start().strip_prefix('=')?;
+    let value = value.trim_start();
+    let word = first_word(value);
+    let mut next = words_behind(value, word.len());
+    let (from, to) = (next.next()?, next.next().unwrap_or(""));
+    let is_operand = matches!(
+        from,
+        "and" | "or" | "is" | "has" | "uses" | "exists" | "accepts" | "matches"
+    );
+    let is_meant = word == "replicate" && !is_operand
+        || to == "to" && crate::nearest(word, ["replicate"]).is_some();
+    (!name.is_empty() && is_meant && begins_with_word(value.get(word.len()..)?)).then_some(word)
+}
+
+/// Whether blanks and then a name come next.
+fn begins_with_word(text: &str) -> bool {
+    let rest = text.trim_start();
+    rest.len() < text.len()
+        && rest.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+}
+
+/// Whether a text begins a statement that has a block of options.
+pub(super) fn takes_options(text: &str) -> bool {
+    match first_word(text) {
+        "replicate" | "run" => true,
+        "let" => named(text).is_some(),
+        _ => false,
+    }
 }
 
 /// Whether a word begins an item.

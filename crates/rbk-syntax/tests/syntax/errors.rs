@@ -26,7 +26,7 @@ fn misspelt_statements_are_recognised() {
         "restor target from snap",
         "swtich secret of app to target",
         "Await target exists within 5m",
-        "destroy target with final snapshot",
+        "destroy target with a final snapshot",
         "if app uses source {\n  note \"x\"\n}",
         "don't forget the credentials",
         "=> what",
@@ -157,7 +157,7 @@ fn options_are_told_apart() {
         "run x { 5: 1 }",
         "run x {\n  mode: full load\n  b: 1\n}",
         "run x {\n  mode: full +\n  b: 1\n}",
-        "run x {\n  lob: full, chunk 64kb\n}",
+        "run x {\n  lob: full, chunk 64kb max 3\n}",
         "run x { a: [1, 2 }",
         "run x { a: [1 2] }",
         "run x { a: [[1], 2] }",
@@ -525,4 +525,48 @@ fn every_code_is_shown_by_a_snapshot() {
         );
     }
     assert!(CODES.is_sorted_by(|(code, _), (next, _)| code < next));
+}
+
+#[test]
+fn misspelt_words_of_replications_and_removals_are_recognised() {
+    assert_snapshot!(each_told(&[
+        "let load = replicat a to b with dms {\n  capacity: 4\n}\nawait load is complete within 4h",
+        "let load = replicate a from b with dms",
+        "let load = replicate a to b dms",
+        "let load = replicate a to b",
+        "let load = restore a from b",
+        "let load == replicate a to b with dms",
+        "let load = replicate a to b with dms {\n  lob: full, chunk\n}",
+        "let load = replicate a to b with dms {\n  lob: full, chunk 64kb, chunk 32kb\n}",
+        "let load = replicate a to b with dms {\n  lob: full,\n  chunk 64kb\n}",
+        "let load = replicate a to b with dms {\n  lob: full chunk 64kb\n}",
+        "let load = replicate a to b with dms {\n  capacity: 4\nawait load is complete within 4h",
+        "await load is compleet within 4h",
+        "await load is complete",
+        "assert no drfit",
+        "assert no drift on b",
+        "assert no drift in",
+        "destroy a",
+        "destory a by its removal policy",
+        "destroy a by removal policy",
+        "destroy a by its removal polcy",
+        "destroy a with a final snapshot",
+        "destroy a with snapshot",
+        "destroy a with final snapshot as",
+        "destroy a with final snapshot a",
+        "destroy a without snapshot",
+        "destroy a without final snapshot as \"x\"",
+        "keep writes frozen on a",
+        "keep writes frozen a because \"x\"",
+        "keep writes frozn on a because \"x\"",
+        "keep write frozen on a because \"x\"",
+        "keep writes frozen on a because",
+    ]));
+}
+
+#[test]
+fn a_named_replication_stands_in_a_block() {
+    assert_snapshot!(each_file(&[
+        "runbook \"R\"\nlet load = replicate a to b with dms {\n  capacity: 4\n}\nstep \"S\" {\n  await load is complete within 4h\n}\n",
+    ]));
 }

@@ -250,3 +250,23 @@ fn bytes_that_are_no_text_have_a_place() {
     assert_eq!((error.line, error.column, error.offset), (2, 6, 18));
     assert_snapshot!(error.to_string(), @"not UTF-8 at line 2, column 6 (byte 18)");
 }
+
+#[test]
+fn replications_have_names_and_qualified_options() {
+    assert_snapshot!(file(
+        "runbook \"R\"\nstep \"S\" {\n  let load = replicate source to broken with dms {\n    tables: [public.*, audit.entries]\n    \
+         lob: full, chunk 64kb # a piece\n    capacity: 4, multi_az: false\n    mode: full_load, logging: debug, on_error: stop\n    \
+         lob_too: limited, max 32kb, and_more \"x\", after_connect: \"\"\n  }\n  await load is complete within 4h\n    every 30s\n  \
+         assert load.tables_failed == 0 and not load is complete\n  let other = replicate a to b with copy\n  \
+         let replicate = count(a.b.c)\n  let x = replicate and true\n  let y = replicate a to b with dms\n    {\n      capacity: 4\n    }\n}\n"
+    ));
+}
+
+#[test]
+fn databases_are_destroyed_and_stay_frozen() {
+    assert_snapshot!(file(
+        "runbook \"R\"\nrequire no drift and not no drift in a\nstep \"S\" {\n  destroy a by its removal policy\n  destroy a\n    with final snapshot\n  \
+         destroy a with final snapshot as \"before-{b}\"\n  destroy a\n    without final snapshot\n  keep writes frozen on a because \"it goes\"\n  \
+         keep writes because \"a database is called so\"\n  keep a\n    because \"why\"\n  assert no drift\n    else \"x\"\n}\n"
+    ));
+}

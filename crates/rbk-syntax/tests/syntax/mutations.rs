@@ -4,8 +4,8 @@ use crate::{QUICK_RECOVERY, REBUILD};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use rbk_syntax::ast::{
-    ColumnType, Entry, EntryValue, Expr, ExprKind, Item, Path, Statement, StatementKind, Target,
-    Text, TextPart,
+    ColumnType, Entry, EntryValue, Expr, ExprKind, Item, Path, Removal, Statement, StatementKind,
+    Target, Text, TextPart,
 };
 use rbk_syntax::{SourceId, Span, parse, parse_expression};
 
@@ -58,6 +58,11 @@ const PIECES: &[&str] = &[
     "*",
     "use \"x\"",
     "procedure p(a: database) {",
+    "let load = replicate a to b with dms {",
+    "lob: full, chunk 64kb",
+    "destroy a ",
+    "keep writes frozen on a ",
+    "no drift ",
     "do p(",
     "replicate a to b with copy {",
     "run x {",
@@ -148,9 +153,26 @@ impl Spans {
                 self.0.push(name.span);
                 self.expression(value);
             }
-            StatementKind::Keep { database, because } => {
+            StatementKind::Keep { database, because }
+            | StatementKind::KeepFrozen { database, because } => {
                 self.0.push(database.span);
                 self.text(because);
+            }
+            StatementKind::Named { name, statement } => {
+                self.0.push(name.span);
+                self.statement(statement);
+            }
+            StatementKind::Destroy { database, how } => {
+                self.path(database);
+                match how {
+                    Removal::FinalSnapshot { id, span } => {
+                        self.0.push(*span);
+                        id.iter().for_each(|id| self.text(id));
+                    }
+                    Removal::WithoutFinalSnapshot { span } | Removal::ByPolicy { span } => {
+                        self.0.push(*span);
+                    }
+                }
             }
             StatementKind::Approve { prompt: text } | StatementKind::Note { text } => {
                 self.text(text)
@@ -263,6 +285,15 @@ impl Spans {
             EntryValue::Pattern { of, .. } => self.path(of),
             EntryValue::List { items, .. } => {
                 items.iter().for_each(|item| self.entry_value(item));
+            }
+            EntryValue::Qualified {
+                value, qualifiers, ..
+            } => {
+                self.entry_value(value);
+                for qualifier in qualifiers {
+                    self.0.extend([qualifier.span, qualifier.name.span]);
+                    self.expression(&qualifier.value);
+                }
             }
         }
     }

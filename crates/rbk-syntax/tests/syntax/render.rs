@@ -1,8 +1,8 @@
 //! Trees and diagnostics as snapshots show them.
 
 use rbk_syntax::ast::{
-    Entry, EntryValue, Expr, ExprKind, Item, Path, Quality, Runbook, Statement, StatementKind,
-    Target, Text, TextPart,
+    Entry, EntryValue, Expr, ExprKind, Item, Path, Quality, Removal, Runbook, Statement,
+    StatementKind, Target, Text, TextPart,
 };
 use rbk_syntax::{Diagnostic, Label, Severity, Span};
 use std::fmt::Write;
@@ -147,6 +147,30 @@ fn statements(out: &mut String, body: &[Statement], source: &str) {
             StatementKind::Let { name, value } => {
                 writeln!(out, "let {} = {}", name.value, expression(value, source)).unwrap();
             }
+            StatementKind::Named { name, statement } => {
+                write!(out, "let {} =", name.value).unwrap();
+                statements(out, std::slice::from_ref(statement), source);
+            }
+            StatementKind::Destroy { database, how } => {
+                let how = match how {
+                    Removal::FinalSnapshot { id, span } => {
+                        let id = id.as_ref().map(|id| format!(" as {}", text(id, source)));
+                        format!("{}{}", covered(source, *span), id.unwrap_or_default())
+                    }
+                    Removal::WithoutFinalSnapshot { span } | Removal::ByPolicy { span } => {
+                        covered(source, *span)
+                    }
+                };
+                writeln!(out, "destroy {database} {how}").unwrap();
+            }
+            StatementKind::KeepFrozen { database, because } => {
+                writeln!(
+                    out,
+                    "keep-frozen {database} because {}",
+                    text(because, source)
+                )
+                .unwrap();
+            }
             StatementKind::RecreateSchema { schema } => {
                 writeln!(out, "recreate-schema {schema}").unwrap()
             }
@@ -244,6 +268,16 @@ fn entry_value(value: &EntryValue, source: &str) -> String {
         EntryValue::List { items, .. } => {
             let items: Vec<String> = items.iter().map(|item| entry_value(item, source)).collect();
             format!("[{}]", items.join(", "))
+        }
+        EntryValue::Qualified {
+            value, qualifiers, ..
+        } => {
+            let mut out = format!("({}", entry_value(value, source));
+            for qualifier in qualifiers {
+                let value = expression(&qualifier.value, source);
+                write!(out, ", {} {value}", qualifier.name.value).unwrap();
+            }
+            out + ")"
         }
     }
 }

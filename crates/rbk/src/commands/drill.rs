@@ -89,12 +89,16 @@ fn refuse_commands(args: &DrillArgs, plans: &[Plan]) -> Result<(), Failure> {
     let commands: Vec<String> = plans
         .iter()
         .flat_map(Plan::actions)
-        .filter_map(|planned| match &planned.action {
-            Action::RunCommand { command, .. } => Some(format!("`{command}`")),
-            _ => None,
+        .flat_map(|planned| match &planned.action {
+            Action::RunCommand { command, .. } => vec![command],
+            Action::ApplyStack { apply, read, .. } => {
+                apply.iter().chain([read]).map(|it| &it.name).collect()
+            }
+            _ => Vec::new(),
         })
+        .map(|command| format!("`{command}`"))
         .collect();
-    if commands.is_empty() || args.run_commands {
+    if commands.is_empty() || args.sandbox.run_commands {
         return Ok(());
     }
     Err(Failure::usage(format!(

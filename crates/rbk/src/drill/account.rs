@@ -1,19 +1,22 @@
 //! The sandbox's account as the environment describes it: groups, the instance that exists before the disaster, roles,
 //! everybody's secrets, the stand-ins for applications.
 
-use super::{sandbox_failed, sql_failed};
-use crate::adapters::HttpHealth;
+use super::rehearsal::{ACCESS_KEY, SECRET_KEY};
+use super::seed::StandIn;
+use super::{application, sandbox_failed, sql_failed};
+use crate::adapters::{HttpHealth, Processes};
 use crate::exit::Failure;
 use crate::render::colour::Screen;
 use rbk_core::environment::{
-    Active, Application, Database, Drill, Environment, Health as HealthQuestion,
+    Active, Application, Database, DmsPlace, Drill, Environment, Health as HealthQuestion,
 };
 use rbk_core::ids::{ApplicationName, DatabaseName, RoleName};
-use rbk_core::ports::Health;
+use rbk_core::ports::{CommandRequest, Commands, Health, Progress};
 use rbk_sandbox::tokio_postgres::Client;
 use rbk_sandbox::{
-    ActiveSecret, ApplicationBlueprint, InstanceAddress, InstanceBlueprint,
-    ParameterGroupBlueprint, Sandbox, SecurityGroupBlueprint, SubnetGroupBlueprint,
+    ActiveSecret, ApplicationBlueprint, DmsSubnetGroupBlueprint, InstanceAddress,
+    InstanceBlueprint, ParameterGroupBlueprint, Sandbox, SecurityGroupBlueprint,
+    SubnetGroupBlueprint, ToldSecret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -30,6 +33,15 @@ const CLIENTS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)),
 ];
 
+/// Where everything is.
+const VPC: &str = "vpc-0rbkdrill";
+
+/// Where the sandbox's DMS comes from.
+const DMS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
+
+/// How often a stand-in asks what its stack names.
+const STACK_LOOK: Duration = Duration::from_millis(300);
+
 /// How long the stand-in may take until it is well.
 const APPLICATION_START: Duration = Duration::from_secs(20);
 
@@ -41,7 +53,7 @@ pub(super) fn declare_groups(sandbox: &Sandbox, environment: &Environment) {
     for name in subnet_groups {
         sandbox.declare_subnet_group(SubnetGroupBlueprint {
             name: name.clone(),
-            vpc: "vpc-0rbkdrill".to_owned(),
+            vpc: VPC.to_owned(),
         });
     }
     let parameter_groups: BTreeSet<&String> = databases()
@@ -60,11 +72,37 @@ pub(super) fn declare_groups(sandbox: &Sandbox, environment: &Environment) {
     let security_groups: BTreeSet<&String> = databases()
         .flat_map(|database| &database.security_groups)
         .collect();
+    let mut admitted = CLIENTS.to_vec();
+    if let Some(place) = &environment.dms {
+        // What the databases' groups admit in AWS can't be read off the environment; here it is what a replication needs.
+        admitted.push(DMS);
+        declare_dms(sandbox, place);
+    }
     for id in security_groups {
         sandbox.declare_security_group(SecurityGroupBlueprint {
             id: id.clone(),
-            admits: CLIENTS.to_vec(),
+            admits: admitted.clone(),
         });
+    }
+}
+
+/// Where replications run, the role that reads the databases' secrets for them, and the certificate that they verify with.
+fn declare_dms(sandbox: &Sandbox, place: &DmsPlace) {
+    let group = DmsSubnetGroupBlueprint {
+        vpc: VPC.to_owned(),
+        ..DmsSubnetGroupBlueprint::new(&place.subnet_group, sandbox.region())
+    };
+    sandbox.declare_dms_subnet_group(group);
+    for id in &place.security_groups {
+        sandbox.declare_source_address(id, DMS);
+    }
+    if let Some(role) = &place.secret_access_role {
+        // `arn:aws:iam::ACCOUNT:role/PATH/NAME`
+        let name = role.rsplit('/').next().unwrap_or(role);
+        sandbox.declare_role(name);
+    }
+    if let Some(arn) = &place.certificate {
+        sandbox.declare_dms_certificate(arn);
     }
 }
 
@@ -259,26 +297,51 @@ impl Furnisher<'_> {
     }
 
     /// Starts a stand-in for every application that uses the drilled database, and waits until each is well.
+    ///
+    /// One whose active database is named by its stack follows what the stack's `read` command says; without leave to run
+    /// commands it has none.
     pub(super) async fn start_applications(
         &self,
         screen: Screen,
-    ) -> Result<BTreeMap<ApplicationName, String>, Failure> {
-        let mut health = BTreeMap::new();
+        run_commands: bool,
+    ) -> Result<BTreeMap<ApplicationName, StandIn>, Failure> {
+        let mut stand_ins = BTreeMap::new();
         for (name, application) in &self.environment.applications {
             if !application.databases.contains(&self.drill.database) {
                 continue;
             }
+            let mut told = None;
             let active = match &application.active {
                 Active::Pointer { secret, field } => ActiveSecret::Pointer {
                     secret: secret.to_string(),
                     field: field.clone(),
                 },
-                Active::Stack { .. } => unimplemented!("contract"),
                 Active::Copy { secret } => ActiveSecret::Copy {
                     secret: secret.to_string(),
                 },
+                Active::Stack { read, .. } if run_commands => {
+                    let secret = ToldSecret::default();
+                    told = Some(self.follow(read, secret.clone())?);
+                    ActiveSecret::Told(secret)
+                }
+                Active::Stack { read, .. } => {
+                    screen.warn(format_args!(
+                        "application {name} has no stand-in: what its stack names is said by command `{read}`, and no command is \
+                         run without --run-commands"
+                    ));
+                    continue;
+                }
             };
-            let blueprint = ApplicationBlueprint::new(name.as_str(), active);
+            let mut blueprint = ApplicationBlueprint::new(name.as_str(), active);
+            if self
+                .drill
+                .application
+                .as_ref()
+                .is_none_or(|drilled| drilled == name)
+            {
+                blueprint.traffic = self.drill.traffic.as_ref().map(application::traffic);
+            }
+            let traffic = blueprint.traffic.clone();
             let started = self
                 .sandbox
                 .start_application(blueprint)
@@ -293,9 +356,91 @@ impl Furnisher<'_> {
                 "  a stand-in for application {name} is well: {}",
                 started.health_url
             ));
-            health.insert(name.clone(), started.health_url);
+            stand_ins.insert(
+                name.clone(),
+                StandIn {
+                    name: name.clone(),
+                    health_url: started.health_url,
+                    traffic,
+                    follows: told,
+                },
+            );
         }
-        Ok(health)
+        Ok(stand_ins)
+    }
+
+    /// Asks the stack's `read` command again and again, and tells the stand-in what it says.
+    fn follow(&self, read: &str, told: ToldSecret) -> Result<Follows, Failure> {
+        let command = self.environment.commands.get(read).ok_or_else(|| {
+            Failure::wrong(format!("the environment declares no command `{read}`"))
+        })?;
+        if !command.secrets.is_empty() {
+            return Err(Failure::wrong(format!(
+                "command `{read}` is given secrets, and a sandbox's stand-in has none for it"
+            )));
+        }
+        let (name, command) = (read.to_owned(), command.clone());
+        let options = sandbox_options(self.sandbox, self.environment);
+        let teller = told.clone();
+        let task = tokio::spawn(async move {
+            let processes = Processes::new(&options);
+            loop {
+                let facts = processes
+                    .run(&CommandRequest {
+                        name: &name,
+                        program: &command.program,
+                        secrets: &BTreeMap::new(),
+                        within: Duration::from_secs(command.within),
+                        progress: &Silent,
+                    })
+                    .await;
+                // What can't be read now is what it was: an application keeps what it was deployed with.
+                if let Ok(facts) = facts {
+                    let line = facts.last_line.trim();
+                    teller.tell((!line.is_empty()).then(|| line.to_owned()));
+                }
+                tokio::time::sleep(STACK_LOOK).await;
+            }
+        });
+        Ok(Follows { told, task })
+    }
+}
+
+/// Following a stack; ends when dropped.
+pub struct Follows {
+    told: ToldSecret,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Follows {
+    /// What it said last.
+    pub fn told(&self) -> Option<String> {
+        self.told.get()
+    }
+}
+
+impl Drop for Follows {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Nobody is told how far it is.
+struct Silent;
+
+impl Progress for Silent {
+    fn tell(&self, _seen: &str, _done: u64, _total: u64) {}
+}
+
+/// How calls reach the sandbox, and nothing else.
+pub fn sandbox_options(sandbox: &Sandbox, environment: &Environment) -> rbk_aws::Options {
+    rbk_aws::Options {
+        endpoint_url: Some(sandbox.endpoint_url()),
+        key: Some(rbk_aws::AccessKey {
+            id: ACCESS_KEY.to_owned(),
+            secret: SecretString::from(SECRET_KEY),
+        }),
+        ..crate::wiring::aws_of(environment)
     }
 }
 

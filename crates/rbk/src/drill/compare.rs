@@ -1,10 +1,10 @@
 //! Looks at the database that the application uses now, and compares every table with what was saved.
 
 use super::sandbox_failed;
-use super::seed::Stage;
+use super::seed::{Stage, StandIn};
 use crate::exit::Failure;
-use rbk_core::environment::{Active, Application, Database, Environment, TableName};
-use rbk_core::ids::DatabaseName;
+use rbk_core::environment::{Active, Application, Database, DrillTraffic, Environment, TableName};
+use rbk_core::ids::{ApplicationName, DatabaseName};
 use rbk_core::ports::TableDigest;
 use rbk_postgres::inspect;
 use rbk_sandbox::tokio_postgres::Client;
@@ -53,12 +53,16 @@ pub fn compare(
         .collect()
 }
 
-/// Digests every table of a database but those.
+/// Digests every table of a database but those, without what the application's stand-in wrote meanwhile.
 pub async fn digest(
     superuser: &mut Client,
     but: &[TableName],
+    traffic: Option<&DrillTraffic>,
 ) -> Result<BTreeMap<TableName, TableDigest>, Failure> {
-    let mut digests = inspect::digest_tables(superuser).await?;
+    let mut digests = match traffic {
+        Some(said) => inspect::digest_tables_without(superuser, &said.table, &said.rows).await?,
+        None => inspect::digest_tables(superuser).await?,
+    };
     digests.retain(|name, _| !but.contains(name));
     Ok(digests)
 }
@@ -68,17 +72,24 @@ pub async fn digest(
 pub fn active_database(
     stage: &Stage,
     environment: &Environment,
+    name: &ApplicationName,
     application: &Application,
 ) -> Result<Option<DatabaseName>, Failure> {
     let secret = |name: &str| stage.sandbox.secret(name).map_err(sandbox_failed);
-    let Some(active) = application.active.secret() else {
-        unimplemented!("contract")
-    };
-    let value = secret(active.as_str())?;
     let credentials = match &application.active {
-        Active::Copy { .. } => value,
-        Active::Stack { .. } => unimplemented!("contract"),
-        Active::Pointer { field, .. } => {
+        Active::Copy { secret: active } => secret(active.as_str())?,
+        Active::Stack { .. } => {
+            let told = stage.stand_ins.get(name).and_then(StandIn::told);
+            let Some(told) = told else {
+                return Ok(None);
+            };
+            secret(&told)?
+        }
+        Active::Pointer {
+            secret: active,
+            field,
+        } => {
+            let value = secret(active.as_str())?;
             let Some(pointed) = pointed(value.expose_secret(), field.as_deref()) else {
                 return Ok(None);
             };

@@ -1,16 +1,18 @@
 //! One rehearsal, from the disaster to the proof. Each runbook is run by the very path of `rbk run`.
 
+use super::account::sandbox_options;
+use super::application::{self, ApplicationReport, Span, StepSpan};
 use super::compare::{active_database, compare, digest};
 use super::proof::prove;
 use super::report::{DatabaseReport, Outcome, Report, Role, RunReport, StepTime, VERSION};
-use super::seed::Stage;
+use super::seed::{Stage, StandIn};
 use super::{disaster, sandbox_failed, seed};
 use crate::adapters::person::DrillApprover;
 use crate::cli::DrillArgs;
 use crate::exit::{Exit, Failure};
 use crate::journals::{Journals, in_directory};
 use crate::load::{Given, load};
-use crate::perform::{Task, exit_of, perform};
+use crate::perform::{Task, exit_of, perform, tell_stack};
 use crate::render::colour::Screen;
 use crate::render::summary::step_word;
 use crate::signals::Stop;
@@ -22,7 +24,6 @@ use rbk_core::run::{self, Ending, EndingKind};
 use rbk_core::shell::shell_word;
 use rbk_core::status::Status;
 use rbk_core::value::Value;
-use secrecy::SecretString;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,6 +57,7 @@ impl Rehearsal<'_> {
             .disaster
             .as_ref()
             .unwrap_or(&drill.disaster);
+        self.begin_traffic(stop).await?;
         let disaster = disaster::describe(staged, drill.database.as_str());
         let struck = disaster::strike(self.stage, self.database(&drill.database)?, staged).await?;
         self.screen
@@ -77,14 +79,23 @@ impl Rehearsal<'_> {
         };
         let used = self.recovered_database(&ran)?;
         // Looking can be dropped: what it tries is rolled back.
-        let databases = tokio::select! {
-            databases = self.look(&ran, used.as_ref()) => databases?,
+        let looking = async {
+            let end = self.end_traffic(last).await;
+            let databases = self.look(&ran, used.as_ref()).await?;
+            let applications = self.applications(&ran, used.as_ref(), struck, end).await?;
+            Ok::<_, Failure>((databases, applications, end))
+        };
+        let (databases, applications, end) = tokio::select! {
+            looked = looking => looked?,
             () = stop.asked() => return Err(Failure::new(Exit::Suspended, "stopped before the data was compared")),
         };
-        let outcome = outcome(last.ending.kind, &databases);
+        let frozen = keeps_frozen(&last.plan);
+        let outcome = outcome(last.ending.kind, &databases, &applications, frozen);
         let exit = match outcome {
             Outcome::Recovered => Exit::Done,
-            Outcome::DataDiffers | Outcome::Unproven => Exit::Failed,
+            Outcome::DataDiffers | Outcome::Unproven | Outcome::WritesLost | Outcome::CutOff => {
+                Exit::Failed
+            }
             Outcome::Failed | Outcome::Stopped => exit_of(&last.ending),
         };
         let recovered = outcome == Outcome::Recovered;
@@ -106,8 +117,12 @@ impl Rehearsal<'_> {
             rows_lost: self.stage.rows_behind_snapshot(),
             database: used.map(|name| name.to_string()),
             problem: self.problem(last, &journals, ran.len()),
-            runs: ran.iter().map(|ran| ran.told(&journals)).collect(),
+            runs: ran
+                .iter()
+                .map(|ran| ran.told(&journals, self.traffic_during(ran, end)))
+                .collect(),
             databases,
+            applications,
         };
         Ok((report, exit))
     }
@@ -135,19 +150,22 @@ impl Rehearsal<'_> {
                 screen.say(format_args!("  {change}"));
             }
         }
-        let aws = rbk_aws::Options {
-            endpoint_url: Some(self.stage.sandbox.endpoint_url()),
-            key: Some(rbk_aws::AccessKey {
-                id: ACCESS_KEY.to_owned(),
-                secret: SecretString::from(SECRET_KEY),
-            }),
-            ..wiring::aws_of(&plan.environment)
-        };
+        let aws = sandbox_options(&self.stage.sandbox, &plan.environment);
         let world =
             wiring::world(&plan.environment, aws, Arc::new(DrillApprover { screen })).await?;
         let begun = jiff::Timestamp::now();
-        let ending = perform(screen, &plan, world, journals, false, Task::Start, stop).await?;
+        let ending = perform(
+            screen,
+            &plan,
+            world.clone(),
+            journals,
+            false,
+            Task::Start,
+            stop,
+        )
+        .await?;
         let ended = jiff::Timestamp::now();
+        tell_stack(screen, &plan, &world, &ending).await;
         let (_, status) = journals.status(&ending.run).await?;
         Ok(Ran {
             begun,
@@ -156,6 +174,101 @@ impl Rehearsal<'_> {
             ending,
             status,
         })
+    }
+
+    /// Lets the stand-ins write and read, and waits until each was promised something.
+    async fn begin_traffic(&self, stop: &mut Stop) -> Result<(), Failure> {
+        for stand_in in self.stage.stand_ins.values() {
+            let Some(traffic) = &stand_in.traffic else {
+                continue;
+            };
+            let began = jiff::Timestamp::now();
+            traffic.begin();
+            let wrote = tokio::select! {
+                wrote = application::await_write(traffic, began) => wrote,
+                () = stop.asked() => return Err(Failure::new(Exit::Suspended, "stopped before anything was rehearsed")),
+            };
+            if !wrote {
+                let reason = traffic
+                    .log()
+                    .no_writes
+                    .first()
+                    .map_or_else(String::new, |one| format!(": {}", one.reason));
+                return Err(Failure::wrong(format!(
+                    "the stand-in for application {} can't write{reason}",
+                    stand_in.name
+                ))
+                .help("mend `write` of the environment's [drill.traffic]"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the stand-ins write once more where the runs are done and left that possible, and ends it. Returns when it was over.
+    async fn end_traffic(&self, last: &Ran) -> jiff::Timestamp {
+        let expected = last.ending.kind == EndingKind::Done && !keeps_frozen(&last.plan);
+        for stand_in in self.stage.stand_ins.values() {
+            let Some(traffic) = &stand_in.traffic else {
+                continue;
+            };
+            if expected {
+                // Whoever could not is told by the gap that has no end.
+                application::await_write(traffic, last.ended).await;
+            }
+            traffic.end().await;
+        }
+        jiff::Timestamp::now()
+    }
+
+    /// What the stand-ins lived through, held against the database that they end on.
+    async fn applications(
+        &self,
+        ran: &[Ran],
+        used: Option<&DatabaseName>,
+        struck: jiff::Timestamp,
+        end: jiff::Timestamp,
+    ) -> Result<Vec<ApplicationReport>, Failure> {
+        let drill = seed::drill_of(self.environment)?;
+        let (Some(said), Some(used)) = (&drill.traffic, used) else {
+            return Ok(Vec::new());
+        };
+        let database = self.database(used)?;
+        let superuser = self
+            .stage
+            .sandbox
+            .superuser(database.instance.as_str(), &database.database)
+            .await;
+        let there = match superuser {
+            Ok(superuser) => application::numbers_there(&superuser, said).await?,
+            // Nothing is left on a server that is lost.
+            Err(rbk_sandbox::SandboxError::NotRunning { .. }) => std::collections::BTreeMap::new(),
+            Err(error) => return Err(sandbox_failed(error)),
+        };
+        let steps: Vec<StepSpan> = ran.iter().flat_map(Ran::step_spans).collect();
+        Ok(self
+            .stage
+            .stand_ins
+            .values()
+            .filter_map(|stand_in| {
+                let log = stand_in.traffic.as_ref()?.log();
+                Some(application::report(
+                    stand_in, &log, struck, end, &there, &steps,
+                ))
+            })
+            .collect())
+    }
+
+    /// What the drilled application could do during a run.
+    fn traffic_during(&self, ran: &Ran, end: jiff::Timestamp) -> Option<application::RunTraffic> {
+        let stand_in = |it: &&StandIn| it.traffic.is_some();
+        let traffic = self
+            .stage
+            .stand_ins
+            .values()
+            .find(stand_in)?
+            .traffic
+            .as_ref()?;
+        Some(application::during(&traffic.log(), ran.span(), end))
     }
 
     /// Looks at the database that the application uses now, and at each that rows were copied to.
@@ -180,6 +293,7 @@ impl Rehearsal<'_> {
             looked_at.insert(0, (used.clone(), Role::InUse));
         }
         let own_tables = seed::own_tables(self.environment);
+        let traffic = seed::drill_of(self.environment)?.traffic.as_ref();
         let mut reports = Vec::new();
         // What a repair has rebuilt is the more interesting to be caught at.
         let tampered = looked_at.len().saturating_sub(1);
@@ -197,7 +311,7 @@ impl Rehearsal<'_> {
                 .superuser(database.instance.as_str(), &database.database)
                 .await
                 .map_err(sandbox_failed)?;
-            let found = digest(&mut superuser, &own_tables).await?;
+            let found = digest(&mut superuser, &own_tables, traffic).await?;
             reports.push(DatabaseReport {
                 name: name.to_string(),
                 role,
@@ -239,8 +353,10 @@ impl Rehearsal<'_> {
             .application
             .as_ref()
             .or_else(|| self.environment.applications.keys().find(uses));
-        if let Some(application) = application.and_then(|name| self.environment.application(name)) {
-            return active_database(self.stage, self.environment, application);
+        if let Some(name) = application
+            && let Some(application) = self.environment.application(name)
+        {
+            return active_database(self.stage, self.environment, name, application);
         }
         let restored = actions(ran).rev().find_map(|action| match action {
             Action::RestoreFromSnapshot { database, .. } => Some(database.clone()),
@@ -287,7 +403,40 @@ struct Ran {
 }
 
 impl Ran {
-    fn told(&self, journals: &Journals) -> RunReport {
+    fn span(&self) -> Span {
+        Span {
+            from: self.begun,
+            to: self.ended,
+        }
+    }
+
+    /// When its steps were under way: each until the next one begins.
+    fn step_spans(&self) -> Vec<StepSpan> {
+        let began = |step: &rbk_core::status::StepStatus| {
+            step.actions
+                .iter()
+                .filter_map(|action| action.started_at)
+                .min()
+        };
+        let starts: Vec<(String, jiff::Timestamp)> = self
+            .status
+            .steps
+            .iter()
+            .filter_map(|step| Some((step.path.to_string(), began(step)?)))
+            .collect();
+        let ends = starts.iter().skip(1).map(|(_, at)| *at).chain([self.ended]);
+        starts
+            .iter()
+            .zip(ends)
+            .map(|((step, from), to)| StepSpan {
+                runbook: self.plan.runbook.title.clone(),
+                step: step.clone(),
+                span: Span { from: *from, to },
+            })
+            .collect()
+    }
+
+    fn told(&self, journals: &Journals, application: Option<application::RunTraffic>) -> RunReport {
         RunReport {
             runbook: self.plan.runbook.title.clone(),
             file: self.plan.runbook.file.clone(),
@@ -296,16 +445,33 @@ impl Ran {
             ending: self.ending.kind,
             seconds: seconds_between(self.begun, self.ended),
             steps: steps(&self.status),
+            application,
         }
     }
 }
 
-fn outcome(last: EndingKind, databases: &[DatabaseReport]) -> Outcome {
+/// Whether a runbook ends with frozen writes on purpose.
+fn keeps_frozen(plan: &Plan) -> bool {
+    plan.actions()
+        .any(|planned| matches!(planned.action, Action::KeepFrozen { .. }))
+}
+
+fn outcome(
+    last: EndingKind,
+    databases: &[DatabaseReport],
+    applications: &[ApplicationReport],
+    frozen: bool,
+) -> Outcome {
+    let broken = |it: &ApplicationReport| !it.broken_promises().is_empty();
     match last {
         EndingKind::Done if databases.is_empty() => Outcome::DataDiffers,
         EndingKind::Done if !databases.iter().all(DatabaseReport::is_equal) => Outcome::DataDiffers,
         EndingKind::Done if databases.iter().any(|it| !it.proof.failures().is_empty()) => {
             Outcome::Unproven
+        }
+        EndingKind::Done if applications.iter().any(broken) => Outcome::WritesLost,
+        EndingKind::Done if !frozen && applications.iter().any(|it| it.is_cut_off().is_some()) => {
+            Outcome::CutOff
         }
         EndingKind::Done => Outcome::Recovered,
         EndingKind::Failed | EndingKind::Aborted => Outcome::Failed,
@@ -320,6 +486,11 @@ fn copied_to(ran: &[Ran]) -> BTreeSet<&DatabaseName> {
             Action::Copy { to, .. } => Some(to),
             _ => None,
         })
+        .chain(
+            ran.iter()
+                .flat_map(|ran| ran.plan.replications.values())
+                .map(|it| &it.to),
+        )
         .collect()
 }
 

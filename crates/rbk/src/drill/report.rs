@@ -1,5 +1,6 @@
 //! What a rehearsal found: for people, and as one JSON document.
 
+use super::application::{ApplicationReport, Gaps, RunTraffic};
 use super::compare::ComparedTable;
 use super::proof::Proof;
 use crate::render::colour::{Paint, printable};
@@ -9,8 +10,9 @@ use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// The version of the JSON document. 2: several runs, and a part for each database that was looked at.
-pub const VERSION: u32 = 2;
+/// The version of the JSON document. 2: several runs, and a part for each database that was looked at. 3: what applications lived
+/// through, of all and by run; outcomes `writes_lost` and `cut_off`.
+pub const VERSION: u32 = 3;
 
 /// How a rehearsal came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -22,6 +24,10 @@ pub enum Outcome {
     DataDiffers,
     /// All runs are done and the data is what was saved, but something else of a database is not as it was.
     Unproven,
+    /// All runs are done, and a write is gone that was acknowledged after the recovery.
+    WritesLost,
+    /// All runs are done, and the application can't write.
+    CutOff,
     /// A run failed.
     Failed,
     /// A run stopped and could be resumed.
@@ -34,6 +40,10 @@ impl Outcome {
             Outcome::Recovered => "recovered: the application has every row that was saved",
             Outcome::DataDiffers => "the run is done, but the data is not what was saved",
             Outcome::Unproven => "the data is what was saved, but a database is not as it was",
+            Outcome::WritesLost => {
+                "the run is done, but writes are gone that the application was promised"
+            }
+            Outcome::CutOff => "the run is done, but the application can't write",
             Outcome::Failed => "the run failed",
             Outcome::Stopped => "the run stopped before its end",
         }
@@ -63,6 +73,8 @@ pub struct Report {
     pub runs: Vec<RunReport>,
     /// What was looked at in the end: the database that is used, and those that were rebuilt.
     pub databases: Vec<DatabaseReport>,
+    /// What applications lived through.
+    pub applications: Vec<ApplicationReport>,
     /// What stopped the last run.
     pub problem: Option<String>,
 }
@@ -84,6 +96,8 @@ pub struct RunReport {
     pub seconds: f64,
     /// How long each step took.
     pub steps: Vec<StepTime>,
+    /// What the application could do meanwhile, where a stand-in writes and reads.
+    pub application: Option<RunTraffic>,
 }
 
 /// What is there in a database now.
@@ -183,6 +197,10 @@ pub fn human(report: &Report, paint: Paint) -> String {
             "database   {database} is what the application uses now"
         ));
     }
+    for application in &report.applications {
+        line(String::new());
+        lived(application, paint, &mut line);
+    }
     for run in &report.runs {
         line(String::new());
         steps(run, report.runs.len() > 1, paint, &mut line);
@@ -223,6 +241,89 @@ fn steps(run: &RunReport, titled: bool, paint: Paint, line: &mut impl FnMut(Stri
             time::seconds(step.seconds),
             step.outcome
         ));
+    }
+    if let Some(traffic) = run.application.filter(|_| titled) {
+        line(paint.dim(format!(
+            "the application meanwhile: {} acknowledged writes, none for {}; {} reads, none for {}",
+            traffic.writes,
+            time::seconds(traffic.no_writes_seconds),
+            traffic.reads,
+            time::seconds(traffic.no_reads_seconds),
+        )));
+    }
+}
+
+/// What an application was promised, and how long it could not write or read.
+fn lived(application: &ApplicationReport, paint: Paint, line: &mut impl FnMut(String)) {
+    line(paint.bold(format!(
+        "{}, which kept writing and reading",
+        application.name
+    )));
+    let writes = &application.writes;
+    for (when, survival, bound) in [
+        ("before the disaster", writes.before_disaster, false),
+        ("until the recovery", writes.until_recovery, false),
+        ("after the recovery", writes.after_recovery, true),
+    ] {
+        let text = format!(
+            "{:>6} writes acknowledged {when}, {} of them there{}",
+            survival.writes,
+            survival.there,
+            if bound {
+                ": all must be"
+            } else if survival.there < survival.writes {
+                ": the rest is lost, as the runbook accepts"
+            } else {
+                ""
+            }
+        );
+        line(if bound && survival.there < survival.writes {
+            paint.red(text)
+        } else {
+            text
+        });
+    }
+    if writes.unknown.writes > 0 {
+        line(format!(
+            "{:>6} writes never answered, {} of them there: either is right",
+            writes.unknown.writes, writes.unknown.there
+        ));
+    }
+    for broken in application.broken_promises() {
+        line(paint.red(format!("  {}", printable(&broken))));
+    }
+    gaps("no writes", &application.no_writes, paint, line);
+    gaps("no reads", &application.no_reads, paint, line);
+}
+
+fn gaps(what: &str, gaps: &Gaps, paint: Paint, line: &mut impl FnMut(String)) {
+    if gaps.gaps.is_empty() {
+        line(format!("{what:<9}  never longer than a moment"));
+        return;
+    }
+    line(format!(
+        "{what:<9}  for {} in all, {} at a time",
+        time::seconds(gaps.seconds),
+        time::seconds(gaps.longest_seconds),
+    ));
+    for gap in &gaps.gaps {
+        let steps: Vec<String> = gap
+            .steps
+            .iter()
+            .map(|part| format!("{} {}", printable(&part.step), time::seconds(part.seconds)))
+            .collect();
+        let during = if steps.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", steps.join(", "))
+        };
+        let text = format!(
+            "  {}{during}: {}{}",
+            time::seconds(gap.seconds),
+            printable(&gap.reason),
+            if gap.over { "" } else { "; it lasts" },
+        );
+        line(if gap.over { text } else { paint.red(text) });
     }
 }
 
@@ -296,6 +397,7 @@ fn tables(tables: &[ComparedTable], paint: Paint, line: &mut impl FnMut(String))
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drill::application::{Gap, GapStep, Survival, Writes};
     use crate::drill::proof::Finding;
 
     fn table(name: &str, rows_found: Option<u64>, checksum_equal: bool) -> ComparedTable {
@@ -331,6 +433,45 @@ mod tests {
                     outcome: "done".to_owned(),
                 })
                 .collect(),
+            application: Some(RunTraffic {
+                writes: 118,
+                reads: 119,
+                no_writes_seconds: 2.25,
+                no_reads_seconds: 1.5,
+            }),
+        }
+    }
+
+    /// An application that lost what was accepted, and could not write while it was switched.
+    fn lived_through() -> ApplicationReport {
+        let survival = |writes, there| Survival { writes, there };
+        let gap = |seconds| Gaps {
+            seconds,
+            longest_seconds: seconds,
+            gaps: vec![Gap {
+                seconds,
+                over: true,
+                reason: "can't log in at db:5432 (role \"sgpt_app\" is not permitted to log in)"
+                    .to_owned(),
+                steps: vec![GapStep {
+                    runbook: "Quick recovery".to_owned(),
+                    step: "Switch the application".to_owned(),
+                    seconds,
+                }],
+            }],
+        };
+        ApplicationReport {
+            name: "sgpt".to_owned(),
+            writes: Writes {
+                before_disaster: survival(12, 0),
+                until_recovery: survival(80, 0),
+                after_recovery: survival(26, 26),
+                unknown: survival(1, 0),
+                ..Writes::default()
+            },
+            reads: 119,
+            no_writes: gap(2.25),
+            no_reads: gap(1.5),
         }
     }
 
@@ -371,6 +512,7 @@ mod tests {
                     ..Proof::default()
                 },
             }],
+            applications: vec![lived_through()],
             problem: None,
         }
     }
@@ -409,6 +551,17 @@ mod tests {
     #[test]
     fn several_runs_and_what_does_not_hold_are_told() {
         insta::assert_snapshot!(human(&rebuilt(), Paint::new(false)));
+    }
+
+    #[test]
+    fn a_broken_promise_is_told_by_its_numbers() {
+        let mut report = report(Outcome::WritesLost);
+        let application = &mut report.applications[0];
+        application.writes.after_recovery.there = 24;
+        application.writes.missing = vec![101, 107];
+        application.writes.doubled = vec![99];
+        application.no_writes.gaps[0].over = false;
+        insta::assert_snapshot!(human(&report, Paint::new(false)));
     }
 
     #[test]

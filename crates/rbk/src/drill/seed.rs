@@ -1,6 +1,6 @@
 //! Fills a sandbox: the schema and rows of an environment's drill section, the automated snapshot, and what is written after it.
 
-use super::account::{Furnisher, Passwords, declare_groups};
+use super::account::{Follows, Furnisher, Passwords, declare_groups};
 use super::{proof, sandbox_failed, sql_failed};
 use crate::cli::{Pace, SandboxArgs};
 use crate::exit::Failure;
@@ -8,11 +8,11 @@ use crate::overlay::Overlay;
 use crate::render::colour::Screen;
 use crate::render::time::short;
 use rbk_core::environment::{Drill, Environment, MigrationTool, Migrations, TableName};
-use rbk_core::ids::DatabaseName;
+use rbk_core::ids::{ApplicationName, DatabaseName};
 use rbk_core::ports::TableDigest;
 use rbk_postgres::inspect;
 use rbk_sandbox::tokio_postgres::Client;
-use rbk_sandbox::{Fault, Options, Sandbox, SnapshotInfo};
+use rbk_sandbox::{Fault, Options, Sandbox, SnapshotInfo, Traffic};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -33,6 +33,27 @@ pub struct Stage {
     pub schema: BTreeSet<String>,
     /// Rows of each table after more were written behind the snapshot.
     pub written: BTreeMap<TableName, u64>,
+    /// What stands in for each application that uses the database.
+    pub stand_ins: BTreeMap<ApplicationName, StandIn>,
+}
+
+/// What stands in for an application.
+pub struct StandIn {
+    /// The application.
+    pub name: ApplicationName,
+    /// Where its health is asked for.
+    pub health_url: String,
+    /// What it writes and reads; it has not begun.
+    pub traffic: Option<Traffic>,
+    /// Finds out what its stack names.
+    pub(super) follows: Option<Follows>,
+}
+
+impl StandIn {
+    /// The secret that its stack names, if a stack does.
+    pub fn told(&self) -> Option<String> {
+        self.follows.as_ref()?.told()
+    }
 }
 
 impl Stage {
@@ -110,7 +131,9 @@ pub async fn furnish(
         short(begun.elapsed())
     ));
 
-    let health = furnisher.start_applications(screen).await?;
+    let stand_ins = furnisher
+        .start_applications(screen, args.run_commands)
+        .await?;
     let snapshot = sandbox
         .take_automated_snapshot(database.instance.as_str())
         .await
@@ -136,7 +159,10 @@ pub async fn furnish(
     }
     let overlay = Overlay {
         ca: sandbox.ca_pem_path().to_owned(),
-        health,
+        health: stand_ins
+            .iter()
+            .map(|(name, it)| (name.clone(), it.health_url.clone()))
+            .collect(),
         liquibase: None,
     };
     let stage = Stage {
@@ -146,6 +172,7 @@ pub async fn furnish(
         saved,
         schema,
         written,
+        stand_ins,
         sandbox,
     };
     screen.say(format_args!(

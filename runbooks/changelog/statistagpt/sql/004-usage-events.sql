@@ -1,7 +1,7 @@
 -- Partitioned, as tables that only grow are. The sequence belongs to the parent.
 CREATE TABLE public.usage_events (
   id bigserial,
-  user_key text NOT NULL,
+  user_key varchar(100) NOT NULL,
   kind text NOT NULL,
   tokens integer NOT NULL DEFAULT 0,
   details jsonb,

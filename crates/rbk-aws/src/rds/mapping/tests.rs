@@ -5,6 +5,7 @@ use aws_sdk_rds::types::{
     DbParameterGroupStatus, DbSubnetGroup, MasterUserSecret, OptionGroupMembership, Tag,
     VpcSecurityGroupMembership,
 };
+use aws_smithy_types::DateTime;
 
 fn least() -> aws_sdk_rds::types::builders::DbInstanceBuilder {
     DbInstance::builder()

@@ -189,23 +189,6 @@ fn misspelt_and_misplaced_keys() {
 }
 
 #[test]
-fn what_later_work_brings_is_unknown_now() {
-    told(
-        "later_keys",
-        &[
-            (
-                "{ pointer = \"shop/active\" }",
-                "{ stack = { apply = \"a\", read = \"b\" } }",
-            ),
-            (
-                "[drill]",
-                "[migrations]\ntool = \"liquibase\"\n\n[dms]\nsubnet_group = \"dms\"\n\n[drill]",
-            ),
-        ],
-    );
-}
-
-#[test]
 fn missing_keys() {
     told(
         "missing_keys",
@@ -612,6 +595,224 @@ fn commands() {
     told_with_extras(
         "commands_without_program",
         &[("program = [\"warm\", \"{table}\"]\n", "repeatable = 1\n")],
+    );
+}
+
+const DEPLOYED: &str = r#"
+[dms]
+subnet_group = "orders-dms"
+security_groups = ["sg-0a1b2c3d4e5f60718"]
+secret_access_role = "arn:aws:iam::123456789012:role/dms-reads-secrets"
+tls = "verify-full"
+certificate = "arn:aws:dms:eu-central-1:123456789012:cert:RDSCA"
+
+[stack]
+file = "../stacks/config.py"
+section = ["CONFIG", "prod"]
+
+[stack.settings]
+recovery_enabled = "recovery exists"
+
+[commands.deploy]
+program = ["deploy", "{value}"]
+arguments = { value = "text" }
+
+[commands.deployed]
+program = ["deployed"]
+
+[applications.reports]
+databases = ["original", "recovery"]
+role = "shop_app"
+active = { stack = { apply = "deploy", read = "deployed" } }
+"#;
+
+/// Spoils a file with DMS and a stack.
+#[track_caller]
+fn told_deployed(name: &str, changes: &[(&str, &str)]) {
+    let sound = format!("{SOUND}{DEPLOYED}");
+    assert_eq!(diagnostics(&sound), []);
+    let text = changes.iter().fold(sound, |text, (from, to)| {
+        assert!(text.contains(from), "`{from}` is not in the file");
+        text.replacen(from, to, 1)
+    });
+    told_of(name, &text);
+}
+
+#[test]
+fn dms() {
+    told_deployed(
+        "dms_values",
+        &[
+            ("\"orders-dms\"", "\"Orders DMS\""),
+            ("role/dms-reads-secrets\"", "user/dms\""),
+            ("tls = \"verify-full\"", "tls = \"verify_full\""),
+            (":cert:RDSCA", ":rep:RDSCA"),
+        ],
+    );
+    told_deployed(
+        "dms_missing",
+        &[
+            (
+                "subnet_group = \"orders-dms\"\nsecurity_groups = [\"sg-0a1b2c3d4e5f60718\"]\n",
+                "",
+            ),
+            (
+                "certificate = \"arn:aws:dms:eu-central-1:123456789012:cert:RDSCA\"\n",
+                "",
+            ),
+        ],
+    );
+    told_deployed(
+        "dms_unverified",
+        &[("tls = \"verify-full\"", "tls = \"require\"")],
+    );
+    told_deployed("dms_unverified_default", &[("tls = \"verify-full\"\n", "")]);
+}
+
+#[test]
+fn dms_takes_the_security_groups_of_the_network() {
+    let text = format!("{SOUND}{DEPLOYED}")
+        .replace(
+            "subnet_group = \"orders-dms\"\nsecurity_groups = [\"sg-0a1b2c3d4e5f60718\"]\n",
+            "subnet_group = \"orders-dms\"\n",
+        )
+        .replace(
+            "[access]",
+            "[network]\nsecurity_groups = [\"sg-0000000a\"]\n\n[access]",
+        );
+    let loaded = load("prod", SourceId(0), &text, Path::new(""));
+    assert_eq!(loaded.diagnostics, []);
+    let dms = loaded
+        .environment
+        .expect("no diagnostics")
+        .dms
+        .expect("it is said");
+    assert_eq!(dms.security_groups, ["sg-0000000a"]);
+}
+
+#[test]
+fn the_settings_of_a_stack() {
+    told_deployed(
+        "stack_values",
+        &[
+            ("config.py\"", "config.json\""),
+            ("[\"CONFIG\", \"prod\"]", "[\"CON FIG\", \"prod\"]"),
+            (
+                "recovery_enabled = \"recovery exists\"",
+                "\"recovery enabled\" = \"recovery exists\"\nkeep = true\nother = \" \"",
+            ),
+        ],
+    );
+    told_deployed(
+        "stack_without_file",
+        &[("file = \"../stacks/config.py\"\n", "")],
+    );
+    told_deployed(
+        "stack_without_section",
+        &[("section = [\"CONFIG\", \"prod\"]\n", "")],
+    );
+    told_deployed("stack_empty_section", &[("[\"CONFIG\", \"prod\"]", "[]")]);
+    told_deployed(
+        "stack_empty",
+        &[("recovery_enabled = \"recovery exists\"\n", "")],
+    );
+    told_deployed(
+        "stack_without_settings",
+        &[(
+            "\n[stack.settings]\nrecovery_enabled = \"recovery exists\"\n",
+            "",
+        )],
+    );
+}
+
+/// What is wrong with an expression is told by the language's own pass, at its place in this file.
+#[test]
+fn expressions_of_settings_are_checked() {
+    let text = format!("{SOUND}{DEPLOYED}").replace(
+        "recovery_enabled = \"recovery exists\"",
+        "a = \"recovry exists\"\nb = \"recovery exist\"\nc = 'age(now)'\nd = \"active_secret(shop)\"\ne = \"removal_policy(shop)\"\nf = \"recovery\\u0020exists and\"",
+    );
+    let diagnostics = diagnostics(&text);
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("stack_expressions", rendered(&text, &diagnostics));
+    });
+    assert!(
+        load("prod", SourceId(0), &text, Path::new(""))
+            .environment
+            .is_none()
+    );
+}
+
+#[test]
+fn settings_keep_the_order_of_the_file() {
+    let text = format!("{SOUND}{DEPLOYED}").replace(
+        "recovery_enabled = \"recovery exists\"",
+        "z = \"recovery exists\"\na = \"original exists\"\nm = \"secret(recovery)\"",
+    );
+    let loaded = load("prod", SourceId(0), &text, Path::new(""));
+    let stack = loaded
+        .environment
+        .and_then(|environment| environment.stack)
+        .expect("it is said");
+    let names: Vec<&str> = stack
+        .settings
+        .iter()
+        .map(|setting| setting.name.as_str())
+        .collect();
+    assert_eq!(names, ["z", "a", "m"]);
+}
+
+#[test]
+fn an_active_database_that_the_stack_names() {
+    told_deployed(
+        "stack_unknown_command",
+        &[("apply = \"deploy\"", "apply = \"deplyo\"")],
+    );
+    told_deployed("stack_without_read", &[(", read = \"deployed\"", "")]);
+    told_deployed(
+        "stack_apply_without_value",
+        &[("apply = \"deploy\"", "apply = \"deployed\"")],
+    );
+    told_deployed(
+        "stack_read_with_argument",
+        &[("read = \"deployed\"", "read = \"deploy\"")],
+    );
+    told_deployed(
+        "stack_apply_with_more",
+        &[(
+            "[\"deploy\", \"{value}\"]\narguments = { value = \"text\" }",
+            "[\"deploy\", \"{value}\", \"{stage}\"]\narguments = { value = \"text\", stage = \"text\" }",
+        )],
+    );
+    told_deployed(
+        "stack_apply_of_another_type",
+        &[(
+            "arguments = { value = \"text\" }",
+            "arguments = { value = \"integer\" }",
+        )],
+    );
+    told_deployed(
+        "stack_and_pointer",
+        &[("{ stack = {", "{ pointer = \"a\", stack = {")],
+    );
+    told_deployed(
+        "stack_with_field",
+        &[("{ stack = {", "{ field = \"a\", stack = {")],
+    );
+    told_deployed(
+        "stack_of_texts",
+        &[(
+            "{ stack = { apply = \"deploy\", read = \"deployed\" } }",
+            "{ stack = \"deploy\" }",
+        )],
+    );
+}
+
+#[test]
+fn a_command_that_is_wrong_itself_is_told_once() {
+    told_deployed(
+        "stack_command_wrong",
+        &[("program = [\"deployed\"]", "program = []")],
     );
 }
 

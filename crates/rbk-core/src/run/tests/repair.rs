@@ -240,8 +240,8 @@ pub fn matches() -> Action {
 
 pub fn no_drift() -> Action {
     Action::Assert {
-        condition: Expr::NoDrift {
-            database: Some(original()),
+        condition: Expr::AsLocked {
+            database: original(),
         },
         otherwise: None,
     }

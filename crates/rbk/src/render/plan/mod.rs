@@ -1,11 +1,14 @@
 //! A plan for the reviewer: every action in order with its exact parameters, holes and approvals in plain sight.
 
+mod documents;
 mod parameters;
+mod removal;
+mod replication;
 mod schema;
 
 use super::colour::{Paint, printable};
 use parameters::parameters;
-use rbk_core::plan::{Action, Origin, Plan, PlannedAction, Preflight, Risk, Wording};
+use rbk_core::plan::{Action, Expr, Origin, Plan, PlannedAction, Preflight, Risk, Wording};
 use rbk_core::value::{Value, duration_text};
 use std::fmt::Write;
 
@@ -27,6 +30,11 @@ pub fn human(plan: &Plan, paint: Paint) -> String {
     if !plan.on_failure.is_empty() {
         sheet.block("On failure", None, &plan.on_failure);
     }
+    if !plan.cleanup.is_empty() {
+        let doc = "Behind `on failure`, whatever became of it, so that nothing stays billed. What was never made is skipped.";
+        sheet.block("Removed if the run fails", Some(doc), &plan.cleanup);
+    }
+    sheet.stack();
     sheet.total();
     sheet.out
 }
@@ -251,12 +259,38 @@ impl Sheet<'_> {
             "{INDENT}{mark}{}",
             self.paint.dim(format_args!("{bound}  [{id}]"))
         ));
-        let parameters: Vec<[String; 2]> = parameters(&planned.action, &self.wording)
+        let parameters: Vec<[String; 2]> = parameters(self.plan, &planned.action, &self.wording)
             .into_iter()
             .map(|(name, value)| [name.to_owned(), value])
             .collect();
         for line in columns(&parameters) {
             self.line(format_args!("{INDENT}  {}", indent(&line, INDENT)));
+        }
+    }
+
+    fn stack(&mut self) {
+        let rows: Vec<[String; 3]> = self
+            .plan
+            .stack
+            .iter()
+            .map(|value| {
+                let known = match &value.expr {
+                    Expr::Value(known) => self.wording.literal(known),
+                    expr => format!("‹{}›", self.wording.expr(expr)),
+                };
+                [
+                    printable(&value.setting),
+                    known,
+                    self.paint.dim(format_args!("({})", value.ty)),
+                ]
+            })
+            .collect();
+        if rows.is_empty() {
+            return;
+        }
+        self.heading("What the deployed stack must say, told at the end", "");
+        for line in columns(&rows) {
+            self.line(format_args!("  {line}"));
         }
     }
 
@@ -338,75 +372,21 @@ fn origin(origin: Origin, environment: &str) -> String {
     }
 }
 
+/// The shipped runbook's plan.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rbk_core::plan::{Template, TemplatePart};
-
-    /// The shipped runbook's plan.
-    fn plan() -> Plan {
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../runbooks/quick-recovery.rbk");
-        let given = crate::load::Given::default();
-        let loaded = crate::load::load(
-            crate::render::colour::Screen::detect(),
-            &file,
-            None,
-            &given,
-            None,
-        );
-        loaded.unwrap().plan.unwrap()
-    }
-
-    #[test]
-    fn destruction_and_approvals_stand_out() {
-        let mut plan = plan();
-        let step = &mut plan.steps[0];
-        step.actions.truncate(2);
-        step.actions[0].risk = Risk::Destroys;
-        step.actions[1].action = Action::Approve {
-            prompt: Template(vec![TemplatePart::Text("Really?".to_owned())]),
-            typed: Some("original".to_owned()),
-        };
-        step.actions[1].upper_bound = None;
-        let plain = human(&plan, Paint::new(false));
-        assert!(plain.contains("- destroys"), "{plain}");
-        assert!(plain.contains("? a person"), "{plain}");
-        assert!(plain.contains("must type  original"), "{plain}");
-        assert!(
-            plain.contains("Step \"Restore\", at most 5m and as long as a person takes"),
-            "{plain}"
-        );
-        assert!(human(&plan, Paint::new(true)).contains("\u{1b}[1m\u{1b}[31m- destroys"));
-    }
-
-    #[test]
-    fn nothing_from_a_file_moves_the_cursor_of_a_reviewer() {
-        let mut plan = plan();
-        plan.runbook.title = "Quick\u{1b}[2J recovery".to_owned();
-        plan.steps[0].actions[0].summary = "\u{202e}yrevocer".to_owned();
-        plan.environment.name = "prod\u{7}".to_owned();
-        let sheet = human(&plan, Paint::new(false));
-        let hostile = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
-        assert!(!sheet.contains(hostile), "{sheet}");
-    }
-
-    #[test]
-    fn bounds_add_up_and_say_where_nobody_can() {
-        let mut actions = plan().steps.remove(0).actions;
-        actions.truncate(2);
-        actions[0].upper_bound = Some(90);
-        actions[1].upper_bound = Some(30);
-        assert_eq!(Bound::of(&actions).to_string(), "at most 2m");
-        actions[1].upper_bound = None;
-        assert_eq!(
-            Bound::of(&actions).to_string(),
-            "at most 1m30s and as long as a person takes"
-        );
-        assert_eq!(
-            Bound::of(&actions[1..]).to_string(),
-            "as long as a person takes"
-        );
-        assert_eq!(Bound::of(&[]).to_string(), "at once");
-    }
+fn quick_recovery() -> Plan {
+    let file =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runbooks/quick-recovery.rbk");
+    let given = crate::load::Given::default();
+    let loaded = crate::load::load(
+        crate::render::colour::Screen::detect(),
+        &file,
+        None,
+        &given,
+        None,
+    );
+    loaded.unwrap().plan.unwrap()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,14 @@
 //! The parameters of an action as a reviewer reads them: all of them, each by name.
 
-use super::schema;
+use super::{removal, replication, schema};
 use crate::render::colour::{Paint, printable};
 use rbk_core::ids::{DatabaseName, RoleName};
-use rbk_core::plan::{Action, Freeze, InstanceSettings, SecretContent, Wording};
+use rbk_core::plan::{Action, Freeze, InstanceSettings, Plan, SecretContent, Wording};
 use rbk_core::value::duration_text;
 
 /// Every parameter of an action, in words.
 pub(super) fn parameters(
+    plan: &Plan,
     action: &Action,
     wording: &Wording<'_, Paint>,
 ) -> Vec<(&'static str, String)> {
@@ -140,8 +141,16 @@ pub(super) fn parameters(
         } => schema::sequence_parameters(from, to, sequences),
         Action::ProveForeignKeys { database, keys } => schema::key_parameters(database, keys),
         Action::Copy {
-            from, to, tables, ..
-        } => schema::copy_parameters(from, to, tables),
+            replication,
+            from,
+            to,
+            tables,
+        } => {
+            let name = replication.as_ref().map(|name| ("name", printable(name)));
+            let mut parameters: Vec<_> = name.into_iter().collect();
+            parameters.extend(schema::copy_parameters(from, to, tables));
+            parameters
+        }
         Action::RunCommand {
             command,
             declared,
@@ -154,18 +163,47 @@ pub(super) fn parameters(
             parameters.extend(schema::rows("arguments", arguments));
             parameters
         }
-        Action::ProveFrozen { .. }
-        | Action::KeepFrozen { .. }
-        | Action::LiftProtection { .. }
-        | Action::DestroyInstance { .. }
-        | Action::ApplyStack { .. }
-        | Action::CreateEndpoint { .. }
-        | Action::CreateReplication { .. }
-        | Action::StartReplication { .. }
-        | Action::ProveReplication { .. }
-        | Action::StopReplication { .. }
-        | Action::DeleteReplication { .. }
-        | Action::DeleteEndpoint { .. } => unimplemented!("contract"),
+        Action::ProveFrozen { database, freeze } => vec![
+            ("database", database.to_string()),
+            ("must be", frozen_words(freeze)),
+        ],
+        Action::KeepFrozen {
+            database,
+            freeze,
+            because,
+        } => vec![
+            ("database", database.to_string()),
+            ("must be", frozen_words(freeze)),
+            ("because", wording.template(because)),
+        ],
+        Action::LiftProtection { database, instance } => {
+            removal::lift_protection(database, instance)
+        }
+        Action::DestroyInstance {
+            database,
+            instance,
+            final_snapshot,
+        } => removal::destroy(database, instance, final_snapshot),
+        Action::ApplyStack {
+            application,
+            database,
+            value,
+            apply,
+            read,
+        } => removal::apply_stack(application, database, value, apply.as_ref(), read),
+        Action::CreateEndpoint {
+            replication: name,
+            side,
+        } => replication::create_endpoint(plan, name, *side),
+        Action::CreateReplication { replication: name } => replication::create(plan, name),
+        Action::StartReplication { replication: name } => replication::start(name),
+        Action::ProveReplication { replication: name } => replication::prove(plan, name),
+        Action::StopReplication { replication: name } => replication::stop(name),
+        Action::DeleteReplication { replication: name } => replication::delete(name),
+        Action::DeleteEndpoint {
+            replication: name,
+            side,
+        } => replication::delete_endpoint(name, *side),
         Action::Note { text } => vec![("says", wording.template(text))],
         Action::Observe { name, expr, ty } => vec![
             ("name", format!("{name} ({ty})")),
@@ -199,6 +237,15 @@ fn freeze_words(freeze: &Freeze) -> String {
         Freeze::ReadOnly => {
             "default_transaction_read_only, and other sessions ended (weaker: a session can override it)".to_owned()
         }
+    }
+}
+
+fn frozen_words(freeze: &Freeze) -> String {
+    match freeze {
+        Freeze::NoLogin { roles } => {
+            format!("NOLOGIN for {}, and no session of theirs", list(roles))
+        }
+        Freeze::ReadOnly => "default_transaction_read_only".to_owned(),
     }
 }
 
@@ -263,7 +310,7 @@ fn settings_parameters(settings: &InstanceSettings) -> Vec<(&'static str, String
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    let own = "rbk:run, rbk:action, rbk:plan, rbk:source-snapshot";
+    let own = "rbk:run, rbk:environment, rbk:action, rbk:plan, rbk:source-snapshot";
     vec![
         ("instance", settings.instance.to_string()),
         ("class", settings.class.clone()),

@@ -1,0 +1,85 @@
+//! What ends a database's life, and what leaves it frozen on purpose.
+
+use super::replication_error::ReplicationError;
+use super::{DatabaseState, Existence, Facet, Flow, Login, Writes};
+use crate::ids::DatabaseName;
+use crate::plan::FinalSnapshot;
+use rbk_syntax::Span;
+
+impl Flow<'_> {
+    /// `destroy DB …`
+    pub(crate) fn destroy(
+        &mut self,
+        database: &DatabaseName,
+        final_snapshot: &FinalSnapshot,
+        span: Span,
+    ) {
+        let before = self.database(database);
+        // What fails or is still being made can be deleted, too, but nothing can be kept of it.
+        let deletable = *final_snapshot == FinalSnapshot::None
+            && !before.existence.may_be(Existence::Absent)
+            && before.destroyed.is_none();
+        if !deletable {
+            self.demand_available(database, span);
+        }
+        if let Some(user) = self.possible_user(database) {
+            self.schema_error(ReplicationError::DestroyedInUse {
+                span,
+                database: database.clone(),
+                application: user.application,
+                since: user.since,
+                certain: user.certain,
+                other: user.other,
+            });
+        }
+        if !self.approved {
+            self.schema_error(ReplicationError::DestructionNotApproved {
+                span,
+                database: database.clone(),
+            });
+        }
+        self.demand_not_copied(database, span);
+        self.demand_loaded(database, None, span);
+        if *final_snapshot == FinalSnapshot::None && may_be_missed(&before) {
+            self.schema_error(ReplicationError::NothingLeft {
+                span,
+                database: database.clone(),
+            });
+        }
+        self.gone(database, span);
+    }
+
+    fn gone(&mut self, database: &DatabaseName, span: Span) {
+        self.change(database, |state| {
+            *state = DatabaseState {
+                destroyed: Some(span),
+                ..DatabaseState::default()
+            };
+            state.existence.set(Existence::Absent, span);
+            state.login = Facet::<Login>::default();
+            state.writes.set(Writes::Open, span);
+        });
+        self.state.schemas.retain(|(of, _), _| of != database);
+        self.forget_matches(database);
+    }
+
+    /// `keep writes frozen on DB because "…"`
+    pub(crate) fn keep_frozen(&mut self, database: &DatabaseName, span: Span) {
+        let state = self.database(database);
+        if !state.writes.is(Writes::Frozen) {
+            self.schema_error(ReplicationError::KeptOpen {
+                span,
+                database: database.clone(),
+                if_reachable: state.writes.is(Writes::FrozenIfReachable),
+                since: state.writes.since(),
+            });
+        }
+        self.change(database, |state| state.kept_frozen = Some(span));
+    }
+}
+
+/// Whether a database may hold what no other has: an application may have written to it, and nothing has proven that another
+/// one has it all.
+fn may_be_missed(state: &DatabaseState) -> bool {
+    state.carried.is_none() && (state.created.is_none() || state.served)
+}

@@ -1,0 +1,7 @@
+//! Loads between real databases: what arrives, what doesn't, and what is said about it.
+
+mod bench;
+mod errors;
+mod lobs;
+mod sessions;
+mod tables;
