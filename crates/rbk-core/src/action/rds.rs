@@ -305,7 +305,7 @@ impl Effect for MasterPassword<'_> {
 
 /// An action's identity as a tag can hold it: letters, digits, spaces and some signs, at most 256 characters; the hash
 /// tells those apart that look the same then. Source: RDS user guide, "Tagging Amazon RDS resources".
-fn tag_value(id: &ActionId) -> String {
+pub(super) fn tag_value(id: &ActionId) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
     let readable: String = id
         .as_str()
