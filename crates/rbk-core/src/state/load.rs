@@ -15,18 +15,18 @@ use std::collections::{BTreeMap, BTreeSet};
 const SLOW: [&str; 2] = ["hnsw", "ivfflat"];
 
 /// An application that uses a database, or may.
-pub(super) struct User {
-    pub(super) application: ApplicationName,
+pub(crate) struct User {
+    pub(crate) application: ApplicationName,
     /// Where that was last changed or proven.
-    pub(super) since: Option<Span>,
-    pub(super) certain: bool,
+    pub(crate) since: Option<Span>,
+    pub(crate) certain: bool,
     /// Another database that it may use.
-    pub(super) other: Option<DatabaseName>,
+    pub(crate) other: Option<DatabaseName>,
 }
 
 impl Flow<'_> {
     /// The application that uses a database, or else one that may.
-    pub(super) fn possible_user(&self, database: &DatabaseName) -> Option<User> {
+    pub(crate) fn possible_user(&self, database: &DatabaseName) -> Option<User> {
         let users = self
             .state
             .applications
@@ -462,7 +462,10 @@ impl Flow<'_> {
     ) -> Option<Option<&'t TableName>> {
         let seen = self.state.matches.get(&(from.clone(), to.clone()))?;
         let mut needed = tables?.difference(own);
-        Some(needed.find(|table| !seen.contains_key(*table)))
+        // What this runbook has emptied and not loaded again can hardly be the same.
+        Some(needed.find(|table| {
+            !seen.contains_key(*table) || self.schema(to, &table.schema).is_empty(table)
+        }))
     }
 
     /// Tables of a frozen database were seen to be the same in another one: they stay so until either is written to.

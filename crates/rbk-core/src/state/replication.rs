@@ -134,7 +134,7 @@ impl Flow<'_> {
             let indexes = self.standing_on(to, &found.refused);
             errors.push(ReplicationError::Refused {
                 span,
-                ty: self.type_now(to, first).unwrap_or_default(),
+                ty: self.shown_type(to, first),
                 since: self.retyped_at(to, first),
                 on: self.all_of(to, &first.table.schema, found.refused.clone()),
                 drop_first: indexes,
@@ -146,7 +146,7 @@ impl Flow<'_> {
                 span,
                 from: from.clone(),
                 to: to.clone(),
-                ty: self.type_now(from, first).unwrap_or_default(),
+                ty: self.shown_type(from, first),
                 columns: found.never,
             });
         }
@@ -323,6 +323,11 @@ impl Flow<'_> {
         Some(facts.ty.clone())
     }
 
+    fn shown_type(&self, database: &DatabaseName, column: &ColumnName) -> String {
+        let ty = self.type_now(database, column).unwrap_or_default();
+        super::reshape::bare(&ty).to_owned()
+    }
+
     /// Where this runbook has brought back a schema's own types.
     fn retyped_at(&self, database: &DatabaseName, column: &ColumnName) -> Option<Span> {
         let state = self.schema(database, &column.table.schema);
@@ -444,28 +449,20 @@ impl Flow<'_> {
         }
     }
 
-    /// A replication has been seen to be complete. One `with copy` is complete when its statement is done.
+    /// A replication has been waited for until it was complete. One `with copy` is complete when its statement is done.
     pub(super) fn completed(&mut self, name: &str, span: Span) {
-        let in_failure = self.in_failure;
-        let Some(replication) = self.state.replications.get_mut(name) else {
+        let waiting = self.waiting;
+        let running = self.state.replications.get_mut(name);
+        let Some(replication) = running.filter(|_| waiting) else {
             return;
         };
-        let error = match replication.complete {
-            Some(complete) if !in_failure => Some(ReplicationError::AwaitedTwice {
+        match replication.complete {
+            None => replication.complete = Some(span),
+            Some(since) => self.schema_error(ReplicationError::AwaitedTwice {
                 span,
                 name: name.to_owned(),
-                since: complete,
+                since,
             }),
-            _ if in_failure => Some(ReplicationError::MayNotRun {
-                span,
-                name: name.to_owned(),
-                since: replication.span,
-            }),
-            _ => None,
-        };
-        replication.complete.get_or_insert(span);
-        if let Some(error) = error {
-            self.schema_error(error);
         }
     }
 

@@ -137,12 +137,6 @@ pub(super) enum ReplicationError {
         name: String,
         since: Span,
     },
-    #[error("`{name}` may never have been started, and is stopped where a step has failed")]
-    MayNotRun {
-        span: Span,
-        name: String,
-        since: Span,
-    },
     #[error("`{name}` can't be complete yet")]
     Asserted {
         span: Span,
@@ -338,8 +332,6 @@ impl From<ReplicationError> for Diagnostic {
             E::AwaitedTwice { span, since, .. } => {
                 pointless("RBK2060", message, span, Some(since), "since here")
             }
-            E::MayNotRun { span, since, .. } => make("RBK2060", span, "nothing to wait for")
-                .relate(since, "started here"),
             E::Asserted { span, name, since } => {
                 let line = format!("await {name} is complete within 4h every 30s");
                 make("RBK2061", span, "would fail")

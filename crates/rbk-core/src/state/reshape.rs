@@ -694,7 +694,7 @@ pub(super) fn droppable(table: &Table) -> impl Iterator<Item = (&String, &Index)
 }
 
 /// A type without the schema that it is in: `vector(1536)` of `public.vector(1536)`.
-fn bare(ty: &str) -> &str {
+pub(super) fn bare(ty: &str) -> &str {
     let head = ty.split('(').next().unwrap_or(ty);
     head.rfind('.')
         .and_then(|dot| ty.get(dot + 1..))

@@ -28,7 +28,9 @@ impl Meaning for ThawWrites {
         }
         flow.demand_not_copied(&self.database, span);
         let writes = flow.database(&self.database).writes;
-        if !writes.may_be(Writes::FrozenIfReachable) && (writes.is(Writes::Open) || writes.since().is_none()) {
+        // One that nobody uses may have been left frozen by the runbook that switched away from it.
+        let in_use = flow.possible_user(&self.database).is_some();
+        if in_use && !writes.may_be(Writes::FrozenIfReachable) && (writes.is(Writes::Open) || writes.since().is_none()) {
             flow.error(StateError::NeverFrozen { span, database: self.database.clone() });
         }
         flow.change(&self.database, |state| state.writes.set(Writes::Open, span));
