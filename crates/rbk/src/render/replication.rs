@@ -123,7 +123,7 @@ mod tests {
         let facts = facts(vec![table(name, "Table completed", 7, Some(1))]);
         assert_eq!(
             tables(&facts, 50),
-            ["…others_by_its_end  7 rows  1.0s  Table completed"]
+            ["…_others_by_its_end  7 rows  1.0s  Table completed"]
         );
     }
 
