@@ -338,6 +338,8 @@ pub enum EnvironmentCommand {
     Check(EnvironmentCheckArgs),
     /// Read the schemas of the databases into the lock file beside the environment file
     Pull(EnvironmentPullArgs),
+    /// Compare environment file, lock file and stack with what is there; changes nothing
+    Diff(EnvironmentDiffArgs),
     /// Print the JSON Schema of environment files, for editors
     Schema,
 }
@@ -362,6 +364,19 @@ pub struct EnvironmentPullArgs {
     /// Write nothing; exit with 1 where the lock file doesn't say what is there
     #[arg(long)]
     pub check: bool,
+}
+
+/// `rbk env diff`: exits with 0 where nothing differs, with 1 where something does, and with 4 where nothing does as far as it
+/// could be seen, which was not everything.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing differs, 1 something differs or is left over, 4 not everything could be seen."
+)]
+pub struct EnvironmentDiffArgs {
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 /// `NAME=VALUE`.

@@ -14,6 +14,7 @@ mod panic;
 mod perform;
 mod render;
 mod signals;
+mod stack;
 mod uses;
 mod wiring;
 

@@ -6,10 +6,11 @@ use crate::exit::{Exit, Failure};
 use crate::journals::Journals;
 use crate::kill_point;
 use crate::overlay;
-use crate::render::colour::Screen;
 use crate::render::progress::Progress;
 use crate::render::summary;
+use crate::render::{self, colour::Screen};
 use crate::signals::Stop;
+use crate::stack;
 use rbk_core::ids::RunId;
 use rbk_core::plan::Plan;
 use rbk_core::ports::World;
@@ -96,8 +97,15 @@ async fn listen(progress: Arc<Progress>, interrupt: Interrupt, mut stop: Stop) {
     }
 }
 
-/// Prints how a run ended, what state everything is in, and what to type next.
-pub async fn conclude(screen: Screen, journals: &Journals, ending: &Ending) -> Exit {
+/// Prints how a run ended, what state everything is in, and what to type next; and, where it is over, what the deployed stack
+/// must say now. What can't be found out about that is told, and changes nothing about how the run ended.
+pub async fn conclude(
+    screen: Screen,
+    journals: &Journals,
+    ending: &Ending,
+    plan: &Plan,
+    world: &World,
+) -> Exit {
     let status = journals
         .status(&ending.run)
         .await
@@ -109,7 +117,19 @@ pub async fn conclude(screen: Screen, journals: &Journals, ending: &Ending) -> E
         ending,
         status.as_ref(),
     ));
+    tell_stack(screen, plan, world, ending).await;
     exit_of(ending)
+}
+
+/// Says what the deployed stack must say now, where a run is over: nobody should deploy in the middle of one.
+pub async fn tell_stack(screen: Screen, plan: &Plan, world: &World, ending: &Ending) {
+    if ending.is_resumable() {
+        return;
+    }
+    if let Some(settings) = stack::settings(world, &plan.environment, &plan.stack).await {
+        let block = render::stack::block(screen.err, &settings);
+        screen.say(format_args!("\n{}", block.trim_end()));
+    }
 }
 
 /// How the process ends after a run.

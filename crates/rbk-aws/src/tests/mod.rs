@@ -1,5 +1,6 @@
 //! The ports over the wire: the real SDK clients against a loopback server that plays a script.
 
+mod dms;
 mod identity;
 mod logging;
 mod rds;

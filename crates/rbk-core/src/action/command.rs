@@ -2,8 +2,8 @@
 
 use crate::environment::Command;
 use crate::plan::Expr;
-use crate::ports::{CommandRequest, PortError, Which};
-use crate::run::{Content, Effect, Failure, Probe, Scene, Since, evaluate};
+use crate::ports::{CommandRequest, PortError};
+use crate::run::{Effect, Failure, Probe, Scene, Since, command_secrets, evaluate};
 use crate::value::Value;
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -53,23 +53,6 @@ impl<'a> RunCommand<'a> {
         }
         let words = self.declared.program.iter();
         Ok(words.map(|word| fill(word, &values)).collect())
-    }
-
-    async fn secrets(&self, scene: &Scene<'_>) -> Result<BTreeMap<String, SecretString>, Failure> {
-        let mut secrets = BTreeMap::new();
-        for (variable, wanted) in &self.declared.secrets {
-            let current = Which::current();
-            let value = scene.world.secrets.value(&wanted.secret, &current).await?;
-            let value = match &wanted.field {
-                None => value.value,
-                Some(field) => {
-                    let content = Content::parse(&wanted.secret, &value)?;
-                    SecretString::from(content.need(&wanted.secret, field)?)
-                }
-            };
-            secrets.insert(variable.clone(), value);
-        }
-        Ok(secrets)
     }
 }
 
@@ -127,7 +110,7 @@ impl Effect for RunCommand<'_> {
             self.program = Some(self.filled(scene).await?);
         }
         // Before the intent: what fails here was certainly not run.
-        self.secrets = self.secrets(scene).await?;
+        self.secrets = command_secrets(scene.world, self.declared).await?;
         Ok(())
     }
 
@@ -157,7 +140,7 @@ impl Effect for RunCommand<'_> {
 }
 
 /// A word with `{name}` replaced by values. What they say is not looked at again.
-fn fill(word: &str, values: &BTreeMap<&str, String>) -> String {
+pub(super) fn fill(word: &str, values: &BTreeMap<&str, String>) -> String {
     let mut filled = String::new();
     let mut rest = word;
     while let Some((before, after)) = rest.split_once('{') {

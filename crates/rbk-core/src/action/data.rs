@@ -4,6 +4,7 @@ use super::schema::named;
 use super::session::{Committed, Kept};
 use super::{Once, Performed};
 use crate::ids::DatabaseName;
+use crate::journal::{Proof, ReplicationFacts, TableFacts};
 use crate::listing::counted;
 use crate::plan::{CopiedTable, ForeignKeyFacts, SequenceFacts};
 use crate::ports::{CopyFacts, Login, PortError, PortErrorKind, Progress, SequenceState};
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 /// Binary `COPY`, table by table; each table's marker says that it is there.
 pub(super) struct Copy<'a> {
+    /// The name of the replication that it is.
+    replication: Option<&'a str>,
     from: &'a DatabaseName,
     to: &'a DatabaseName,
     tables: &'a [CopiedTable],
@@ -25,8 +28,14 @@ pub(super) struct Copy<'a> {
 }
 
 impl<'a> Copy<'a> {
-    pub fn new(from: &'a DatabaseName, to: &'a DatabaseName, tables: &'a [CopiedTable]) -> Self {
+    pub fn new(
+        replication: Option<&'a str>,
+        from: &'a DatabaseName,
+        to: &'a DatabaseName,
+        tables: &'a [CopiedTable],
+    ) -> Self {
         Self {
+            replication,
             from,
             to,
             tables,
@@ -35,6 +44,39 @@ impl<'a> Copy<'a> {
             copied: None,
             late: None,
         }
+    }
+
+    /// What is there now, where somebody may ask for it by name. Each table's marker proves that all of it arrived.
+    async fn replicated(&mut self, scene: &Scene<'_>) -> Result<Option<Proof>, Failure> {
+        let Some(replication) = self.replication else {
+            return Ok(None);
+        };
+        let known = scene.facts.action(&scene.planned.id);
+        let began = known.and_then(|known| known.began);
+        let now = scene.world.clock.now();
+        let elapsed = began.and_then(|began| Duration::try_from(now.duration_since(began)).ok());
+        let mut tables = Vec::new();
+        for copied in self.tables {
+            let counted = self.target.get(scene).await?.count(&copied.table).await;
+            let rows = counted.inspect_err(|_| self.target.lose())?;
+            tables.push(TableFacts {
+                table: copied.table.to_string(),
+                state: "Table completed".to_owned(),
+                rows,
+                seconds: None,
+            });
+        }
+        tables.sort_by(|one, other| one.table.cmp(&other.table));
+        Ok(Some(Proof::Replicated {
+            replication: replication.to_owned(),
+            facts: ReplicationFacts {
+                status: "done".to_owned(),
+                elapsed: elapsed.map_or(0, |elapsed| elapsed.as_secs()),
+                tables,
+                proven: true,
+                ..ReplicationFacts::default()
+            },
+        }))
     }
 }
 
@@ -95,7 +137,7 @@ impl Effect for Copy<'_> {
                 ),
                 None => tables,
             },
-            proof: None,
+            proof: self.replicated(scene).await?,
         })
     }
 

@@ -38,7 +38,7 @@ impl Once for Approve<'_> {
     }
 }
 
-fn step_of(scene: &Scene<'_>) -> String {
+pub(super) fn step_of(scene: &Scene<'_>) -> String {
     let holds = |actions: &[PlannedAction]| actions.iter().any(|it| it.id == scene.planned.id);
     let step = scene.plan.steps.iter().find(|step| holds(&step.actions));
     step.map_or("on failure".to_owned(), |step| step.path.to_string())

@@ -4,14 +4,18 @@
 
 mod command;
 mod data;
+mod destroy;
+mod frozen;
 mod gone;
 mod human;
 mod migrate;
 mod rds;
+mod replication;
 mod schema;
 mod secret;
 mod session;
 mod sql;
+mod stack;
 mod wait;
 
 pub(crate) use wait::Wait;
@@ -155,8 +159,16 @@ pub(crate) fn kind(action: &Action) -> Kind<'_> {
             migrations,
         } => Kind::Effect(Box::new(migrate::Migrate::new(database, migrations))),
         Action::Copy {
-            from, to, tables, ..
-        } => Kind::Effect(Box::new(data::Copy::new(from, to, tables))),
+            replication,
+            from,
+            to,
+            tables,
+        } => Kind::Effect(Box::new(data::Copy::new(
+            replication.as_deref(),
+            from,
+            to,
+            tables,
+        ))),
         Action::SyncSequences {
             from,
             to,
@@ -172,18 +184,71 @@ pub(crate) fn kind(action: &Action) -> Kind<'_> {
         } => Kind::Effect(Box::new(command::RunCommand::new(
             command, declared, arguments,
         ))),
-        Action::ProveFrozen { .. }
-        | Action::KeepFrozen { .. }
-        | Action::LiftProtection { .. }
-        | Action::DestroyInstance { .. }
-        | Action::ApplyStack { .. }
-        | Action::CreateEndpoint { .. }
-        | Action::CreateReplication { .. }
-        | Action::StartReplication { .. }
-        | Action::ProveReplication { .. }
-        | Action::StopReplication { .. }
-        | Action::DeleteReplication { .. }
-        | Action::DeleteEndpoint { .. } => unimplemented!("contract"),
+        Action::ProveFrozen { database, freeze } => Kind::Once(Box::new(frozen::ProveFrozen {
+            database,
+            freeze,
+            because: None,
+        })),
+        Action::KeepFrozen {
+            database,
+            freeze,
+            because,
+        } => Kind::Once(Box::new(frozen::ProveFrozen {
+            database,
+            freeze,
+            because: Some(because),
+        })),
+        Action::LiftProtection { database, instance } => {
+            Kind::Effect(Box::new(destroy::LiftProtection::new(database, instance)))
+        }
+        Action::DestroyInstance {
+            database,
+            instance,
+            final_snapshot,
+        } => Kind::Effect(Box::new(destroy::Destroy::new(
+            database,
+            instance,
+            final_snapshot,
+        ))),
+        Action::ApplyStack {
+            application,
+            database,
+            value,
+            apply,
+            read,
+        } => {
+            let wanted = stack::Wanted {
+                application,
+                database,
+                value,
+                read,
+            };
+            match apply {
+                Some(apply) => Kind::Effect(Box::new(stack::Apply::new(wanted, apply))),
+                None => Kind::Once(Box::new(stack::Tell { wanted })),
+            }
+        }
+        Action::CreateEndpoint { replication, side } => Kind::Effect(Box::new(
+            replication::CreateEndpoint::new(replication, *side),
+        )),
+        Action::CreateReplication { replication } => {
+            Kind::Effect(Box::new(replication::CreateReplication::new(replication)))
+        }
+        Action::StartReplication { replication } => {
+            Kind::Effect(Box::new(replication::StartReplication::new(replication)))
+        }
+        Action::ProveReplication { replication } => {
+            Kind::Once(Box::new(replication::ProveReplication { replication }))
+        }
+        Action::StopReplication { replication } => {
+            Kind::Effect(Box::new(replication::StopReplication::new(replication)))
+        }
+        Action::DeleteReplication { replication } => {
+            Kind::Effect(Box::new(replication::DeleteReplication::new(replication)))
+        }
+        Action::DeleteEndpoint { replication, side } => Kind::Effect(Box::new(
+            replication::DeleteEndpoint::new(replication, *side),
+        )),
         Action::Keep { database, because } => {
             Kind::Once(Box::new(human::Keep { database, because }))
         }

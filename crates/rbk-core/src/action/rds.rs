@@ -1,5 +1,6 @@
 //! Instances: restoring one from a snapshot, and setting its master password.
 
+use crate::drift::ENVIRONMENT_TAG;
 use crate::ids::{ActionId, DatabaseName, InstanceId, SecretName};
 use crate::journal::Proof;
 use crate::plan::{Expr, InstanceSettings};
@@ -104,8 +105,10 @@ impl Effect for Restore<'_> {
         self.chosen = Some(chosen);
         let mut tags: BTreeMap<String, String> = self.settings.tags.clone();
         let action = tag_value(&scene.planned.id);
+        let environment = scene.look().environment().name.clone();
         for (key, value) in [
             ("rbk:run", scene.run.as_str()),
+            (ENVIRONMENT_TAG, &environment),
             ("rbk:action", &action),
             ("rbk:plan", scene.plan_hash),
             ("rbk:source-snapshot", snapshot.id.as_str()),
@@ -302,7 +305,7 @@ impl Effect for MasterPassword<'_> {
 
 /// An action's identity as a tag can hold it: letters, digits, spaces and some signs, at most 256 characters; the hash
 /// tells those apart that look the same then. Source: RDS user guide, "Tagging Amazon RDS resources".
-fn tag_value(id: &ActionId) -> String {
+pub(super) fn tag_value(id: &ActionId) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
     let readable: String = id
         .as_str()

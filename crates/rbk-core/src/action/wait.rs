@@ -70,7 +70,7 @@ const CHECKPOINT: Duration = Duration::from_secs(60);
 /// What a look found.
 enum Looked {
     Holds(String),
-    NotYet(String),
+    NotYet(String, Option<(u64, u64)>),
     /// It won't, if it stays like this.
     Doubtful(String, Failure),
     Over(Failure),
@@ -113,7 +113,7 @@ impl Performer<'_> {
             };
             watch.looks = watch.looks.saturating_add(1);
             let attended = watch.attended(self.world.clock.monotonic());
-            let (seen, doubt) = match looked {
+            let (seen, done, doubt) = match looked {
                 Looked::Holds(seen) => {
                     let detail = seen.clone();
                     self.see(step, planned, &mut watch, true, seen, true)
@@ -127,8 +127,8 @@ impl Performer<'_> {
                 Looked::Over(failure) => {
                     return self.leave(step, planned, &mut watch, failure).await;
                 }
-                Looked::NotYet(seen) => (seen, None),
-                Looked::Doubtful(seen, failure) => (seen, Some(failure)),
+                Looked::NotYet(seen, done) => (seen, done, None),
+                Looked::Doubtful(seen, failure) => (seen, None, Some(failure)),
             };
             self.see(step, planned, &mut watch, false, seen.clone(), false)
                 .await?;
@@ -143,7 +143,7 @@ impl Performer<'_> {
                 };
                 return self.leave(step, planned, &mut watch, failure).await;
             }
-            self.tick(planned, seen, attended, Some(watch.limit));
+            self.tick(planned, seen, attended, Some(watch.limit), done);
             // The last look is at the deadline, not after it.
             let pause = backoff.next().min(watch.limit.saturating_sub(attended));
             let slept = self
@@ -173,7 +173,7 @@ impl Performer<'_> {
             return Ok(Looked::Holds(seen.text));
         }
         Ok(match seen.hope {
-            Hope::Open => Looked::NotYet(seen.text),
+            Hope::Open => Looked::NotYet(seen.text, seen.done),
             Hope::Doubtful(failure) => Looked::Doubtful(seen.text, failure),
             Hope::Gone(failure) => Looked::Over(failure),
         })

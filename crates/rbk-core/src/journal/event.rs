@@ -126,6 +126,8 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// `on failure` is over: what the run made for its own use is removed now.
+    CleaningUp,
     /// The last record of a run that is over.
     End {
         /// How it ended.
@@ -134,8 +136,11 @@ pub enum Event {
         exit_code: u8,
         /// What stopped it.
         first: Option<Failed>,
-        /// What went wrong in `on failure`.
+        /// What went wrong first in `on failure` or while cleaning up.
         second: Option<Failed>,
+        /// What else went wrong there.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        more: Vec<Failed>,
     },
 }
 
@@ -157,6 +162,7 @@ impl Event {
             Event::Extended { .. } => "extended",
             Event::Suspended { .. } => "suspended",
             Event::Aborted { .. } => "aborted",
+            Event::CleaningUp => "cleaning_up",
             Event::End { .. } => "end",
         }
     }

@@ -4,7 +4,9 @@ use super::event::{
     Decision, Entry, Event, Failed, Header, Intent, Observation, Outcome, Proof, Record,
     ReplicationFacts,
 };
-use crate::ids::{ActionId, ApplicationName, DatabaseName, ResourceId, SecretName, VersionId};
+use crate::ids::{
+    ActionId, ApplicationName, DatabaseName, ResourceId, RunId, SecretName, VersionId,
+};
 use crate::run::Failure;
 use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What a journal says.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
+    /// The run.
+    pub run: Option<RunId>,
     /// The header.
     pub header: Option<Header>,
     /// The observed `let`s.
@@ -36,8 +40,10 @@ pub struct Facts {
     pub actions: BTreeMap<ActionId, ActionFacts>,
     /// What stopped the steps.
     pub first: Option<Failed>,
-    /// What went wrong in `on failure`.
+    /// What went wrong first in `on failure` or while cleaning up.
     pub second: Option<Failed>,
+    /// What else went wrong there.
+    pub more: Vec<Failed>,
 }
 
 /// What a journal says of one action.
@@ -74,6 +80,7 @@ impl Facts {
             event,
             ..
         } = &record.entry;
+        self.run.get_or_insert_with(|| record.run.clone());
         if let Some(id) = action {
             self.actions
                 .entry(id.clone())
@@ -120,9 +127,15 @@ impl Facts {
                     reason: reason.clone(),
                 },
             }),
-            Event::End { first, second, .. } => {
+            Event::End {
+                first,
+                second,
+                more,
+                ..
+            } => {
                 self.first = first.clone();
                 self.second = second.clone();
+                self.more = more.clone();
             }
             _ => {}
         }
@@ -167,8 +180,10 @@ impl Facts {
     fn fail(&mut self, failed: Failed) {
         if self.first.is_none() {
             self.first = Some(failed);
-        } else {
+        } else if self.second.is_none() {
             self.second = Some(failed);
+        } else {
+            self.more.push(failed);
         }
     }
 }

@@ -34,6 +34,8 @@ pub enum Phase {
     Running,
     /// In `on failure`.
     Failing,
+    /// Behind `on failure`: what the run made for its own use is removed.
+    CleaningUp,
     /// Over.
     Ended,
 }
@@ -93,7 +95,7 @@ impl State {
     /// The state after a record, or why it may not follow.
     pub fn next(&self, entry: &Entry) -> Result<State, Illegal> {
         use ActionState::{Intended, Over, Resolved, Started, Unknown};
-        use Phase::{Empty, Ended, Failing, Preflight, Running};
+        use Phase::{CleaningUp, Empty, Ended, Failing, Preflight, Running};
 
         let illegal = || Illegal {
             event: entry.event.name(),
@@ -112,7 +114,7 @@ impl State {
 
         match (self.phase, &entry.event) {
             (Empty, Event::Header(_)) => after.phase = Preflight,
-            (Preflight | Running | Failing, Event::Lease(_)) => {
+            (Preflight | Running | Failing | CleaningUp, Event::Lease(_)) => {
                 after.epoch += 1;
                 after.open = true;
             }
@@ -120,12 +122,9 @@ impl State {
             _ if !self.open => return Err(illegal()),
             (Preflight, Event::Observed { preflight, .. }) if preflight.is_some() => {}
             (Preflight, Event::Ready) => after.phase = Running,
-            (Running | Failing, event) if action.is_some() => match (event, before) {
-                (Event::Started, None)
-                    if self.current.is_none() && (self.phase == Running || self.failures == 1) =>
-                {
-                    set(Started);
-                }
+            (Running | Failing | CleaningUp, event) if action.is_some() => match (event, before) {
+                // Also after a failure in `on failure`: what stands behind it is done all the same.
+                (Event::Started, None) if self.current.is_none() => set(Started),
                 // Gone on with after a resume.
                 (Event::Started, Some(state)) if is_current => set(state),
                 _ if !is_current => return Err(illegal()),
@@ -159,7 +158,9 @@ impl State {
                     Some(Started | Intended { .. } | Resolved { .. }),
                 ) => {
                     set(Over { failed: true });
-                    after.phase = Failing;
+                    if self.phase == Running {
+                        after.phase = Failing;
+                    }
                     after.failures = after.failures.saturating_add(1);
                 }
                 (
@@ -170,14 +171,19 @@ impl State {
                 | (Event::Approved { .. }, Some(Started)) => set(Over { failed: false }),
                 _ => return Err(illegal()),
             },
-            (Preflight | Running | Failing, Event::Suspended { .. }) if self.current.is_none() => {
+            (Preflight | Running | Failing | CleaningUp, Event::Suspended { .. })
+                if self.current.is_none() =>
+            {
                 after.open = false;
             }
+            (Failing, Event::CleaningUp) if self.current.is_none() => after.phase = CleaningUp,
             (Preflight | Running, Event::Aborted { .. }) if self.current.is_none() => {
                 after.phase = Failing;
                 after.failures = after.failures.saturating_add(1);
             }
-            (Preflight | Running | Failing, Event::End { .. }) if self.current.is_none() => {
+            (Preflight | Running | Failing | CleaningUp, Event::End { .. })
+                if self.current.is_none() =>
+            {
                 after.phase = Ended;
                 after.open = false;
             }
@@ -194,6 +200,7 @@ impl State {
             Phase::Preflight => "preflight",
             Phase::Running => "a step",
             Phase::Failing => "`on failure`",
+            Phase::CleaningUp => "the cleanup",
         };
         match &entry.action {
             Some(action) => match self.actions.get(action) {

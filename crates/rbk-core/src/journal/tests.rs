@@ -68,6 +68,7 @@ fn end() -> Event {
         exit_code: 0,
         first: None,
         second: None,
+        more: Vec::new(),
     }
 }
 

@@ -1,13 +1,17 @@
 //! Which database an application uses: what its active secret, or the deployed stack, names.
 
 use super::credentials::pointed_at;
-use super::evaluate::{Seen, active_database};
+use super::evaluate::{Seen, active_database, evaluate};
 use super::failure::Failure;
 use super::look::Look;
-use crate::environment::Active;
+use super::reading::without_actions;
+use crate::environment::{Active, Environment};
 use crate::ids::{ApplicationName, DatabaseName, SecretName};
-use crate::ports::{CommandRequest, Which};
+use crate::journal::Facts;
+use crate::plan::StackValue;
+use crate::ports::{CommandRequest, Which, World};
 use crate::run::Content;
+use crate::stack::Wanted;
 use crate::value::Value;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -27,55 +31,11 @@ pub(super) async fn active_secret(
             Some(database) => Ok(Some(look.database(&database)?.secret.clone())),
             None => Ok(None),
         },
-        Active::Stack { read, .. } => deployed(look, read).await.map(Some),
+        Active::Stack { .. } => {
+            let named = look.stack(application).await?;
+            Ok(Some(SecretName::new(named)))
+        }
     }
-}
-
-/// The secret that the deployed stack names: what the `read` command says in its last line.
-pub(super) async fn deployed(look: &mut Look<'_>, read: &str) -> Result<SecretName, Failure> {
-    let declared = look
-        .environment()
-        .commands
-        .get(read)
-        .ok_or_else(|| Failure::Bug {
-            message: format!("the environment has no command `{read}`"),
-        })?;
-    let mut secrets = BTreeMap::new();
-    for (variable, wanted) in &declared.secrets {
-        let value = look
-            .world
-            .secrets
-            .value(&wanted.secret, &Which::current())
-            .await?;
-        let value = match &wanted.field {
-            None => value.value,
-            Some(field) => {
-                let content = Content::parse(&wanted.secret, &value)?;
-                SecretString::from(content.need(&wanted.secret, field)?)
-            }
-        };
-        secrets.insert(variable.clone(), value);
-    }
-    let request = CommandRequest {
-        name: read,
-        program: &declared.program,
-        secrets: &secrets,
-        within: Duration::from_secs(declared.within),
-        progress: look.progress(),
-    };
-    let ended = look.world.commands.run(&request).await;
-    let failed = |reason: String| Failure::CommandFailed {
-        command: read.to_owned(),
-        reason,
-    };
-    let said = ended.map_err(|error| failed(error.message))?.last_line;
-    let said = said.trim();
-    if said.is_empty() {
-        return Err(failed(
-            "its last line is empty, and should name the deployed secret".to_owned(),
-        ));
-    }
-    Ok(SecretName::new(said))
 }
 
 /// `active_secret(APP)`
@@ -100,4 +60,26 @@ pub(super) async fn source_snapshot(
     let instance = look.instance(database).await?;
     let tag = instance.and_then(|instance| instance.tags.get("rbk:source-snapshot").cloned());
     Ok(Seen::of(Value::Text(tag.unwrap_or_default())))
+}
+
+/// What the settings of a stack must be now. What can't be found out is told in words: this never fails.
+pub async fn stack_values(
+    world: &World,
+    environment: &Environment,
+    values: &[StackValue],
+) -> Vec<Wanted> {
+    let (plan, facts) = (without_actions(environment), Facts::default());
+    let mut look = Look::new(world, &plan, &facts);
+    let mut all = Vec::with_capacity(values.len());
+    for value in values {
+        let seen = evaluate(&mut look, &value.expr).await;
+        all.push(Wanted {
+            name: value.setting.clone(),
+            expression: value.text.clone(),
+            value: seen
+                .map(|seen| seen.value)
+                .map_err(|failure| failure.to_string()),
+        });
+    }
+    all
 }

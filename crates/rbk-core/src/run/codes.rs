@@ -57,6 +57,15 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK4042"), "the journal can't be written"),
     (Code("RBK4043"), "a migration failed"),
     (Code("RBK4050"), "an outcome could not be decided"),
+    (Code("RBK4051"), "there is no such replication subnet group"),
+    (Code("RBK4052"), "a name that the run needs at DMS is taken"),
+    (Code("RBK4053"), "DMS refused"),
+    (Code("RBK4054"), "a replication failed"),
+    (Code("RBK4055"), "a replication stopped before its end"),
+    (Code("RBK4056"), "what a replication consists of is gone"),
+    (Code("RBK4057"), "a replication did not load a table"),
+    (Code("RBK4058"), "DMS says nothing of a table"),
+    (Code("RBK4059"), "what DMS knew of each table is gone"),
     (Code("RBK4060"), "somebody else holds the lock"),
     (Code("RBK4070"), "the journal is damaged"),
     (Code("RBK4071"), "the journal or plan is of a newer rbk"),
@@ -71,6 +80,22 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK4077"), "a person must decide first"),
     (Code("RBK4078"), "there is nothing to decide"),
     (Code("RBK4079"), "there is nothing to extend"),
+    (
+        Code("RBK4080"),
+        "a replication loaded what it wasn't meant to",
+    ),
+    (Code("RBK4081"), "source and target hold other rows"),
+    (Code("RBK4082"), "an instance was replaced by a namesake"),
+    (
+        Code("RBK4083"),
+        "an application's active database isn't destroyed",
+    ),
+    (Code("RBK4084"), "a protected instance isn't destroyed"),
+    (Code("RBK4085"), "the final snapshot's name is taken"),
+    (Code("RBK4086"), "a final snapshot is missing"),
+    (Code("RBK4087"), "writes aren't frozen"),
+    (Code("RBK4088"), "the stack isn't what was deployed"),
+    (Code("RBK4089"), "the stack must be deployed"),
     (Code("RBK4090"), "a bug in rbk"),
 ];
 
@@ -92,7 +117,13 @@ mod tests {
 
     #[test]
     fn every_number_that_is_given_is_registered_and_the_other_way_round() {
-        let source = [include_str!("failure.rs"), include_str!("ending.rs")].concat();
+        let source = [
+            include_str!("failure.rs"),
+            include_str!("failure/replication.rs"),
+            include_str!("failure/removal.rs"),
+            include_str!("ending.rs"),
+        ]
+        .concat();
         let registered: Vec<&str> = CODES.iter().map(|(code, _)| code.0).collect();
         assert_eq!(registered, given(&source));
     }

@@ -63,6 +63,11 @@ pub(crate) trait Effect: Send {
         Vec::new()
     }
 
+    /// For how long a state that doesn't allow the call is sat out.
+    fn patience(&self) -> Duration {
+        INVALID_STATE
+    }
+
     /// What it means that the call was refused.
     fn explain(&mut self, error: PortError) -> Failure {
         error.into()
@@ -298,7 +303,7 @@ impl Performer<'_> {
                     }),
                 });
             }
-            self.tick(planned, seen, waited, Some(bound));
+            self.tick(planned, seen, waited, Some(bound), None);
             let wait = backoff.next();
             self.interrupt
                 .unless(level, in_flight, async {
@@ -353,14 +358,14 @@ impl Performer<'_> {
                 PortErrorKind::AlreadyExists | PortErrorKind::Conflict => {
                     return Ok(Answer::Unclear(error));
                 }
-                PortErrorKind::InvalidState => INVALID_STATE,
+                PortErrorKind::InvalidState => effect.patience(),
                 _ => return Err(effect.explain(error)),
             };
             let patience = patience.min(bound(planned));
             if waited >= patience {
                 return Err(effect.explain(error));
             }
-            self.tick(planned, error.message.clone(), waited, Some(patience));
+            self.tick(planned, error.message.clone(), waited, Some(patience), None);
             let wait = self.jittered(backoff.next());
             // Nothing is in flight here: the first press is enough.
             self.interrupt

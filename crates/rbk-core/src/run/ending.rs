@@ -21,8 +21,10 @@ pub struct Ending {
     pub exit_code: u8,
     /// What stopped it.
     pub first: Option<Failed>,
-    /// What went wrong in `on failure`.
+    /// What went wrong first in `on failure` or while cleaning up, or what stopped it there.
     pub second: Option<Failed>,
+    /// What else went wrong there.
+    pub more: Vec<Failed>,
     /// What state everything is in.
     pub entities: Vec<EntityState>,
     /// What may be done by hand now, and what to type next.

@@ -6,6 +6,7 @@ use super::compute::{age, negate};
 use super::credentials::{Content, pointed_at};
 use super::failure::Failure;
 use super::look::{Look, Unreached, differences};
+use super::replication::{complete, figure};
 use super::survey::no_drift;
 use crate::environment::Active;
 use crate::ids::{ApplicationName, DatabaseName, SecretName, SnapshotId};
@@ -21,6 +22,8 @@ pub(crate) struct Seen {
     pub value: Value,
     pub text: String,
     pub hope: Hope,
+    /// How far it is, and of how much, where there is something to count.
+    pub done: Option<(u64, u64)>,
 }
 
 /// Whether a condition that doesn't hold may come to hold by waiting.
@@ -40,6 +43,7 @@ impl Seen {
             text: value.to_string(),
             value,
             hope: Hope::Open,
+            done: None,
         }
     }
 
@@ -48,10 +52,17 @@ impl Seen {
             value: Value::Boolean(holds),
             text: text.into(),
             hope: Hope::Open,
+            done: None,
         }
     }
 
-    fn hoping(mut self, hope: Hope) -> Self {
+    /// `done` of so many.
+    pub(super) fn at(mut self, done: (u64, u64)) -> Self {
+        self.done = Some(done);
+        self
+    }
+
+    pub(super) fn hoping(mut self, hope: Hope) -> Self {
         self.hope = hope;
         self
     }
@@ -128,7 +139,11 @@ pub(crate) fn evaluate<'f>(look: &'f mut Look<'_>, expr: &'f Expr) -> Evaluating
             Expr::AsLocked { database } => as_locked(look, database).await,
             Expr::ActiveSecret { application } => named(look, application).await,
             Expr::SourceSnapshot { database } => source_snapshot(look, database).await,
-            Expr::Complete { .. } | Expr::Figure { .. } => unimplemented!("contract"),
+            Expr::Complete { replication } => complete(look, replication).await,
+            Expr::Figure {
+                replication,
+                figure: wanted,
+            } => figure(look, replication, *wanted).await,
             Expr::LatestSnapshot { database } => latest_snapshot(look, database).await,
             Expr::Snapshot { id, database } => {
                 let id = SnapshotId::new(render(look, id).await?);
@@ -436,7 +451,7 @@ async fn uses(
             pointed_at(secret, &value, field.as_deref())? == *wanted
         }
         Active::Copy { secret } => same_credentials(look, secret, wanted, database).await?,
-        Active::Stack { read, .. } => deployed(look, read).await? == *wanted,
+        Active::Stack { .. } => look.stack(application).await? == wanted.as_str(),
     };
     let verb = if holds { "uses" } else { "does not use" };
     Ok(Seen::condition(

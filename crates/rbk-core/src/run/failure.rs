@@ -2,6 +2,12 @@
 //!
 //! A failure is journaled as it is, so that a report of last year says the same as the screen did.
 
+mod removal;
+mod replication;
+
+pub use removal::RemovalFailure;
+pub use replication::{CountedTable, FailedTable, ReplicationFailure};
+
 use crate::environment::TableName;
 use crate::ids::{DatabaseName, InstanceId, RunId, SecretName, SnapshotId, VersionId};
 use crate::listing::first_few;
@@ -172,6 +178,10 @@ pub enum Failure {
     #[error("{doing}: {reason}")]
     Evaluation { doing: String, reason: String },
     #[error(transparent)]
+    Replication(Box<ReplicationFailure>),
+    #[error(transparent)]
+    Removal(Box<RemovalFailure>),
+    #[error(transparent)]
     Port(Box<PortError>),
     #[error("{doing}: accepted, but not in force after {}: {seen}", duration_text(*waited))]
     Overdue {
@@ -218,6 +228,18 @@ impl From<PortError> for Failure {
     }
 }
 
+impl From<ReplicationFailure> for Failure {
+    fn from(failure: ReplicationFailure) -> Self {
+        Failure::Replication(Box::new(failure))
+    }
+}
+
+impl From<RemovalFailure> for Failure {
+    fn from(failure: RemovalFailure) -> Self {
+        Failure::Removal(Box::new(failure))
+    }
+}
+
 impl Failure {
     /// What the run does about it.
     pub fn class(&self) -> Class {
@@ -233,6 +255,12 @@ impl Failure {
             Failure::Unanswerable { .. }
             | Failure::Journal { .. }
             | Failure::MigrationFailed { .. } => Class::Suspends,
+            // Whoever deploys it goes on from here.
+            Failure::Removal(failure)
+                if matches!(**failure, RemovalFailure::StackNotDeployed { .. }) =>
+            {
+                Class::Suspends
+            }
             Failure::Interrupted { .. } => Class::Interrupted,
             Failure::Undecidable { .. } => Class::Undecidable,
             Failure::Bug { .. } => Class::Bug,
@@ -262,6 +290,8 @@ impl Failure {
             | Failure::Unanswerable { .. }
             | Failure::Journal { .. }
             | Failure::DecidedByHand { .. } => 4,
+            Failure::Replication(failure) => failure.exit_code(),
+            Failure::Removal(failure) => failure.exit_code(),
             Failure::Interrupted { .. } => 5,
             Failure::Undecidable { .. } => 7,
             Failure::Aborted { .. } => 0,
@@ -300,6 +330,8 @@ impl Failure {
             Failure::CommandFailed { .. } => "RBK4025",
             Failure::MigrationLocked { .. } => "RBK4026",
             Failure::LockNotGiven { .. } => "RBK4027",
+            Failure::Replication(failure) => failure.code(),
+            Failure::Removal(failure) => failure.code(),
             Failure::Port(error) => match error.kind {
                 PortErrorKind::AccessDenied => "RBK4031",
                 PortErrorKind::Credentials => "RBK4032",
@@ -367,6 +399,8 @@ impl Failure {
             | Failure::LockNotGiven { doing, .. }
             | Failure::Overdue { doing, .. }
             | Failure::Undecidable { doing, .. } => doing.clone(),
+            Failure::Replication(failure) => failure.doing(),
+            Failure::Removal(failure) => failure.doing(),
             Failure::Port(error) => error.doing.clone(),
             Failure::Interrupted { .. } => "running".to_owned(),
             Failure::Journal { .. } => "writing the journal".to_owned(),
@@ -459,6 +493,8 @@ impl Failure {
             }
             Failure::ProofFailed { .. } => "nothing was switched; look at the secret".to_owned(),
             Failure::Evaluation { .. } => "correct the runbook or what it reads".to_owned(),
+            Failure::Replication(failure) => failure.help(),
+            Failure::Removal(failure) => failure.help(),
             Failure::Port(error) => port_help(error),
             Failure::Overdue { .. } => "look at the instance and its events".to_owned(),
             Failure::Undecidable { look_at, .. } => look_at.clone(),

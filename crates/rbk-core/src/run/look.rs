@@ -4,15 +4,17 @@ use super::credentials::Content;
 use super::failure::Failure;
 use super::ticker::{Ticker, Unwatched};
 use crate::drift;
-use crate::environment::{Application, Database, Environment};
+use crate::environment::{Active, Application, Command, Database, Environment};
 use crate::ids::{ApplicationName, DatabaseName, SecretName};
 use crate::journal::Facts;
 use crate::plan::{InstanceSettings, Plan};
 use crate::ports::{
-    Endpoint, Instance, Login, PortError, PortErrorKind, Progress, SecretFacts, SecretValue,
-    Session, Which, World,
+    CommandRequest, Endpoint, Instance, Login, PortError, PortErrorKind, Progress, SecretFacts,
+    SecretValue, Session, Which, World,
 };
+use secrecy::SecretString;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub(crate) struct Look<'a> {
     pub world: &'a World,
@@ -29,6 +31,7 @@ pub(crate) struct Known {
     values: BTreeMap<SecretName, SecretValue>,
     secrets: BTreeMap<SecretName, Option<SecretFacts>>,
     sessions: BTreeMap<DatabaseName, Box<dyn Session>>,
+    stacks: BTreeMap<ApplicationName, String>,
 }
 
 /// Why there is no session.
@@ -166,6 +169,26 @@ impl<'a> Look<'a> {
         Ok(value)
     }
 
+    /// What the deployed stack says for an application that is told its database by it: the last line of the command that
+    /// reads it.
+    pub async fn stack(&mut self, name: &ApplicationName) -> Result<String, Failure> {
+        if let Some(known) = self.known.stacks.get(name) {
+            return Ok(known.clone());
+        }
+        let Active::Stack { read, .. } = &self.application(name)?.active else {
+            return Err(Failure::Bug {
+                message: format!("no stack says which database {name} uses"),
+            });
+        };
+        let commands = &self.environment().commands;
+        let declared = commands.get(read).ok_or_else(|| Failure::Bug {
+            message: format!("the environment has no command `{read}`"),
+        })?;
+        let said = read_stack(self.world, read, declared, self.progress()).await?;
+        self.known.stacks.insert(name.clone(), said.clone());
+        Ok(said)
+    }
+
     /// A session as the database's administrator, at the address that RDS names.
     pub async fn session(&mut self, name: &DatabaseName) -> Result<&dyn Session, Unreached> {
         if !self.known.sessions.contains_key(name) {
@@ -231,6 +254,51 @@ impl<'a> Look<'a> {
             _ => Unreached::Unreachable(error),
         })
     }
+}
+
+/// The last line of a command that takes no argument and says what is deployed.
+pub(crate) async fn read_stack(
+    world: &World,
+    name: &str,
+    declared: &Command,
+    progress: &dyn Progress,
+) -> Result<String, Failure> {
+    let secrets = command_secrets(world, declared).await?;
+    let request = CommandRequest {
+        name,
+        program: &declared.program,
+        secrets: &secrets,
+        within: Duration::from_secs(declared.within),
+        progress,
+    };
+    match world.commands.run(&request).await {
+        Ok(facts) => Ok(facts.last_line.trim().to_owned()),
+        Err(error) => Err(Failure::CommandFailed {
+            command: name.to_owned(),
+            reason: error.message,
+        }),
+    }
+}
+
+/// The variables with secrets that a command gets.
+pub(crate) async fn command_secrets(
+    world: &World,
+    declared: &Command,
+) -> Result<BTreeMap<String, SecretString>, Failure> {
+    let mut secrets = BTreeMap::new();
+    for (variable, wanted) in &declared.secrets {
+        let current = Which::current();
+        let value = world.secrets.value(&wanted.secret, &current).await?;
+        let value = match &wanted.field {
+            None => value.value,
+            Some(field) => {
+                let content = Content::parse(&wanted.secret, &value)?;
+                SecretString::from(content.need(&wanted.secret, field)?)
+            }
+        };
+        secrets.insert(variable.clone(), value);
+    }
+    Ok(secrets)
 }
 
 fn bug(message: &str) -> Unreached {

@@ -17,6 +17,7 @@ mod options;
 mod performer;
 mod preflight;
 mod reading;
+mod replication;
 mod survey;
 mod ticker;
 
@@ -24,9 +25,12 @@ mod ticker;
 mod tests;
 
 pub use crate::journal::{Decision, Failed, Observation};
+pub use active::stack_values;
 pub use codes::CODES;
 pub use ending::{Ending, EndingKind, Refusal};
-pub use failure::{Class, Failure, OrphanedKey};
+pub use failure::{
+    Class, CountedTable, FailedTable, Failure, OrphanedKey, RemovalFailure, ReplicationFailure,
+};
 pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
 pub use preflight::{Finding, look_ahead};
 pub use reading::{Unread, prove_identity, read_catalog};
@@ -35,10 +39,11 @@ pub use survey::survey;
 pub(crate) use compare::{may_be_copied, may_be_dropped};
 pub(crate) use credentials::{Content, pointed_at};
 pub(crate) use effect::{Effect, Probe, Since};
-pub(crate) use evaluate::{Hope, evaluate, render};
-pub(crate) use look::Unreached;
+pub(crate) use evaluate::{Hope, active_database, evaluate, render};
+pub(crate) use look::{Unreached, command_secrets, read_stack};
 pub(crate) use performer::{Performer, Scene};
 pub(crate) use preflight::{foreign, owner};
+pub(crate) use replication::{Life, Standing, is_loaded, planned as planned_replication, spaced};
 
 use crate::action::{self, Kind};
 use crate::ids::{ActionId, RunId};

@@ -7,10 +7,10 @@ use super::look::Look;
 use super::options::{Hooks, Interrupt, Observer, Tick};
 use super::ticker::Ticker;
 use crate::action::{self, Kind};
-use crate::ids::{ActionId, RunId, StepPath};
+use crate::ids::{ActionId, ApplicationName, DatabaseName, RunId, StepPath};
 use crate::journal::{Entry, Event, Facts, Failed, Journal, JournalError, Outcome, Phase};
 use crate::lease::Lease;
-use crate::plan::{Plan, PlannedAction};
+use crate::plan::{Action, Plan, PlannedAction};
 use crate::ports::{Marker, World};
 use crate::status;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ impl<'s> Scene<'s> {
 impl Performer<'_> {
     /// Performs what is left, writes the last record, and says how it ended.
     pub async fn perform(mut self) -> Ending {
-        let (kind, exit_code, first, second) = match self.prove_identity_again().await {
+        let (kind, exit_code, stopped) = match self.prove_identity_again().await {
             // With other credentials the run isn't over, it just can't go on.
             Err(failure) => self.stop(failure, Some(EndingKind::Suspended)).await,
             Ok(()) => match self.phases().await {
@@ -75,7 +75,7 @@ impl Performer<'_> {
                 Err(failure) => self.stop(failure, None).await,
             },
         };
-        self.ending(kind, exit_code, first, second)
+        self.ending(kind, exit_code, stopped)
     }
 
     /// The ending of a run that a failure stops before anything was performed.
@@ -84,17 +84,19 @@ impl Performer<'_> {
             Class::Decided => Some(EndingKind::Suspended),
             _ => None,
         };
-        let (kind, exit_code, first, second) = self.stop(failure, kind).await;
-        self.ending(kind, exit_code, first, second)
+        let (kind, exit_code, stopped) = self.stop(failure, kind).await;
+        self.ending(kind, exit_code, stopped)
     }
 
-    fn ending(
-        &self,
-        kind: EndingKind,
-        exit_code: u8,
-        first: Option<Failed>,
-        second: Option<Failed>,
-    ) -> Ending {
+    /// What failed for good, in the order in which it did; then what only stopped the run, if that is something else.
+    fn ending(&self, kind: EndingKind, exit_code: u8, stopped: Option<Failed>) -> Ending {
+        let facts = &self.journal.facts;
+        let decided = [facts.first.clone(), facts.second.clone()];
+        let mut all: Vec<Failed> = decided.into_iter().flatten().collect();
+        all.extend(facts.more.iter().cloned());
+        all.extend(stopped.filter(|stopped| !all.contains(stopped)));
+        let mut all = all.into_iter();
+        let (first, second) = (all.next(), all.next());
         let situation = status::situation(self.plan, &self.journal.facts, &self.journal.run, kind);
         Ending {
             run: self.journal.run.clone(),
@@ -102,6 +104,7 @@ impl Performer<'_> {
             exit_code,
             first,
             second,
+            more: all.collect(),
             entities: situation.entities,
             by_hand: situation.by_hand,
         }
@@ -128,15 +131,95 @@ impl Performer<'_> {
                 }
             }
         }
-        for planned in &plan.on_failure {
-            let is_failing = self.journal.state.phase == Phase::Failing;
-            // Where no action was begun there is nothing to undo.
-            let is_begun = !self.journal.state.actions.is_empty();
-            if is_failing && is_begun && self.journal.facts.second.is_none() {
+        // Where no action was begun there is nothing to undo.
+        let is_begun = !self.journal.state.actions.is_empty();
+        if self.journal.state.phase == Phase::Failing && is_begun {
+            for planned in &plan.on_failure {
+                match self.left_out(planned) {
+                    None => self.action(None, planned).await?,
+                    Some(reason) => self.leave_out(planned, reason).await?,
+                }
+            }
+            if !plan.cleanup.is_empty() {
+                self.record_of_run(Event::CleaningUp).await?;
+            }
+        }
+        if self.journal.state.phase == Phase::CleaningUp {
+            // Each by itself: that one thing can't be removed is no reason to let the next one be billed.
+            for planned in &plan.cleanup {
                 self.action(None, planned).await?;
             }
         }
         Ok(())
+    }
+
+    /// Why an action of `on failure` is left out, if it is.
+    ///
+    /// Once a statement of `on failure` has failed nobody can tell any more what those behind it build upon, so only what puts
+    /// back what this run changed is still done: it is right wherever the run stands. It would be wrong to stop at once: a
+    /// notification that fails would leave an application without a database that it can write to. After a person's no,
+    /// nothing is done. And writes stay frozen on a database that an application could not be brought back to: opened, there
+    /// might be two that are written to.
+    fn left_out(&self, planned: &PlannedAction) -> Option<String> {
+        let failed: Vec<(&PlannedAction, &Failure)> = self
+            .plan
+            .on_failure
+            .iter()
+            .take_while(|before| before.id != planned.id)
+            .filter_map(
+                |before| match &self.journal.facts.action(&before.id)?.over {
+                    Some(Event::Outcome(Outcome::Failed { failure })) => Some((before, failure)),
+                    _ => None,
+                },
+            )
+            .collect();
+        let (first, _) = failed.first()?;
+        if failed
+            .iter()
+            .any(|(_, failure)| matches!(failure, Failure::Refused { .. }))
+        {
+            return Some(format!("a person said no to `{}`", first.statement));
+        }
+        match &planned.action {
+            Action::ThawWrites { database, .. } => {
+                let application = failed
+                    .iter()
+                    .find_map(|(before, _)| self.application_of(&before.action, database))?;
+                Some(format!(
+                    "{application} could not be brought back to {database}: opened, two databases might be written to"
+                ))
+            }
+            Action::RevertSecret { .. } | Action::Note { .. } | Action::Keep { .. } => None,
+            _ => Some(format!("`{}` failed before it", first.statement)),
+        }
+    }
+
+    /// The application that an action would have moved, if that database is one of its own.
+    fn application_of(&self, action: &Action, database: &DatabaseName) -> Option<&ApplicationName> {
+        let mut applications = self.plan.environment.applications.iter();
+        let found = applications.find(|(name, application)| {
+            let is_moved = match action {
+                Action::RevertSecret { secret }
+                | Action::StageSecret { secret, .. }
+                | Action::ProveLogin { secret, .. }
+                | Action::PromoteSecret { secret } => application.active.secret() == Some(secret),
+                Action::ApplyStack {
+                    application: moved, ..
+                } => moved == *name,
+                _ => false,
+            };
+            is_moved && application.databases.contains(database)
+        });
+        found.map(|(name, _)| name)
+    }
+
+    async fn leave_out(&mut self, planned: &PlannedAction, reason: String) -> Result<(), Failure> {
+        let known = self.journal.facts.action(&planned.id);
+        if known.is_some_and(|known| known.over.is_some()) {
+            return Ok(());
+        }
+        self.record(None, planned, Event::Started).await?;
+        self.record(None, planned, Event::Skipped { reason }).await
     }
 
     /// Performs one action up to its last record. An error is one that stops the run here.
@@ -187,40 +270,34 @@ impl Performer<'_> {
         self.record(step, planned, last).await
     }
 
-    /// The end of a run that nothing stopped: all is done, or `on failure` is.
-    async fn end(&mut self) -> (EndingKind, u8, Option<Failed>, Option<Failed>) {
-        let first = self.journal.facts.first.clone();
-        let second = self.journal.facts.second.clone();
-        let (kind, exit_code) = match &first {
+    /// The end of a run that nothing stopped: all is done, or `on failure` and the cleanup are.
+    async fn end(&mut self) -> (EndingKind, u8, Option<Failed>) {
+        let facts = &self.journal.facts;
+        let (kind, exit_code) = match &facts.first {
             None => (EndingKind::Done, 0),
             Some(Failed {
                 failure: Failure::Aborted { .. },
                 ..
-            }) => (
-                EndingKind::Aborted,
-                second
-                    .as_ref()
-                    .map_or(0, |second| second.failure.exit_code()),
-            ),
+            }) => {
+                let second = facts.second.as_ref();
+                let code = second.map_or(0, |second| second.failure.exit_code());
+                (EndingKind::Aborted, code)
+            }
             Some(first) => (EndingKind::Failed, first.failure.exit_code()),
         };
         let end = Event::End {
             kind,
             exit_code,
-            first: first.clone(),
-            second: second.clone(),
+            first: facts.first.clone(),
+            second: facts.second.clone(),
+            more: facts.more.clone(),
         };
         match self.record_of_run(end).await {
-            Ok(()) => (kind, exit_code, first, second),
+            Ok(()) => (kind, exit_code, None),
             // All is done, but the journal doesn't say so: resume will.
             Err(failure) => {
                 let code = failure.exit_code();
-                (
-                    EndingKind::Suspended,
-                    code,
-                    Some(self.failed(failure)),
-                    second,
-                )
+                (EndingKind::Suspended, code, Some(self.failed(failure)))
             }
         }
     }
@@ -230,7 +307,7 @@ impl Performer<'_> {
         &mut self,
         failure: Failure,
         as_kind: Option<EndingKind>,
-    ) -> (EndingKind, u8, Option<Failed>, Option<Failed>) {
+    ) -> (EndingKind, u8, Option<Failed>) {
         let exit_code = failure.exit_code();
         let failed = self.failed(failure.clone());
         let kind = match failure.class() {
@@ -254,6 +331,7 @@ impl Performer<'_> {
                 exit_code,
                 first: Some(failed.clone()),
                 second: None,
+                more: Vec::new(),
             },
             EndingKind::Undecided => Event::Unknown { failure },
             _ => Event::Suspended { failure, attended },
@@ -272,12 +350,7 @@ impl Performer<'_> {
         if let Err(error) = self.journal.record(entry).await {
             tracing::warn!(%error, "the journal doesn't say how the run stopped");
         }
-        // A failure that was already there came first.
-        let before = self.journal.facts.first.clone();
-        match before {
-            Some(first) if first != failed => (kind, exit_code, Some(first), Some(failed)),
-            _ => (kind, exit_code, Some(failed), None),
-        }
+        (kind, exit_code, Some(failed))
     }
 
     fn failed(&self, failure: Failure) -> Failed {
@@ -343,13 +416,14 @@ impl Performer<'_> {
         seen: String,
         elapsed: Duration,
         limit: Option<Duration>,
+        done: Option<(u64, u64)>,
     ) {
         self.observer.tick(&Tick {
             action: planned.id.clone(),
             seen,
             elapsed,
             limit,
-            done: None,
+            done,
         });
     }
 

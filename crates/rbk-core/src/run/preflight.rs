@@ -2,7 +2,7 @@
 
 use super::compare::catalog;
 use super::evaluate::{active_database, evaluate, render};
-use super::failure::Failure;
+use super::failure::{Failure, ReplicationFailure};
 use super::look::{Known, Look};
 use super::performer::Performer;
 use crate::ids::{InstanceId, RunId, SecretName, StageLabel};
@@ -100,8 +100,21 @@ async fn observe(look: &mut Look<'_>, preflight: &Preflight) -> Result<Observati
             application: application.clone(),
             database: active_database(look, application).await?,
         }),
-        Preflight::Instance { .. } | Preflight::ReplicationSubnetGroup { .. } => {
-            unimplemented!("contract")
+        Preflight::Instance { database, instance } => {
+            let found = look.world.rds.instance(instance).await?;
+            let found = found.ok_or_else(|| Failure::Vanished {
+                instance: instance.clone(),
+            })?;
+            Ok(Observation::Instance {
+                database: database.clone(),
+                resource: found.resource,
+            })
+        }
+        Preflight::ReplicationSubnetGroup { name } => {
+            if !look.world.dms.has_subnet_group(name).await? {
+                return Err(ReplicationFailure::NoSubnetGroup { name: name.clone() }.into());
+            }
+            Ok(Observation::ReplicationSubnetGroup { name: name.clone() })
         }
         Preflight::Catalog { database, scope } => catalog(look, database, scope).await,
         Preflight::Observe { name, expr, .. } => Ok(Observation::Binding {

@@ -48,14 +48,20 @@ pub struct Status {
     pub steps: Vec<StepStatus>,
     /// What is done when a step fails.
     pub on_failure: Vec<ActionStatus>,
+    /// What is removed behind it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cleanup: Vec<ActionStatus>,
     /// The action that isn't over.
     pub current: Option<ActionId>,
     /// The one after it.
     pub next: Option<ActionId>,
     /// What stopped it.
     pub first: Option<Failed>,
-    /// What went wrong in `on failure`.
+    /// What went wrong first in `on failure` or while cleaning up, or what stopped it there.
     pub second: Option<Failed>,
+    /// What else went wrong there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<Failed>,
     /// Seconds in which somebody attended it.
     pub seconds: f64,
     /// What state everything is in.
@@ -74,6 +80,8 @@ pub enum RunPhase {
     Running,
     /// In `on failure`.
     Failing,
+    /// Behind it: what the run made for its own use is removed.
+    CleaningUp,
     /// Something outside must be mended.
     Suspended,
     /// A person stopped it.
@@ -282,7 +290,7 @@ impl Progress {
             (None, _) => EndingKind::Suspended,
         };
         let situation = situation(&self.plan, &self.facts, &run, kind);
-        let (first, second) = self.failures();
+        let mut failures = self.failures().into_iter();
         let actions = |actions: &[PlannedAction]| -> Vec<ActionStatus> {
             actions.iter().map(|planned| self.action(planned)).collect()
         };
@@ -311,15 +319,17 @@ impl Progress {
             bindings: self.facts.bindings.clone(),
             steps: steps.collect(),
             on_failure: actions(&self.plan.on_failure),
+            cleanup: actions(&self.plan.cleanup),
             current: self.state.current.clone(),
             next: self.next(),
-            first,
-            second,
+            first: failures.next(),
+            second: failures.next(),
+            more: failures.collect(),
             seconds: self.seconds + self.open_seconds(self.epoch_began),
             entities: situation.entities,
             by_hand: if matches!(
                 phase,
-                RunPhase::Preflight | RunPhase::Running | RunPhase::Failing
+                RunPhase::Preflight | RunPhase::Running | RunPhase::Failing | RunPhase::CleaningUp
             ) {
                 Vec::new()
             } else {
@@ -329,11 +339,13 @@ impl Progress {
     }
 
     /// What failed for good; then what only stopped the run, if it stands still.
-    fn failures(&self) -> (Option<Failed>, Option<Failed>) {
+    fn failures(&self) -> Vec<Failed> {
         let stopped = self.stopped.as_ref().map(|(_, failed)| failed.clone());
         let decided = [self.facts.first.clone(), self.facts.second.clone()];
-        let mut all = decided.into_iter().chain([stopped]).flatten();
-        (all.next(), all.next())
+        let mut all: Vec<Failed> = decided.into_iter().flatten().collect();
+        all.extend(self.facts.more.iter().cloned());
+        all.extend(stopped);
+        all
     }
 
     fn phase(&self) -> RunPhase {
@@ -343,6 +355,7 @@ impl Progress {
             (Phase::Empty | Phase::Preflight, None) => RunPhase::Preflight,
             (Phase::Running, None) => RunPhase::Running,
             (Phase::Failing, None) => RunPhase::Failing,
+            (Phase::CleaningUp, None) => RunPhase::CleaningUp,
         }
     }
 
@@ -394,7 +407,11 @@ impl Progress {
         let is_open = |planned: &&PlannedAction| self.facts.action(&planned.id).is_none();
         let next = match self.state.phase {
             Phase::Ended => None,
-            Phase::Failing => self.plan.on_failure.iter().find(is_open),
+            Phase::Failing => {
+                let mut left = self.plan.on_failure.iter().chain(&self.plan.cleanup);
+                left.find(is_open)
+            }
+            Phase::CleaningUp => self.plan.cleanup.iter().find(is_open),
             Phase::Empty | Phase::Preflight | Phase::Running => self
                 .plan
                 .steps

@@ -1,6 +1,7 @@
 //! One module a command: from its arguments to its exit code.
 
 mod check;
+mod diff;
 mod drill;
 mod env;
 mod plan;
@@ -66,6 +67,7 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         Command::Sandbox(SandboxCommand::Ledger(args)) => block_on(sandbox::ledger(screen, args)),
         Command::Environment(EnvironmentCommand::Check(args)) => env::check(screen, &args),
         Command::Environment(EnvironmentCommand::Pull(args)) => block_on(pull::pull(screen, args)),
+        Command::Environment(EnvironmentCommand::Diff(args)) => block_on(diff::diff(screen, args)),
         Command::Environment(EnvironmentCommand::Schema) => env::schema(screen),
     }
 }

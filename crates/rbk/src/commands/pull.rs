@@ -169,7 +169,10 @@ fn before(
 }
 
 /// The ports, aimed at the sandbox where the variables say so.
-async fn world(screen: Screen, environment: &Environment) -> Result<(World, Environment), Failure> {
+pub(super) async fn world(
+    screen: Screen,
+    environment: &Environment,
+) -> Result<(World, Environment), Failure> {
     let mut environment = environment.clone();
     if let Some(overlay) = overlay::from_variables(screen)? {
         overlay.apply(&mut environment);

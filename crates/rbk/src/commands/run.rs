@@ -41,14 +41,14 @@ pub async fn run(screen: Screen, args: RunArgs) -> Result<Exit, Failure> {
     let ending = perform(
         screen,
         plan,
-        world,
+        world.clone(),
         &journals,
         args.alone.alone,
         Task::Start,
         &Stop::listen(),
     )
     .await?;
-    Ok(conclude(screen, &journals, &ending).await)
+    Ok(conclude(screen, &journals, &ending, plan, &world).await)
 }
 
 /// Goes on with a run.
@@ -62,14 +62,14 @@ pub async fn resume(screen: Screen, args: ResumeArgs) -> Result<Exit, Failure> {
     let ending = perform(
         screen,
         &plan,
-        world,
+        world.clone(),
         &journals,
         args.alone.alone,
         Task::Resume(&run),
         &Stop::listen(),
     )
     .await?;
-    Ok(conclude(screen, &journals, &ending).await)
+    Ok(conclude(screen, &journals, &ending, &plan, &world).await)
 }
 
 /// Performs a suspended run's `on failure`, and ends it.
@@ -85,14 +85,14 @@ pub async fn abort(screen: Screen, args: AbortArgs) -> Result<Exit, Failure> {
     let ending = perform(
         screen,
         &plan,
-        world,
+        world.clone(),
         &journals,
         args.alone.alone,
         task,
         &Stop::listen(),
     )
     .await?;
-    Ok(conclude(screen, &journals, &ending).await)
+    Ok(conclude(screen, &journals, &ending, &plan, &world).await)
 }
 
 /// Journals what a person found out about an action.

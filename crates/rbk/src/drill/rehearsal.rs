@@ -12,7 +12,7 @@ use crate::cli::DrillArgs;
 use crate::exit::{Exit, Failure};
 use crate::journals::{Journals, in_directory};
 use crate::load::{Given, load};
-use crate::perform::{Task, exit_of, perform};
+use crate::perform::{Task, exit_of, perform, tell_stack};
 use crate::render::colour::Screen;
 use crate::render::summary::step_word;
 use crate::signals::Stop;
@@ -154,8 +154,18 @@ impl Rehearsal<'_> {
         let world =
             wiring::world(&plan.environment, aws, Arc::new(DrillApprover { screen })).await?;
         let begun = jiff::Timestamp::now();
-        let ending = perform(screen, &plan, world, journals, false, Task::Start, stop).await?;
+        let ending = perform(
+            screen,
+            &plan,
+            world.clone(),
+            journals,
+            false,
+            Task::Start,
+            stop,
+        )
+        .await?;
         let ended = jiff::Timestamp::now();
+        tell_stack(screen, &plan, &world, &ending).await;
         let (_, status) = journals.status(&ending.run).await?;
         Ok(Ran {
             begun,

@@ -2,9 +2,11 @@
 
 pub mod colour;
 pub mod diagnostics;
+pub mod diff;
 pub mod expression;
 pub mod plan;
 pub mod progress;
+pub mod stack;
 pub mod summary;
 pub mod time;
 

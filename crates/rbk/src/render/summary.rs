@@ -24,29 +24,27 @@ pub fn ending(
         &mut out,
         paint_kind(kind, paint, format!("{}{took}", kind_word(kind))),
     );
-    for (failed, words) in [
-        (&ending.first, ""),
-        (&ending.second, "then, in `on failure`: "),
-    ] {
-        if let Some(failed) = failed {
-            let place = failed
-                .action
-                .as_ref()
-                .map_or_else(String::new, |action| format!("{action}: "));
-            line(
-                &mut out,
-                format!(
-                    "  {} {words}{place}{}",
-                    failed.failure.code(),
-                    printable(&failed.failure.to_string())
-                ),
-            );
-            let help = journals.complete(&failed.failure.help(), &ending.run);
-            line(
-                &mut out,
-                format!("  {} {}", paint.cyan("help:"), printable(&help)),
-            );
-        }
+    let others = ending.second.iter().chain(&ending.more);
+    let failures = ending.first.iter().map(|failed| (failed, ""));
+    for (failed, words) in failures.chain(others.map(|failed| (failed, "then, in `on failure`: ")))
+    {
+        let place = failed
+            .action
+            .as_ref()
+            .map_or_else(String::new, |action| format!("{action}: "));
+        line(
+            &mut out,
+            format!(
+                "  {} {words}{place}{}",
+                failed.failure.code(),
+                printable(&failed.failure.to_string())
+            ),
+        );
+        let help = journals.complete(&failed.failure.help(), &ending.run);
+        line(
+            &mut out,
+            format!("  {} {}", paint.cyan("help:"), printable(&help)),
+        );
     }
     if let Some(status) = status {
         line(&mut out, "");
@@ -114,25 +112,22 @@ pub fn status(paint: Paint, journals: &Journals, plan: &Plan, status: &Status) -
         &mut out,
         format!("journal    {}", journals.of_run(&status.run).display()),
     );
-    for (failed, words) in [
-        (&status.first, "stopped by"),
-        (&status.second, "then      "),
-    ] {
-        if let Some(failed) = failed {
-            line(
-                &mut out,
-                format!(
-                    "{words} {} {}",
-                    failed.failure.code(),
-                    printable(&failed.failure.to_string())
-                ),
-            );
-            let help = journals.complete(&failed.failure.help(), &status.run);
-            line(
-                &mut out,
-                format!("  {} {}", paint.cyan("help:"), printable(&help)),
-            );
-        }
+    let others = status.second.iter().chain(&status.more);
+    let failures = status.first.iter().map(|failed| (failed, "stopped by"));
+    for (failed, words) in failures.chain(others.map(|failed| (failed, "then      "))) {
+        line(
+            &mut out,
+            format!(
+                "{words} {} {}",
+                failed.failure.code(),
+                printable(&failed.failure.to_string())
+            ),
+        );
+        let help = journals.complete(&failed.failure.help(), &status.run);
+        line(
+            &mut out,
+            format!("  {} {}", paint.cyan("help:"), printable(&help)),
+        );
     }
     if is_open(status.phase) {
         let resume = journals.command("resume", &status.run);
@@ -176,6 +171,16 @@ pub fn status(paint: Paint, journals: &Journals, plan: &Plan, status: &Status) -
             line(&mut out, action_line(action, paint));
         }
     }
+    if status
+        .cleanup
+        .iter()
+        .any(|action| action.state != Word::Pending)
+    {
+        line(&mut out, format!("\n{}", paint.bold("Cleanup")));
+        for action in &status.cleanup {
+            line(&mut out, action_line(action, paint));
+        }
+    }
     let by_hand: Vec<String> = status
         .by_hand
         .iter()
@@ -189,7 +194,7 @@ pub fn status(paint: Paint, journals: &Journals, plan: &Plan, status: &Status) -
 fn is_open(phase: RunPhase) -> bool {
     matches!(
         phase,
-        RunPhase::Preflight | RunPhase::Running | RunPhase::Failing
+        RunPhase::Preflight | RunPhase::Running | RunPhase::Failing | RunPhase::CleaningUp
     )
 }
 
@@ -200,6 +205,7 @@ pub fn phase_word(status: &Status, paint: Paint) -> String {
         (RunPhase::Preflight, _) => paint.yellow("preflight"),
         (RunPhase::Running, _) => paint.yellow("running"),
         (RunPhase::Failing, _) => paint.red("on failure"),
+        (RunPhase::CleaningUp, _) => paint.red("cleaning up"),
         (RunPhase::Suspended, _) => paint.yellow("suspended"),
         (RunPhase::Interrupted, _) => paint.yellow("interrupted"),
         (RunPhase::Undecided, _) => paint.red("undecided"),

@@ -3,10 +3,13 @@
 mod bench;
 mod crash;
 mod database;
+mod dms;
 mod endings;
 mod faults;
 mod repair;
 mod repairs;
+mod replicate;
+mod replications;
 mod scenario;
 mod undisturbed;
 mod waits;

@@ -2,18 +2,17 @@
 //! databases have roles, passwords and sessions. It keeps a ledger of applied effects and fails where it is told to.
 
 use super::database::Db;
+use super::dms::FakeDms;
 use crate::catalog::Catalog;
 use crate::environment::{Checks, Health as HealthQuestion, TableName};
-use crate::ids::{InstanceId, ResourceId, RoleName, SecretName, StageLabel, VersionId};
+use crate::ids::{InstanceId, ResourceId, RoleName, SecretName, SnapshotId, StageLabel, VersionId};
 use crate::plan::{CopiedTable, ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts, TablePair};
 use crate::ports::{
     Approval, Caller, ChangeRequest, ChangeSets, CheckFinding, Clock, CommandFacts, CommandRequest,
-    Commands, CopyFacts, Dms, DmsEndpoint, DmsLeftover, Endpoint, EndpointRequest, FreezeState,
-    Health, HealthAnswer, Identity, Instance, Login, Marker, MigrateRequest, MigrationError,
-    MigrationLock, MigrationRunner, Orphans, Person, PortError, PortErrorKind, Postgres, Progress,
-    Question, Rds, Replication, ReplicationRequest, RestoreRequest, SecretFacts, SecretValue,
-    Secrets, Sent, SequenceState, Session, SessionFacts, TableFinding, TableStatistics, Which,
-    World,
+    Commands, CopyFacts, Endpoint, FreezeState, Health, HealthAnswer, Identity, Instance, Login,
+    Marker, MigrateRequest, MigrationError, MigrationLock, MigrationRunner, Orphans, Person,
+    PortError, PortErrorKind, Postgres, Progress, Question, Rds, RestoreRequest, SecretFacts,
+    SecretValue, Secrets, Sent, SequenceState, Session, SessionFacts, TableFinding, Which, World,
 };
 use crate::value::{Snapshot, Type, Value};
 use async_trait::async_trait;
@@ -75,6 +74,8 @@ pub struct Server {
     pub available_at: u64,
     pub master_password: String,
     pub next_password: Option<(u64, String)>,
+    /// When its deletion was accepted, in virtual milliseconds, and the final snapshot.
+    pub deleted: Option<(u64, Option<SnapshotId>)>,
     /// Password, and whether it may log in.
     pub roles: BTreeMap<String, (String, bool)>,
     pub sessions: u64,
@@ -166,12 +167,19 @@ pub struct Inner {
     pub command_fails: Option<PortError>,
     /// The programs that were run, and the variables with secrets that they got.
     pub commands: Vec<(Vec<String>, Vec<String>)>,
+    /// The last line of commands, by name.
+    pub says: BTreeMap<String, String>,
+    pub dms: FakeDms,
+    /// How long an instance takes to be deleted, in virtual milliseconds; its final snapshot is available half-way.
+    pub delete_takes: u64,
+    /// What becomes of a final snapshot.
+    pub final_snapshot_ends: &'static str,
 }
 
 #[derive(Clone)]
 pub struct Fake(Arc<Mutex<Inner>>);
 
-const START: &str = "2026-11-22T09:15:00Z";
+pub const START: &str = "2026-11-22T09:15:00Z";
 
 impl Fake {
     pub fn new() -> Self {
@@ -207,6 +215,10 @@ impl Fake {
             copy_hangs: false,
             command_fails: None,
             commands: Vec::new(),
+            says: BTreeMap::new(),
+            dms: FakeDms::default(),
+            delete_takes: 300_000,
+            final_snapshot_ends: "available",
         })))
     }
 
@@ -235,6 +247,7 @@ impl Fake {
             available_at: 0,
             master_password: master_password.to_owned(),
             next_password: None,
+            deleted: None,
             roles: BTreeMap::new(),
             sessions: 0,
             is_reachable: true,
@@ -245,7 +258,7 @@ impl Fake {
         self.lock().servers.insert(instance.id, server);
     }
 
-    fn call<T>(
+    pub fn call<T>(
         &self,
         operation: &'static str,
         work: impl FnOnce(&mut Inner) -> Result<T, PortError>,
@@ -274,6 +287,8 @@ impl Fake {
 
 impl Inner {
     fn settle(&mut self) {
+        self.settle_deletions();
+        self.settle_dms();
         let (now, ends) = (self.now, self.restore_ends);
         for server in self.servers.values_mut() {
             if server.instance.status == "creating" && now >= server.available_at {
@@ -291,6 +306,31 @@ impl Inner {
             if let Some(what) = server.db.settle(now) {
                 self.ledger.push(format!("{what} {}", server.instance.id));
             }
+        }
+    }
+
+    /// Final snapshots become available, then instances vanish.
+    fn settle_deletions(&mut self) {
+        let (now, takes) = (self.now, self.delete_takes);
+        let mut gone = Vec::new();
+        for (id, server) in &self.servers {
+            let Some((at, snapshot)) = &server.deleted else {
+                continue;
+            };
+            if let Some(name) = snapshot
+                && now >= at + takes / 2
+            {
+                let mut snapshots = self.snapshots.iter_mut();
+                if let Some(snapshot) = snapshots.find(|it| it.id == *name) {
+                    self.final_snapshot_ends.clone_into(&mut snapshot.status);
+                }
+            }
+            if now >= at + takes {
+                gone.push(id.clone());
+            }
+        }
+        for id in gone {
+            self.servers.remove(&id);
         }
     }
 
@@ -386,6 +426,7 @@ impl Rds for Fake {
                 available_at: inner.now + inner.restore_takes,
                 master_password: "of the snapshot".to_owned(),
                 next_password: None,
+                deleted: None,
                 roles: roles.into(),
                 sessions: 0,
                 is_reachable: true,
@@ -420,26 +461,78 @@ impl Rds for Fake {
 
     async fn set_deletion_protection(
         &self,
-        _id: &InstanceId,
-        _on: bool,
+        id: &InstanceId,
+        on: bool,
     ) -> Result<Instance, PortError> {
-        unimplemented!("contract")
+        self.call("set_deletion_protection", |inner| {
+            let Some(server) = inner.servers.get_mut(id) else {
+                return Err(error(PortErrorKind::NotFound, "modifying"));
+            };
+            server.instance.settings.deletion_protection = on;
+            let instance = server.instance.clone();
+            inner.ledger.push(format!("protection of {id}: {on}"));
+            Ok(instance)
+        })
     }
 
     async fn delete_instance(
         &self,
-        _id: &InstanceId,
-        _final_snapshot: Option<&crate::ids::SnapshotId>,
+        id: &InstanceId,
+        final_snapshot: Option<&SnapshotId>,
     ) -> Result<(), PortError> {
-        unimplemented!("contract")
+        self.call("delete_instance", |inner| {
+            let now = inner.now;
+            let Some(server) = inner.servers.get_mut(id) else {
+                return Err(error(PortErrorKind::NotFound, "deleting"));
+            };
+            if server.deleted.is_some() {
+                return Err(error(PortErrorKind::AlreadySo, "deleting"));
+            }
+            if server.instance.settings.deletion_protection {
+                return Err(error(
+                    PortErrorKind::InvalidRequest,
+                    "deleting a protected one",
+                ));
+            }
+            if let Some(name) = final_snapshot {
+                if inner.snapshots.iter().any(|it| it.id == *name) {
+                    return Err(error(PortErrorKind::AlreadyExists, "deleting"));
+                }
+                inner.snapshots.push(Snapshot {
+                    id: name.clone(),
+                    instance: id.clone(),
+                    resource: Some(server.instance.resource.clone()),
+                    created_at: None,
+                    data_as_of: None,
+                    kind: "manual".to_owned(),
+                    status: "creating".to_owned(),
+                    engine: "postgres".to_owned(),
+                    engine_version: "16.4".to_owned(),
+                    allocated_storage: None,
+                    master_username: None,
+                });
+            }
+            server.deleted = Some((now, final_snapshot.cloned()));
+            server.instance.status = "deleting".to_owned();
+            inner.ledger.push(format!("delete {id}"));
+            Ok(())
+        })
     }
 
-    async fn snapshot(&self, _id: &crate::ids::SnapshotId) -> Result<Option<Snapshot>, PortError> {
-        unimplemented!("contract")
+    async fn snapshot(&self, id: &SnapshotId) -> Result<Option<Snapshot>, PortError> {
+        self.call("snapshot", |inner| {
+            let mut snapshots = inner.snapshots.iter();
+            Ok(snapshots.find(|it| it.id == *id).cloned())
+        })
     }
 
     async fn created_by_rbk(&self) -> Result<Vec<Instance>, PortError> {
-        unimplemented!("contract")
+        self.call("created_by_rbk", |inner| {
+            let servers = inner.servers.values().map(|it| it.instance.clone());
+            Ok(servers
+                .filter(|it| it.tags.contains_key("rbk:run"))
+                .collect())
+        })
     }
 }
 
@@ -649,13 +742,22 @@ impl Session for FakeSession {
         })
     }
 
-    async fn count(&self, _table: &TableName) -> Result<u64, PortError> {
-        self.world
-            .call("count", |inner| Ok(inner.servers[&self.instance].rows))
+    async fn count(&self, table: &TableName) -> Result<u64, PortError> {
+        self.world.call("count", |inner| {
+            let server = &inner.servers[&self.instance];
+            let rows = server.db.rows.get(table);
+            Ok(rows.map_or(server.rows, |rows| rows.len() as u64))
+        })
     }
 
-    async fn query(&self, _sql: &str, _ty: Type) -> Result<Value, PortError> {
-        self.world.call("query", |_| Ok(Value::Integer(1)))
+    async fn query(&self, sql: &str, _ty: Type) -> Result<Value, PortError> {
+        self.world.call("query", |inner| {
+            Ok(if sql.contains("awsdms_") {
+                Value::Text(inner.dms.control_error.to_owned())
+            } else {
+                Value::Integer(1)
+            })
+        })
     }
 
     async fn checks(&self, checks: &Checks) -> Result<Vec<CheckFinding>, PortError> {
@@ -940,47 +1042,20 @@ impl Commands for Fake {
             if let Some(error) = inner.command_fails.clone() {
                 return Err(error);
             }
+            if let Some(said) = inner.says.get(request.name) {
+                return Ok(CommandFacts {
+                    last_line: said.clone(),
+                });
+            }
             inner.ledger.push(format!("command {}", request.name));
+            if let [program, value] = request.program
+                && program == "deploy"
+            {
+                inner.says.insert("read".to_owned(), value.clone());
+            }
             Ok(CommandFacts {
                 last_line: "warmed 3 tables".to_owned(),
             })
         })
-    }
-}
-
-#[async_trait]
-impl Dms for Fake {
-    async fn endpoint(&self, _id: &str) -> Result<Option<DmsEndpoint>, PortError> {
-        unimplemented!("contract")
-    }
-    async fn create_endpoint(&self, _request: &EndpointRequest) -> Result<DmsEndpoint, PortError> {
-        unimplemented!("contract")
-    }
-    async fn delete_endpoint(&self, _arn: &str) -> Result<(), PortError> {
-        unimplemented!("contract")
-    }
-    async fn replication(&self, _id: &str) -> Result<Option<Replication>, PortError> {
-        unimplemented!("contract")
-    }
-    async fn create_replication(&self, _request: &ReplicationRequest) -> Result<(), PortError> {
-        unimplemented!("contract")
-    }
-    async fn start_replication(&self, _arn: &str) -> Result<(), PortError> {
-        unimplemented!("contract")
-    }
-    async fn stop_replication(&self, _arn: &str) -> Result<(), PortError> {
-        unimplemented!("contract")
-    }
-    async fn delete_replication(&self, _arn: &str) -> Result<(), PortError> {
-        unimplemented!("contract")
-    }
-    async fn table_statistics(&self, _arn: &str) -> Result<Vec<TableStatistics>, PortError> {
-        unimplemented!("contract")
-    }
-    async fn has_subnet_group(&self, _name: &str) -> Result<bool, PortError> {
-        unimplemented!("contract")
-    }
-    async fn leftovers(&self) -> Result<Vec<DmsLeftover>, PortError> {
-        unimplemented!("contract")
     }
 }
