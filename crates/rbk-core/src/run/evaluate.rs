@@ -1,6 +1,6 @@
 //! Evaluating a plan's expressions against the world: one value, what was seen, and whether waiting may help.
 
-use super::active::{deployed, named, source_snapshot};
+use super::active::{named, source_snapshot};
 use super::compare::{drift, matches};
 use super::compute::{age, negate};
 use super::credentials::{Content, pointed_at};
