@@ -110,12 +110,12 @@ impl Left {
         }
         if !self.endpoints.is_empty() {
             let ids: Vec<String> = self.endpoints.iter().map(|id| format!("`{id}`")).collect();
-            let endpoints = if ids.len() == 1 {
-                "endpoint"
+            let (endpoints, are) = if ids.len() == 1 {
+                ("endpoint", "is")
             } else {
-                "endpoints"
+                ("endpoints", "are")
             };
-            parts.push(format!("{endpoints} {} there", ids.join(" and ")));
+            parts.push(format!("{endpoints} {} {are} there", ids.join(" and ")));
         }
         if self.is_started && !self.is_proven {
             parts.push(format!(
