@@ -1,14 +1,11 @@
-//! What the checker says of the shipped repair runbook when a statement is missing or stands in the wrong place:
-//! `tests/lang/deletion-and-swap.md` says it of each statement and each adjacent pair, and this test holds it.
+//! What the checker says of the shipped repair runbooks when a statement is missing or stands in the wrong place: a table says it
+//! of each statement and each adjacent pair, and these tests hold it.
 
 use crate::process::{rbk, root, said};
 use rbk_syntax::{Span, ast};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
-
-const RUNBOOK: &str = "runbooks/rebuild-schema.rbk";
-const TABLE: &str = "tests/lang/deletion-and-swap.md";
 
 /// A runbook that differs from the shipped one.
 struct Mutant {
@@ -20,13 +17,29 @@ struct Mutant {
 }
 
 #[test]
-fn each_statement_deleted_and_each_pair_swapped_is_in_the_table() {
-    let text = std::fs::read_to_string(root().join(RUNBOOK)).expect("the runbook");
-    let mutants = mutants(&text);
+fn each_statement_of_the_rebuild_deleted_and_each_pair_swapped_is_in_the_table() {
+    hold(
+        "runbooks/rebuild-schema.rbk",
+        "tests/lang/deletion-and-swap.md",
+    );
+}
+
+#[test]
+fn each_statement_of_the_repair_deleted_and_each_pair_swapped_is_in_the_table() {
+    hold(
+        "runbooks/repair-original.rbk",
+        "tests/lang/deletion-and-swap-repair-original.md",
+    );
+}
+
+/// All that differ from a runbook by one deletion or swap are in its table, with what the check says of them.
+fn hold(runbook: &str, table_file: &str) {
+    let text = std::fs::read_to_string(root().join(runbook)).expect("the runbook");
+    let mutants = mutants(runbook, &text);
     assert!(mutants.len() > 30, "only {}", mutants.len());
     let found = findings(&mutants);
 
-    let table = std::fs::read_to_string(root().join(TABLE)).expect("the table");
+    let table = std::fs::read_to_string(root().join(table_file)).expect("the table");
     let mut expected = rows(&table);
     let mut wrong = String::new();
     for (mutant, found) in mutants.iter().zip(found) {
@@ -53,7 +66,7 @@ fn each_statement_deleted_and_each_pair_swapped_is_in_the_table() {
     for (place, change) in expected.keys() {
         let _ = writeln!(wrong, "## {place}\nthere is no longer: {change}");
     }
-    assert!(wrong.is_empty(), "{TABLE} should say:\n{wrong}");
+    assert!(wrong.is_empty(), "{table_file} should say:\n{wrong}");
 }
 
 /// The rows of the table by step and change: what is found, and why it is harmless.
@@ -125,16 +138,16 @@ fn findings(mutants: &[Mutant]) -> Vec<String> {
         .collect()
 }
 
-fn mutants(text: &str) -> Vec<Mutant> {
+fn mutants(runbook: &str, text: &str) -> Vec<Mutant> {
     let mut sources = rbk_syntax::Sources::default();
-    let source = sources.add(RUNBOOK, text);
+    let source = sources.add(runbook, text);
     let parsed = rbk_syntax::parse(source, text);
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
-    let runbook = parsed.runbook.expect("a tree");
+    let tree = parsed.runbook.expect("a tree");
 
     let mut blocks: Vec<(String, Vec<Span>)> = Vec::new();
     let mut requires = Vec::new();
-    for item in &runbook.items {
+    for item in &tree.items {
         match item {
             ast::Item::Require(require) => requires.push(require.span),
             ast::Item::Step(step) => blocks.push((step.title.value.clone(), spans(&step.body))),

@@ -13,6 +13,7 @@ mod check;
 mod cli;
 mod crash;
 mod deletion;
+mod diff;
 mod drill;
 mod faults;
 mod hostile;

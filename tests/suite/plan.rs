@@ -44,6 +44,8 @@ fn every_statement_on_schema_objects_is_shown_in_full() {
         ("restored", "team.toml"),
         ("hostile", "plans/hostile.toml"),
         ("procedures", "team.toml"),
+        ("repair", "team.toml"),
+        ("return", "plans/return.toml"),
     ] {
         let file = format!("tests/lang/plans/{name}.rbk");
         let environment = format!("tests/lang/{environment}");

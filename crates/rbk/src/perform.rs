@@ -117,14 +117,19 @@ pub async fn conclude(
         ending,
         status.as_ref(),
     ));
-    // A run that is gone on with is not over: nobody should deploy in the middle of it.
-    if !ending.is_resumable()
-        && let Some(settings) = stack::settings(world, &plan.environment, &plan.stack).await
-    {
+    tell_stack(screen, plan, world, ending).await;
+    exit_of(ending)
+}
+
+/// Says what the deployed stack must say now, where a run is over: nobody should deploy in the middle of one.
+pub async fn tell_stack(screen: Screen, plan: &Plan, world: &World, ending: &Ending) {
+    if ending.is_resumable() {
+        return;
+    }
+    if let Some(settings) = stack::settings(world, &plan.environment, &plan.stack).await {
         let block = render::stack::block(screen.err, &settings);
         screen.say(format_args!("\n{}", block.trim_end()));
     }
-    exit_of(ending)
 }
 
 /// How the process ends after a run.

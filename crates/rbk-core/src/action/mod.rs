@@ -6,6 +6,7 @@ mod command;
 mod data;
 mod destroy;
 mod frozen;
+mod gone;
 mod human;
 mod migrate;
 mod rds;

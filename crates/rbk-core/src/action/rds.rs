@@ -1,5 +1,6 @@
 //! Instances: restoring one from a snapshot, and setting its master password.
 
+use crate::drift::ENVIRONMENT_TAG;
 use crate::ids::{ActionId, DatabaseName, InstanceId, SecretName};
 use crate::journal::Proof;
 use crate::plan::{Expr, InstanceSettings};
@@ -104,8 +105,10 @@ impl Effect for Restore<'_> {
         self.chosen = Some(chosen);
         let mut tags: BTreeMap<String, String> = self.settings.tags.clone();
         let action = tag_value(&scene.planned.id);
+        let environment = scene.look().environment().name.clone();
         for (key, value) in [
             ("rbk:run", scene.run.as_str()),
+            (ENVIRONMENT_TAG, &environment),
             ("rbk:action", &action),
             ("rbk:plan", scene.plan_hash),
             ("rbk:source-snapshot", snapshot.id.as_str()),

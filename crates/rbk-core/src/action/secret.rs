@@ -1,5 +1,6 @@
 //! Secrets: a version that nobody reads yet, proven by a login, made current by a compare-and-swap.
 
+use super::gone::begun_to_destroy;
 use super::rds::{log_in, staged_value, unprepared};
 use super::{Once, Performed};
 use crate::environment::{Active, Environment};
@@ -310,6 +311,12 @@ impl Effect for Revert<'_> {
     }
 
     async fn probe(&mut self, scene: &Scene<'_>, _since: Since) -> Result<Probe, Failure> {
+        if let Some(gone) = begun_to_destroy(scene.plan, scene.facts, self.secret) {
+            return Ok(Probe::Skip(format!(
+                "`{gone}`, which it named before, is destroyed by this run: `{}` stays where it is",
+                self.secret
+            )));
+        }
         let original = scene.facts.original.get(self.secret).cloned().flatten();
         let Some(original) = original else {
             return Ok(Probe::Skip(format!(

@@ -558,6 +558,12 @@ fn mismatch(
             diagnostic.help(format!("say what must hold of it: `{name} is healthy`"))
         }
         (Type::Boolean, ..) => diagnostic.help("a condition compares: `age(snap) <= 24h`"),
+        (Type::Replication, ..) => {
+            diagnostic.help("a replication is what `let load = replicate …` names: `load is complete`")
+        }
+        (_, Type::Replication, _) => diagnostic.help(
+            "a replication is asked whether it `is complete`, and for its figures; databases are named themselves",
+        ),
         (Type::Time, ..) => diagnostic.help("`age` takes a snapshot or a time"),
         _ => diagnostic,
     }

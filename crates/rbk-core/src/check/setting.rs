@@ -92,7 +92,7 @@ impl Checker<'_> {
         let settings = settings.flat_map(|stack| &stack.settings);
         let mut values = Vec::new();
         for declared in settings {
-            let key = format!("stack.{}", declared.name);
+            let key = format!("stack.settings.{}", declared.name);
             let place = self.places.key(&key).or_else(|| self.places.key("stack"));
             let place = place.unwrap_or(Span::new(SourceId::default(), 0, 0));
             match setting(self.environment, self.places, &declared.expression, place) {

@@ -29,6 +29,8 @@ pub(crate) enum StatementError {
         nearest: u32,
         allowed: &'static [u32],
     },
+    #[error("a replication by DMS has no deadline of its own")]
+    DeadlineElsewhere { span: Span },
     #[error("`lob: limited` doesn't say where it cuts")]
     LimitMissing { span: Span },
     #[error("`{of}` has no `{name}`")]
@@ -111,6 +113,9 @@ impl From<StatementError> for Diagnostic {
                     .help(format!("it has {}; the nearest is {nearest}", allowed.join(", ")))
                     .fix(span, nearest.to_string())
             }
+            E::DeadlineElsewhere { span } => make("RBK1051", span, "not an option of it")
+                .help("it goes on when the statement is done: the deadline stands where it is waited for, `await load is complete within 4h`")
+                .fix(span, ""),
             E::LimitMissing { span } => make("RBK1051", span, "behind how many kB?")
                 .help("what is longer is cut: say `lob: limited, max 32kb` if nothing is, else `lob: full`"),
             E::UnknownQualifier { span, known, .. } if known.is_empty() => {

@@ -10,7 +10,7 @@ mod secret;
 
 pub use crate::catalog::Difference;
 pub use instance::instance;
-pub use leftover::{Leftover, endpoints_and_configs, instances, labels};
+pub use leftover::{ENVIRONMENT_TAG, Leftover, endpoints_and_configs, instances, labels};
 pub use secret::{SecretContent, SecretSeen, Use, secret};
 
 use crate::ids::{ApplicationName, DatabaseName, InstanceId};
@@ -125,7 +125,7 @@ impl Report {
             .map(|(name, of)| match (&of.status, &of.compared) {
                 (None, _) => format!("{name} isn't there and need not be"),
                 (Some(_), Some(compared)) => format!("{name} with {compared}"),
-                (Some(_), None) => name.to_string(),
+                (Some(_), None) => format!("{name} without its schema"),
             })
             .collect();
         let applications = match self.applications.len() {

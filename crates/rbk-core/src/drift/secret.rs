@@ -61,7 +61,9 @@ pub fn secret(
     }
     let (username, endpoint) = match &seen.content {
         None => return Vec::new(),
-        Some(SecretContent::Unusable(reason)) => return vec![differs("", "usable", reason)],
+        Some(SecretContent::Unusable(reason)) => {
+            return vec![differs("", "usable", &format!("unusable ({reason})"))];
+        }
         Some(SecretContent::Says { username, endpoint }) => (username, endpoint),
     };
     let mut found = Vec::new();

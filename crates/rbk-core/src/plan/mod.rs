@@ -627,7 +627,7 @@ pub struct InstanceSettings {
     pub retention_days: u32,
     /// RDS's own protection.
     pub deletion_protection: bool,
-    /// The environment's; rbk adds `rbk:run`, `rbk:action`, `rbk:plan` and `rbk:source-snapshot` when it runs.
+    /// The environment's; rbk adds `rbk:run`, `rbk:environment`, `rbk:action`, `rbk:plan` and `rbk:source-snapshot` when it runs.
     pub tags: BTreeMap<String, String>,
 }
 

@@ -31,55 +31,11 @@ pub(super) async fn active_secret(
             Some(database) => Ok(Some(look.database(&database)?.secret.clone())),
             None => Ok(None),
         },
-        Active::Stack { read, .. } => deployed(look, read).await.map(Some),
+        Active::Stack { .. } => {
+            let named = look.stack(application).await?;
+            Ok(Some(SecretName::new(named)))
+        }
     }
-}
-
-/// The secret that the deployed stack names: what the `read` command says in its last line.
-pub(super) async fn deployed(look: &mut Look<'_>, read: &str) -> Result<SecretName, Failure> {
-    let declared = look
-        .environment()
-        .commands
-        .get(read)
-        .ok_or_else(|| Failure::Bug {
-            message: format!("the environment has no command `{read}`"),
-        })?;
-    let mut secrets = BTreeMap::new();
-    for (variable, wanted) in &declared.secrets {
-        let value = look
-            .world
-            .secrets
-            .value(&wanted.secret, &Which::current())
-            .await?;
-        let value = match &wanted.field {
-            None => value.value,
-            Some(field) => {
-                let content = Content::parse(&wanted.secret, &value)?;
-                SecretString::from(content.need(&wanted.secret, field)?)
-            }
-        };
-        secrets.insert(variable.clone(), value);
-    }
-    let request = CommandRequest {
-        name: read,
-        program: &declared.program,
-        secrets: &secrets,
-        within: Duration::from_secs(declared.within),
-        progress: look.progress(),
-    };
-    let ended = look.world.commands.run(&request).await;
-    let failed = |reason: String| Failure::CommandFailed {
-        command: read.to_owned(),
-        reason,
-    };
-    let said = ended.map_err(|error| failed(error.message))?.last_line;
-    let said = said.trim();
-    if said.is_empty() {
-        return Err(failed(
-            "its last line is empty, and should name the deployed secret".to_owned(),
-        ));
-    }
-    Ok(SecretName::new(said))
 }
 
 /// `active_secret(APP)`

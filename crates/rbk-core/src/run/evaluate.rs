@@ -1,6 +1,6 @@
 //! Evaluating a plan's expressions against the world: one value, what was seen, and whether waiting may help.
 
-use super::active::{deployed, named, source_snapshot};
+use super::active::{named, source_snapshot};
 use super::compare::{drift, matches};
 use super::compute::{age, negate};
 use super::credentials::{Content, pointed_at};
@@ -451,7 +451,7 @@ async fn uses(
             pointed_at(secret, &value, field.as_deref())? == *wanted
         }
         Active::Copy { secret } => same_credentials(look, secret, wanted, database).await?,
-        Active::Stack { read, .. } => deployed(look, read).await? == *wanted,
+        Active::Stack { .. } => look.stack(application).await? == wanted.as_str(),
     };
     let verb = if holds { "uses" } else { "does not use" };
     Ok(Seen::condition(

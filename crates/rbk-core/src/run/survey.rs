@@ -195,7 +195,7 @@ async fn survey_application(
         Err(Failure::SecretUnusable { reason, .. }) => of.differences.push(Difference {
             object: what,
             expected: Some("usable".to_owned()),
-            found: Some(reason),
+            found: Some(format!("unusable ({reason})")),
         }),
         Err(failure) => blind.on(&mut of.unseen, what, failure),
     }
@@ -328,11 +328,12 @@ async fn survey_schema(
     report: &mut Report,
 ) {
     if !look.plan.catalogs.contains_key(name) {
-        let failure = Failure::Evaluation {
-            doing: format!("comparing the schema of {name}"),
-            reason: "the lock file says nothing of it: `rbk env pull` writes it".to_owned(),
-        };
-        return blind.on(&mut of.unseen, "schema", failure);
+        // Known when the plan was checked: no failure of a run, but said in what it says.
+        of.unseen.push(Unseen {
+            what: "schema".to_owned(),
+            why: "the lock file says nothing of it: `rbk env pull` writes it".to_owned(),
+        });
+        return;
     }
     let compared = schema(look, name).await;
     let compared = match compared {

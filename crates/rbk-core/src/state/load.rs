@@ -462,7 +462,10 @@ impl Flow<'_> {
     ) -> Option<Option<&'t TableName>> {
         let seen = self.state.matches.get(&(from.clone(), to.clone()))?;
         let mut needed = tables?.difference(own);
-        Some(needed.find(|table| !seen.contains_key(*table)))
+        // What this runbook has emptied and not loaded again can hardly be the same.
+        Some(needed.find(|table| {
+            !seen.contains_key(*table) || self.schema(to, &table.schema).is_empty(table)
+        }))
     }
 
     /// Tables of a frozen database were seen to be the same in another one: they stay so until either is written to.

@@ -12,7 +12,7 @@ use crate::cli::DrillArgs;
 use crate::exit::{Exit, Failure};
 use crate::journals::{Journals, in_directory};
 use crate::load::{Given, load};
-use crate::perform::{Task, exit_of, perform};
+use crate::perform::{Task, exit_of, perform, tell_stack};
 use crate::render::colour::Screen;
 use crate::render::summary::step_word;
 use crate::signals::Stop;
@@ -117,11 +117,14 @@ impl Rehearsal<'_> {
             outcome,
             environment: self.environment.name.clone(),
             disaster,
-            // The application is well again when the runbook is done that switched it, and that is the first.
-            rto_seconds: ran
-                .first()
+            // Where nothing writes, the application is well when the runbook is done that switched it, and that is the first.
+            rto_seconds: applications
+                .iter()
+                .filter_map(|it| it.recovered_at)
+                .max()
+                .or_else(|| ran.first().map(|first| first.ended))
                 .filter(|_| recovered)
-                .map(|first| seconds_between(struck, first.ended)),
+                .map(|well| seconds_between(struck, well)),
             rpo_seconds: recovered.then(|| seconds_between(data_time, struck)),
             rows_lost: self.stage.rows_behind_snapshot(),
             database: used.map(|name| name.to_string()),
@@ -164,8 +167,18 @@ impl Rehearsal<'_> {
         let world =
             wiring::world(&plan.environment, aws, Arc::new(DrillApprover { screen })).await?;
         let begun = jiff::Timestamp::now();
-        let ending = perform(screen, &plan, world, journals, false, Task::Start, stop).await?;
+        let ending = perform(
+            screen,
+            &plan,
+            world.clone(),
+            journals,
+            false,
+            Task::Start,
+            stop,
+        )
+        .await?;
         let ended = jiff::Timestamp::now();
+        tell_stack(screen, &plan, &world, &ending).await;
         let (_, status) = journals.status(&ending.run).await?;
         Ok(Ran {
             begun,

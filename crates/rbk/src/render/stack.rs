@@ -38,7 +38,9 @@ pub fn block(paint: Paint, settings: &Settings) -> String {
     for (setting, text) in written {
         let Some(text) = text else {
             let why = setting.why.as_deref().unwrap_or("nothing is known of it");
-            let text = format!("    # {}: {}", setting.name, printable(why));
+            // On one line, or what is pasted is no Python any more.
+            let why = printable(why).replace('\n', " ");
+            let text = format!("    # {}: {why}", setting.name);
             line(&mut out, paint.dim(text));
             continue;
         };
@@ -48,6 +50,7 @@ pub fn block(paint: Paint, settings: &Settings) -> String {
                 let padding = " ".repeat(width.saturating_sub(text.chars().count()));
                 let marked = setting.differs == Some(true);
                 let text = if marked { paint.yellow(&text) } else { text };
+                let remark = remark.replace('\n', " ");
                 line(&mut out, format_args!("    {text}{padding}  # {remark}"));
             }
         }

@@ -1,6 +1,6 @@
 //! The options of a replication: which there are, and how their values are read.
 
-use crate::check::{Checker, SchemaError, StatementError};
+use crate::check::{CheckError, Checker, SchemaError, StatementError};
 use crate::plan::Expr;
 use crate::state::Chosen;
 use crate::value::{Type, Value};
@@ -31,6 +31,10 @@ impl<'a> Options<'a> {
             let name = entry.name.value.as_str();
             if names.contains(&name) {
                 found.insert(name, entry);
+                continue;
+            }
+            if name == "within" {
+                checker.report(StatementError::DeadlineElsewhere { span: entry.span });
                 continue;
             }
             checker.report(SchemaError::UnknownOption {
@@ -65,8 +69,7 @@ impl<'a> Options<'a> {
         let Some(entry) = self.get(option) else {
             return Some(false);
         };
-        let expr = single(option, entry, "`true` or `false`", "multi_az: false", checker)?;
-        match known(expr, Type::Boolean, checker)? {
+        match known(option, entry, (Type::Boolean, "`true` or `false`", "multi_az: false"), checker)?.0 {
             Value::Boolean(value) => Some(value),
             _ => None,
         }
@@ -77,14 +80,14 @@ impl<'a> Options<'a> {
         let Some(entry) = self.get("capacity") else {
             return Some(default);
         };
-        let expr = single("capacity", entry, "a number of DMS capacity units", "capacity: 4", checker)?;
-        let Value::Integer(units) = known(expr, Type::Integer, checker)? else {
+        let wanted = (Type::Integer, "a number of DMS capacity units", "capacity: 4");
+        let (Value::Integer(units), span) = known("capacity", entry, wanted, checker)? else {
             return None;
         };
         let found = CAPACITY.into_iter().find(|allowed| i64::from(*allowed) == units);
         if found.is_none() {
             let nearest = CAPACITY.into_iter().min_by_key(|allowed| i64::from(*allowed).abs_diff(units));
-            checker.report(StatementError::Capacity { span: expr.span, units, nearest: nearest.unwrap_or(default), allowed: &CAPACITY });
+            checker.report(StatementError::Capacity { span, units, nearest: nearest.unwrap_or(default), allowed: &CAPACITY });
         }
         found
     }
@@ -169,7 +172,8 @@ fn kilobytes(of: &str, name: &str, qualifiers: &[ast::Qualifier], checker: &mut 
             found = None;
             continue;
         }
-        let size = match known(&qualifier.value, Type::Size, checker) {
+        let typed = checker.expression_of(&qualifier.value, Type::Size);
+        let size = match typed.and_then(|typed| constant(typed.expr, qualifier.value.span, checker)) {
             Some(Value::Size(bytes)) => bytes,
             _ => {
                 found = None;
@@ -204,28 +208,39 @@ fn one_of(option: &'static str, allowed: &'static [&'static str], value: &ast::E
     found
 }
 
-/// One value, without qualifiers.
-fn single<'a>(
+/// The value of an option, of a type and known when planning, and where it stands.
+fn known(
     option: &str,
-    entry: &'a ast::Entry,
-    wanted: &'static str,
-    example: &'static str,
+    entry: &ast::Entry,
+    (ty, wanted, example): (Type, &'static str, &'static str),
     checker: &mut Checker<'_>,
-) -> Option<&'a ast::Expr> {
-    if let ast::EntryValue::Expr(expr) = &entry.value {
-        return Some(expr);
+) -> Option<(Value, Span)> {
+    let span = entry.value.span();
+    let wrong = SchemaError::OptionValue { span, name: option.to_owned(), wanted, example };
+    let ast::EntryValue::Expr(expr) = &entry.value else {
+        checker.report(wrong);
+        return None;
+    };
+    // What people write who come from YAML.
+    if let ast::ExprKind::Path(path) = &expr.kind
+        && matches!(path.first(), "yes" | "no" | "on" | "off")
+    {
+        checker.report(wrong);
+        return None;
     }
-    checker.report(SchemaError::OptionValue { span: entry.value.span(), name: option.to_owned(), wanted, example });
-    None
+    let typed = checker.expression(expr)?;
+    if typed.ty != ty {
+        checker.report(wrong);
+        return None;
+    }
+    constant(typed.expr, span, checker).map(|value| (value, span))
 }
 
-/// A value that is known when planning.
-fn known(expr: &ast::Expr, ty: Type, checker: &mut Checker<'_>) -> Option<Value> {
-    let span: Span = expr.span;
-    match checker.expression_of(expr, ty)?.expr {
+fn constant(expr: Expr, span: Span, checker: &mut Checker<'_>) -> Option<Value> {
+    match expr {
         Expr::Value(value) => Some(value),
         _ => {
-            checker.report(crate::check::CheckError::NotConstant { span });
+            checker.report(CheckError::NotConstant { span });
             None
         }
     }

@@ -310,7 +310,7 @@ fn settings_parameters(settings: &InstanceSettings) -> Vec<(&'static str, String
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    let own = "rbk:run, rbk:action, rbk:plan, rbk:source-snapshot";
+    let own = "rbk:run, rbk:environment, rbk:action, rbk:plan, rbk:source-snapshot";
     vec![
         ("instance", settings.instance.to_string()),
         ("class", settings.class.clone()),
