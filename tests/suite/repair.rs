@@ -1,7 +1,7 @@
 //! The repair of the original by DMS and the return to it, end to end: killed around each effect, and with what goes wrong in DMS.
 
 use crate::account::{
-    Account, ORIGINAL as ORIGINAL_INSTANCE, PATIENCE, POINTER, RECOVERY as RECOVERY_INSTANCE,
+    Account, ORIGINAL as ORIGINAL_INSTANCE, PATIENCE, POINTER, PROD, RECOVERY as RECOVERY_INSTANCE,
     Running, assert_exit, assert_says,
 };
 use crate::process::{finish, said};
@@ -334,7 +334,7 @@ fn what_is_missing_for_dms_is_told_before_anything_happens() {
 fn units_that_do_not_exist_are_told_without_a_run() {
     let account = Account::start();
     let runbook = account.runbook_of(REPAIR, "capacity: 4", "capacity: 3");
-    let output = account.finish(&["check", &runbook, "--env", "prod"]);
+    let output = account.finish(&["check", &runbook, "--env", PROD]);
     assert_exit(&output, 1);
     assert_says(&output, "capacity");
 }
