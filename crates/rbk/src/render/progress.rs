@@ -45,6 +45,7 @@ struct Known {
 enum Place {
     Step { number: usize, title: String },
     OnFailure,
+    Cleanup,
 }
 
 struct Current {
@@ -87,6 +88,7 @@ impl Progress {
             learn(&step.actions, &place, after.as_deref());
         }
         learn(&plan.on_failure, &Place::OnFailure, None);
+        learn(&plan.cleanup, &Place::Cleanup, None);
         Self {
             screen,
             state: Mutex::new(State {
@@ -121,6 +123,7 @@ impl Progress {
                     format!("Step {number} of {}: {title}", state.steps)
                 }
                 Place::OnFailure => "On failure".to_owned(),
+                Place::Cleanup => "Cleanup".to_owned(),
             };
             self.screen.say("");
             self.screen.say(self.screen.err.bold(heading));
