@@ -5,9 +5,9 @@ use super::repair::damaged;
 use super::scenario::*;
 use super::world::{Fake, Fault};
 use crate::environment::{Active, Command};
-use crate::ids::{ActionId, InstanceId, ResourceId, SnapshotId};
+use crate::ids::{ActionId, InstanceId, ResourceId, SecretName, SnapshotId};
 use crate::journal::{Event, How, Outcome, Proof};
-use crate::plan::{Action, Expr, FinalSnapshot, NamedCommand, Plan, Preflight};
+use crate::plan::{Action, Expr, FinalSnapshot, NamedCommand, Plan, Preflight, SecretContent};
 use crate::ports::{Approval, PortErrorKind};
 use crate::run::{Ending, EndingKind, Failure, Refusal};
 use crate::status::{self, Word};
@@ -613,4 +613,59 @@ async fn after_a_no_nothing_is_undone() {
     let status = status::fold(&history.plan, &history.records);
     let words: Vec<Word> = status.on_failure.iter().map(|it| it.state).collect();
     assert_eq!(words, [Failed, Skipped, Skipped]);
+}
+
+/// The application has returned, the recovery is deleted, and something behind that fails: bringing the secret back would
+/// point the application at nothing.
+#[tokio::test]
+async fn nothing_is_pointed_back_at_what_this_run_has_begun_to_destroy() {
+    let active = || SecretName::from("active");
+    let switch = step(
+        "Switch",
+        vec![
+            Action::StageSecret {
+                secret: active(),
+                content: SecretContent::Pointer {
+                    database: original(),
+                    to: SecretName::from("original"),
+                    field: Some("key".to_owned()),
+                },
+            },
+            Action::PromoteSecret { secret: active() },
+        ],
+    );
+    let fails = step(
+        "Look",
+        vec![Action::Assert {
+            condition: Expr::Value(Value::Boolean(false)),
+            otherwise: None,
+        }],
+    );
+    let mut of = destroy(FinalSnapshot::None);
+    let removal = of.steps.remove(0);
+    let known = of.preflight.into_iter().chain([
+        Preflight::SecretVersion { secret: active() },
+        Preflight::ActiveDatabase {
+            application: sgpt(),
+        },
+    ]);
+    let known: Vec<Preflight> = known.collect();
+    let revert = || vec![Action::RevertSecret { secret: active() }];
+    for (steps, expected) in [
+        (
+            vec![switch.clone(), removal, fails.clone()],
+            ("original", Word::Skipped),
+        ),
+        (vec![switch, fails], ("recovery", Word::Done)),
+    ] {
+        let fake = damaged();
+        let bench = Bench::new(fake);
+        let ending = bench.start(&plan_of(known.clone(), steps, revert())).await;
+        assert_eq!(ending.kind, EndingKind::Failed, "{ending:?}");
+        let history = bench.history().await;
+        let status = status::fold(&history.plan, &history.records);
+        let names = bench.fake.lock().secret("active").current_value();
+        assert_eq!(names, format!(r#"{{"key":"{}"}}"#, expected.0));
+        assert_eq!(status.on_failure[0].state, expected.1);
+    }
 }
