@@ -4,7 +4,7 @@ use super::colour::{Paint, printable};
 use super::time;
 use crate::journals::Journals;
 use rbk_core::plan::Plan;
-use rbk_core::run::{Ending, EndingKind};
+use rbk_core::run::{Ending, EndingKind, Failed};
 use rbk_core::status::{ActionStatus, EntityState, RunPhase, Status, StepStatus, Word};
 use std::fmt::Write;
 
@@ -24,10 +24,21 @@ pub fn ending(
         &mut out,
         paint_kind(kind, paint, format!("{}{took}", kind_word(kind))),
     );
-    let others = ending.second.iter().chain(&ending.more);
-    let failures = ending.first.iter().map(|failed| (failed, ""));
-    for (failed, words) in failures.chain(others.map(|failed| (failed, "then, in `on failure`: ")))
-    {
+    let cleanup = status.map_or(&[][..], |status| &status.cleanup);
+    let is_cleanup = |failed: &Failed| {
+        let action = failed.action.as_ref();
+        cleanup.iter().any(|removed| Some(&removed.id) == action)
+    };
+    let others = ending.second.iter().chain(&ending.more).map(|failed| {
+        let words = if is_cleanup(failed) {
+            "then, cleaning up: "
+        } else {
+            "then, in `on failure`: "
+        };
+        (failed, words)
+    });
+    let first = ending.first.iter().map(|failed| (failed, ""));
+    for (failed, words) in first.chain(others) {
         let place = failed
             .action
             .as_ref()
