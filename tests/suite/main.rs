@@ -23,4 +23,6 @@ mod plan;
 mod process;
 mod pull;
 mod rebuild;
+mod repair;
 mod run;
+mod stack;

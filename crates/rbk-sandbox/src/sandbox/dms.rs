@@ -91,6 +91,18 @@ impl Sandbox {
         self.world.read(|model| model.dms.capacity())
     }
 
+    /// Endpoints and replication configs that there are, as `endpoint NAME` and `replication config NAME`.
+    pub fn dms_resources(&self) -> Vec<String> {
+        self.world.read(|model| {
+            let endpoints = model.dms.endpoints.values();
+            let configs = model.dms.configs.values();
+            endpoints
+                .map(|it| format!("endpoint {}", it.id))
+                .chain(configs.map(|it| format!("replication config {}", it.id)))
+                .collect()
+        })
+    }
+
     /// Takes an ended replication's capacity away, as DMS does by itself after 48 hours: its table
     /// statistics are gone when this returns.
     pub async fn deprovision_replication(&self, identifier: &str) -> Result<(), SandboxError> {

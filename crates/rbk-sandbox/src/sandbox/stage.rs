@@ -89,6 +89,21 @@ impl Sandbox {
         })
     }
 
+    /// The manual snapshots of an instance, which need not exist any more, with the status of each.
+    pub fn manual_snapshots(&self, id: &str) -> Vec<(String, String)> {
+        self.world.read(|model| {
+            let of_it = |snapshot: &&Snapshot| {
+                snapshot.kind == SnapshotKind::Manual && snapshot.source.id.to_string() == id
+            };
+            model
+                .snapshots
+                .values()
+                .filter(of_it)
+                .map(|it| (it.id.to_string(), it.status.as_str().to_owned()))
+                .collect()
+        })
+    }
+
     /// Lets all automated snapshots of an instance expire.
     pub async fn expire_snapshots(&self, id: &str) -> Result<(), SandboxError> {
         let (instance, _) = self.find(id)?;

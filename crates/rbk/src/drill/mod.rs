@@ -2,12 +2,14 @@
 //!
 //! `seed` fills a sandbox whose `account` is as the environment describes it, `disaster` breaks it, `rehearsal` runs the runbooks one
 //! after the other by the very path of `rbk run`, `compare` looks at the rows that the application has now and that were copied,
-//! `application` at those that it was promised meanwhile, `proof` at everything else of those databases, and `report` says it.
+//! `application` at those that it was promised meanwhile, `proof` at everything else of those databases, `leftovers` at what is
+//! left in the account, and `report` says it.
 
 pub mod account;
 pub mod application;
 pub mod compare;
 pub mod disaster;
+pub mod leftovers;
 pub mod proof;
 pub mod rehearsal;
 pub mod report;

@@ -6,7 +6,7 @@ use super::compare::{active_database, compare, digest};
 use super::proof::prove;
 use super::report::{DatabaseReport, Outcome, Report, Role, RunReport, StepTime, VERSION};
 use super::seed::{Stage, StandIn};
-use super::{disaster, sandbox_failed, seed};
+use super::{disaster, leftovers, sandbox_failed, seed};
 use crate::adapters::person::DrillApprover;
 use crate::cli::DrillArgs;
 use crate::exit::{Exit, Failure};
@@ -32,6 +32,9 @@ use std::sync::Arc;
 pub const ACCESS_KEY: &str = "AKIARBKSANDBOXEXAMPLE";
 /// The secret that goes with it.
 pub const SECRET_KEY: &str = "rbk-sandbox-secret-key";
+
+/// How much a stand-in is promised before the disaster, at least.
+const WRITES_BEFORE_DISASTER: usize = 5;
 
 /// What is rehearsed.
 pub struct Rehearsal<'a> {
@@ -90,7 +93,13 @@ impl Rehearsal<'_> {
             () = stop.asked() => return Err(Failure::new(Exit::Suspended, "stopped before the data was compared")),
         };
         let frozen = keeps_frozen(&last.plan);
-        let outcome = outcome(last.ending.kind, &databases, &applications, frozen);
+        let plans: Vec<&Plan> = ran.iter().map(|ran| &ran.plan).collect();
+        let done = last.ending.kind == EndingKind::Done;
+        let account = leftovers::account(self.stage, &plans, done);
+        let mut outcome = outcome(last.ending.kind, &databases, &applications, frozen);
+        if outcome == Outcome::Recovered && account.iter().any(|finding| !finding.holds) {
+            outcome = Outcome::Unproven;
+        }
         let exit = match outcome {
             Outcome::Recovered => Exit::Done,
             Outcome::DataDiffers | Outcome::Unproven | Outcome::WritesLost | Outcome::CutOff => {
@@ -123,6 +132,7 @@ impl Rehearsal<'_> {
                 .collect(),
             databases,
             applications,
+            account,
         };
         Ok((report, exit))
     }
@@ -184,8 +194,18 @@ impl Rehearsal<'_> {
             };
             let began = jiff::Timestamp::now();
             traffic.begin();
+            let some = async {
+                let mut last = began;
+                for _ in 0..WRITES_BEFORE_DISASTER {
+                    if !application::await_write(traffic, last).await {
+                        return false;
+                    }
+                    last = traffic.last_write().unwrap_or(last);
+                }
+                true
+            };
             let wrote = tokio::select! {
-                wrote = application::await_write(traffic, began) => wrote,
+                wrote = some => wrote,
                 () = stop.asked() => return Err(Failure::new(Exit::Suspended, "stopped before anything was rehearsed")),
             };
             if !wrote {
@@ -287,6 +307,8 @@ impl Rehearsal<'_> {
             .into_iter()
             .map(|name| (name.clone(), Role::Rebuilt))
             .collect();
+        let destroyed = destroyed(ran);
+        looked_at.retain(|(name, _)| !destroyed.contains(name));
         if let Some(used) = used
             && looked_at.iter().all(|(name, _)| name != used)
         {
@@ -491,6 +513,16 @@ fn copied_to(ran: &[Ran]) -> BTreeSet<&DatabaseName> {
                 .flat_map(|ran| ran.plan.replications.values())
                 .map(|it| &it.to),
         )
+        .collect()
+}
+
+/// The databases that are gone on purpose.
+fn destroyed(ran: &[Ran]) -> BTreeSet<&DatabaseName> {
+    actions(ran)
+        .filter_map(|action| match action {
+            Action::DestroyInstance { database, .. } => Some(database),
+            _ => None,
+        })
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use super::application::{ApplicationReport, Gaps, RunTraffic};
 use super::compare::ComparedTable;
-use super::proof::Proof;
+use super::proof::{Finding, Proof};
 use crate::render::colour::{Paint, printable};
 use crate::render::time;
 use rbk_core::run::EndingKind;
@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 /// The version of the JSON document. 2: several runs, and a part for each database that was looked at. 3: what applications lived
-/// through, of all and by run; outcomes `writes_lost` and `cut_off`.
+/// through, of all and by run, and what is left in the account; outcomes `writes_lost` and `cut_off`.
 pub const VERSION: u32 = 3;
 
 /// How a rehearsal came out.
@@ -75,6 +75,8 @@ pub struct Report {
     pub databases: Vec<DatabaseReport>,
     /// What applications lived through.
     pub applications: Vec<ApplicationReport>,
+    /// What the runs have left in the account.
+    pub account: Vec<Finding>,
     /// What stopped the last run.
     pub problem: Option<String>,
 }
@@ -210,6 +212,14 @@ pub fn human(report: &Report, paint: Paint) -> String {
         line(paint.bold(format!("{}, {}", database.name, database.role.words())));
         tables(&database.tables, paint, &mut line);
         proof(&database.proof, paint, &mut line);
+    }
+    if !report.account.is_empty() {
+        line(String::new());
+        line(paint.bold("the account"));
+        for finding in &report.account {
+            let text = format!("{}: {}", finding.what, printable(&finding.seen));
+            line(if finding.holds { text } else { paint.red(text) });
+        }
     }
     line(String::new());
     for run in &report.runs {
@@ -398,7 +408,6 @@ fn tables(tables: &[ComparedTable], paint: Paint, line: &mut impl FnMut(String))
 mod tests {
     use super::*;
     use crate::drill::application::{Gap, GapStep, Survival, Writes};
-    use crate::drill::proof::Finding;
 
     fn table(name: &str, rows_found: Option<u64>, checksum_equal: bool) -> ComparedTable {
         ComparedTable {
@@ -513,6 +522,11 @@ mod tests {
                 },
             }],
             applications: vec![lived_through()],
+            account: vec![finding(
+                "DMS",
+                true,
+                "no endpoint, no replication config, no capacity that is billed",
+            )],
             problem: None,
         }
     }

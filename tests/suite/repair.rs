@@ -1,0 +1,340 @@
+//! The repair of the original by DMS and the return to it, end to end: killed around each effect, and with what goes wrong in DMS.
+
+use crate::account::{
+    Account, ORIGINAL as ORIGINAL_INSTANCE, PATIENCE, POINTER, RECOVERY as RECOVERY_INSTANCE,
+    Running, assert_exit, assert_says,
+};
+use crate::process::{finish, said};
+use rbk_core::value::Type;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Output;
+
+const REPAIR: &str = "runbooks/repair-original.rbk";
+const RETURN: &str = "runbooks/return-to-original.rbk";
+const ORIGINAL: &str = "rds/statistagptdb_admin";
+const RECOVERY: &str = "rds/statistagptdb_recovery_admin";
+
+/// An account whose application runs on the recovery, as the quick recovery leaves it.
+fn recovered() -> Account {
+    let account = Account::start();
+    assert_exit(&account.run(), 0);
+    account
+}
+
+fn run(account: &Account, runbook: &str) -> Output {
+    account.finish(&["run", runbook, "--env", "prod", "--approve", "all"])
+}
+
+/// The newest run's name: names begin with their time.
+fn newest(account: &Account) -> String {
+    account.runs().pop().expect("a run")
+}
+
+fn resume(account: &Account) -> Output {
+    let run = newest(account);
+    account.finish(&["resume", &run, "--env", "prod", "--approve", "all"])
+}
+
+fn text(account: &Account, secret: &str, sql: &str) -> String {
+    account
+        .value(secret, sql, Type::Text)
+        .expect("it can be logged in to")
+        .to_string()
+}
+
+/// Rows and sums of hashes of what both databases must have alike. Not rbk's own comparison.
+const ROWS: &str = "SELECT string_agg(line, E'\\n') FROM ( \
+    SELECT 'embeddings ' || count(*) || ' ' || sum(hashtext(e::text)::bigint) AS line FROM public.embeddings e UNION ALL \
+    SELECT 'documents ' || count(*) || ' ' || sum(hashtext(d::text)::bigint) FROM public.documents d UNION ALL \
+    SELECT 'sources ' || count(*) || ' ' || sum(hashtext(s::text)::bigint) FROM public.sources s UNION ALL \
+    SELECT 'conversations ' || count(*) || ' ' || sum(hashtext(c::text)::bigint) FROM public.conversations c UNION ALL \
+    SELECT 'messages ' || count(*) || ' ' || sum(hashtext(m::text)::bigint) FROM public.messages m UNION ALL \
+    SELECT 'citations ' || count(*) || ' ' || sum(hashtext(c::text)::bigint) FROM public.citations c UNION ALL \
+    SELECT 'usage_events ' || count(*) || ' ' || sum(hashtext(u::text)::bigint) FROM public.usage_events u \
+    ) AS lines";
+
+/// The original holds what the recovery holds, is made as the migration makes it, and nobody writes to the recovery.
+#[track_caller]
+fn assert_repaired(account: &Account) {
+    assert_eq!(text(account, ORIGINAL, ROWS), text(account, RECOVERY, ROWS));
+    let column = "SELECT format_type(atttypid, atttypmod) || ' ' || attnotnull FROM pg_attribute \
+                  WHERE attrelid = 'public.embeddings'::regclass AND attname = 'embedding_vector'";
+    assert_eq!(text(account, ORIGINAL, column), "vector(1536) true");
+    assert!(
+        !account.opens("rds/statistagptdb_recovery"),
+        "writes are frozen"
+    );
+    assert_nothing_is_left_of_dms(account);
+    let control = "SELECT count(*)::text FROM pg_tables WHERE tablename LIKE 'awsdms%'";
+    assert_eq!(text(account, ORIGINAL, control), "0");
+}
+
+/// Nothing is billed, and nothing of it exists: the sandbox itself says so.
+#[track_caller]
+fn assert_nothing_is_left_of_dms(account: &Account) {
+    assert_eq!(account.control("GET", "/_sandbox/capacity", ""), "[]");
+    let mut there: BTreeMap<String, i64> = BTreeMap::new();
+    for effect in account.ledger() {
+        let (operation, service) = (
+            effect["operation"].as_str().expect("text"),
+            effect["service"].as_str().expect("text"),
+        );
+        let change = match operation {
+            "CreateEndpoint" | "CreateReplicationConfig" => 1,
+            "DeleteEndpoint" | "DeleteReplicationConfig" => -1,
+            _ => continue,
+        };
+        assert_eq!(service, "dms");
+        *there
+            .entry(operation.replace("Create", "").replace("Delete", ""))
+            .or_default() += change;
+    }
+    assert!(there.values().all(|count| *count == 0), "{there:?}");
+}
+
+/// How often each operation of DMS had an effect.
+fn dms_effects(account: &Account) -> BTreeMap<String, usize> {
+    let mut effects = BTreeMap::new();
+    for effect in account.ledger() {
+        if effect["service"] == "dms" {
+            let operation = effect["operation"].as_str().expect("text");
+            *effects.entry(operation.to_owned()).or_default() += 1;
+        }
+    }
+    effects
+}
+
+/// Each once, and both endpoints.
+#[track_caller]
+fn assert_replicated_once(account: &Account) {
+    let once = |name: &str, times| (name.to_owned(), times);
+    let expected: BTreeMap<String, usize> = [
+        once("CreateEndpoint", 2),
+        once("CreateReplicationConfig", 1),
+        once("StartReplication", 1),
+        once("DeleteReplicationConfig", 1),
+        once("DeleteEndpoint", 2),
+    ]
+    .into();
+    assert_eq!(dms_effects(account), expected);
+}
+
+/// No journal, plan or output of any run holds a password that ever opened anything.
+#[track_caller]
+fn assert_no_secret_is_kept(account: &Account) {
+    let mut passwords = BTreeSet::new();
+    for secret in [
+        "rds/statistagptdb",
+        ORIGINAL,
+        "rds/statistagptdb_recovery",
+        RECOVERY,
+    ] {
+        for value in account.all_values(secret) {
+            let content: Value = serde_json::from_str(&value).expect("JSON");
+            passwords.insert(content["password"].as_str().expect("text").to_owned());
+        }
+    }
+    for run in account.runs() {
+        for entry in std::fs::read_dir(account.store().join(run)).expect("a folder") {
+            let text = std::fs::read(entry.expect("readable").path()).expect("readable");
+            let text = String::from_utf8_lossy(&text);
+            assert!(!passwords.iter().any(|password| text.contains(password)));
+        }
+    }
+    assert!(passwords.len() >= 4);
+}
+
+#[test]
+fn a_repair_and_a_return_that_are_killed_around_each_effect_end_like_undisturbed_ones() {
+    let account = recovered();
+    for runbook in [REPAIR, RETURN] {
+        let kills = run_with_kills(&account, runbook);
+        let path = account.store().join(newest(&account)).join("journal.jsonl");
+        let journal = std::fs::read_to_string(path).expect("a journal");
+        let records: Vec<Value> = journal
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        let effects: BTreeSet<String> = records
+            .iter()
+            .filter(|record| record["type"] == "intent")
+            .map(|record| record["action"].to_string())
+            .collect();
+        assert!(kills >= effects.len(), "{kills} kills of {effects:?}");
+        assert_eq!(records.last().expect("a record")["body"]["kind"], "done");
+        assert_no_secret_is_kept(&account);
+        if runbook == REPAIR {
+            assert_repaired(&account);
+        }
+    }
+    assert_replicated_once(&account);
+    assert_returned(&account);
+}
+
+/// Kills it behind each intent, each sending and before each outcome, and resumes it, until it is done.
+fn run_with_kills(account: &Account, runbook: &str) -> usize {
+    let mut begun: Option<String> = None;
+    let mut kills = 0;
+    for point in ["after-intent:1", "after-send:1", "before-outcome:1"]
+        .into_iter()
+        .cycle()
+    {
+        let [command, what] = match &begun {
+            None => ["run", runbook],
+            Some(run) => ["resume", run.as_str()],
+        };
+        let mut command = account.rbk(&[command, what, "--env", "prod", "--approve", "all"]);
+        command.env("RBK_KILL_AT", point);
+        let output = finish(&mut command, PATIENCE);
+        if output.status.signal() != Some(9) {
+            assert_exit(&output, 0);
+            break;
+        }
+        kills += 1;
+        assert!(kills < 200, "it goes round in circles: {}", said(&output));
+        begun = Some(newest(account));
+    }
+    kills
+}
+
+/// The application is back and writes, the recovery is gone, and what is left of it is its final snapshot.
+#[track_caller]
+fn assert_returned(account: &Account) {
+    assert_eq!(account.secret(POINTER), "rds/statistagptdb");
+    assert!(account.writes("rds/statistagptdb"));
+    assert_eq!(account.status(RECOVERY_INSTANCE), None);
+    assert_eq!(
+        account.status(ORIGINAL_INSTANCE).as_deref(),
+        Some("available")
+    );
+    let deleted: Vec<Value> = account
+        .ledger()
+        .into_iter()
+        .filter(|effect| effect["operation"] == "DeleteDBInstance")
+        .collect();
+    let [deleted] = deleted.as_slice() else {
+        panic!("{deleted:?}");
+    };
+    assert_eq!(deleted["target"], RECOVERY_INSTANCE);
+    let instance = rbk_core::ids::InstanceId::from(RECOVERY_INSTANCE);
+    let snapshots = account.aws(async |aws| aws.rds.snapshots(&instance).await.expect("a list"));
+    assert!(
+        snapshots.iter().any(|one| one.status == "available"),
+        "{snapshots:?}"
+    );
+}
+
+/// What goes wrong in DMS: the fault, how the run ends, and what is said.
+const FAILING: [(&str, u8, &[&str]); 5] = [
+    (
+        "StartReplication:1:fails=running(Last Error The source endpoint went away)",
+        3,
+        &["The source endpoint went away"],
+    ),
+    (
+        "StartReplication:1:suspends=public.documents",
+        3,
+        &["public.documents"],
+    ),
+    (
+        "StartReplication:1:loses=public.messages",
+        3,
+        &["public.messages"],
+    ),
+    ("StartReplication:1:deprovisions", 3, &["statistics"]),
+    ("StartReplication:1:no-capacity", 3, &["capacity"]),
+];
+
+#[test]
+fn what_goes_wrong_in_dms_fails_clearly_and_leaves_nothing_billed() {
+    let account = recovered();
+    for (fault, exit, words) in FAILING {
+        account.plant(fault);
+        let output = run(&account, REPAIR);
+        assert_eq!(
+            output.status.code(),
+            Some(i32::from(exit)),
+            "{fault}: {}",
+            said(&output)
+        );
+        for word in words {
+            assert!(said(&output).contains(word), "{fault}: {}", said(&output));
+        }
+        account.clear();
+        assert_nothing_is_left_of_dms(&account);
+        // The application goes on where it was, with all of its rows.
+        assert_eq!(account.secret(POINTER), "rds/statistagptdb_recovery");
+        assert!(account.writes("rds/statistagptdb_recovery"), "{fault}");
+    }
+    // Whatever they left in the original: the same runbook begins with a clean schema.
+    assert_exit(&run(&account, REPAIR), 0);
+    assert_repaired(&account);
+}
+
+#[test]
+fn calls_that_fail_for_a_while_are_survived() {
+    let account = recovered();
+    account.plant(
+        "CreateEndpoint:1-2:throttle\n\
+         CreateEndpoint:4:after:cut\n\
+         CreateReplicationConfig:1:throttle\n\
+         CreateReplicationConfig:2:after:500\n\
+         StartReplication:1-2:throttle\n\
+         StartReplication:3:after:cut\n\
+         DescribeReplications:1-3:throttle\n\
+         DescribeReplicationTableStatistics:1:throttle\n\
+         DeleteReplicationConfig:1:throttle\n\
+         DeleteReplicationConfig:2:after:cut\n\
+         DeleteEndpoint:1:throttle\n\
+         DeleteEndpoint:2:after:500",
+    );
+    assert_exit(&run(&account, REPAIR), 0);
+    assert_repaired(&account);
+    assert_replicated_once(&account);
+    account.plant("DeleteDBInstance:1-2:throttle\nDeleteDBInstance:3:after:cut");
+    assert_exit(&run(&account, RETURN), 0);
+    assert_returned(&account);
+}
+
+#[test]
+fn a_load_that_is_over_before_anybody_looks_is_complete() {
+    let account = recovered();
+    account.plant("StartReplication:1:after:hold=started");
+    let going = Running::start(account.rbk(&["run", REPAIR, "--env", "prod", "--approve", "all"]));
+    account.until_held("started");
+    // The answer comes late: the rows are there by then.
+    crate::account::eventually("the rows are there", || {
+        let stopped = account.control("GET", "/_sandbox/capacity", "");
+        stopped.contains("stopped").then_some(())
+    });
+    account.release("started");
+    assert_exit(&going.end(), 0);
+    assert_repaired(&account);
+    assert_replicated_once(&account);
+}
+
+#[test]
+fn what_is_missing_for_dms_is_told_before_anything_happens() {
+    let account = recovered();
+    let before = account.ledger().len();
+    let environment = account.environment_with(
+        "subnet_group = \"statistagpt-dms\"",
+        "subnet_group = \"no-such-group\"",
+    );
+    let output = account.finish(&["run", REPAIR, "--env", &environment, "--approve", "all"]);
+    assert_exit(&output, 3);
+    assert_says(&output, "no-such-group");
+    assert_eq!(account.ledger().len(), before);
+    assert!(account.writes("rds/statistagptdb_recovery"));
+}
+
+#[test]
+fn units_that_do_not_exist_are_told_without_a_run() {
+    let account = Account::start();
+    let runbook = account.runbook_of(REPAIR, "capacity: 4", "capacity: 3");
+    let output = account.finish(&["check", &runbook, "--env", "prod"]);
+    assert_exit(&output, 1);
+    assert_says(&output, "capacity");
+}
