@@ -323,12 +323,12 @@ impl Flow<'_> {
                 self.read(right, span);
                 self.matched(left, right, tables, span);
             }
-            Expr::NoDrift { database } => {
-                // Without a name: all that are there, of which nothing more is learned.
-                if let Some(database) = database {
-                    self.read(database, span);
-                    self.no_drift(database);
-                }
+            // Without a name it is of all databases that are there, of which nothing more is learned.
+            Expr::NoDrift {
+                database: Some(database),
+            } => {
+                self.read(database, span);
+                self.no_drift(database);
             }
             Expr::Complete { replication } => self.completed(replication, span),
             Expr::Uses {
