@@ -63,7 +63,10 @@ impl Team {
 }
 
 fn deployed(stack: &Path) -> String {
-    std::fs::read_to_string(stack).expect("readable").trim().to_owned()
+    std::fs::read_to_string(stack)
+        .expect("readable")
+        .trim()
+        .to_owned()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod dms;
 mod identity;
 mod logging;
+mod permissions;
 mod rds;
 mod secrets;
 

@@ -323,7 +323,7 @@ impl Flow<'_> {
                 self.read(right, span);
                 self.matched(left, right, tables, span);
             }
-            // Without a name it is of all databases that are there, of which nothing more is learned.
+            // Without a name it is of all that are there, of which nothing more is learned.
             Expr::NoDrift {
                 database: Some(database),
             } => {

@@ -386,10 +386,10 @@ impl Teller<'_> {
                     Action::DeleteReplication { replication } if replication == name => {
                         left.config = left.config.filter(|_| !is_over);
                     }
-                    Action::CreateEndpoint { replication, side } if replication == name => {
-                        if is_sent {
-                            left.endpoints.push(names.endpoint(*side));
-                        }
+                    Action::CreateEndpoint { replication, side }
+                        if replication == name && is_sent =>
+                    {
+                        left.endpoints.push(names.endpoint(*side));
                     }
                     Action::DeleteEndpoint { replication, side } if replication == name => {
                         let gone = names.endpoint(*side);

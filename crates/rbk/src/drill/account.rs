@@ -257,10 +257,9 @@ impl Furnisher<'_> {
             secrets.insert(database.secret.as_str(), own);
         }
         for application in self.environment.applications.values() {
-            if let Some(value) = self.active_value(application, &secrets) {
-                if let Some(secret) = application.active.secret() {
-                    secrets.insert(secret.as_str(), value);
-                }
+            let value = self.active_value(application, &secrets);
+            if let (Some(value), Some(secret)) = (value, application.active.secret()) {
+                secrets.insert(secret.as_str(), value);
             }
         }
         for (name, value) in secrets {

@@ -26,6 +26,8 @@ pub struct ApplicationReport {
     pub name: String,
     /// Its writes: acknowledged ones by when they were, and those that nobody answered.
     pub writes: Writes,
+    /// When a recovered database acknowledged the first one.
+    pub recovered_at: Option<Timestamp>,
     /// How many of its reads were answered.
     pub reads: u64,
     /// When it could not write.
@@ -263,25 +265,29 @@ pub fn report(
     ApplicationReport {
         name: stand_in.name.to_string(),
         writes: writes(log, disaster, there),
+        recovered_at: recovered_at(log, disaster),
         reads: log.reads.len() as u64,
         no_writes: gaps(&log.no_writes, end, steps),
         no_reads: gaps(&log.no_reads, end, steps),
     }
 }
 
-fn writes(log: &Log, disaster: Timestamp, there: &BTreeMap<u64, u64>) -> Writes {
-    let mut told = Writes::default();
+/// From its first commit on another server on, the application is on what was recovered, wherever it goes then.
+fn recovered_at(log: &Log, disaster: Timestamp) -> Option<Timestamp> {
     let struck = log
         .writes
         .iter()
         .rfind(|write| write.acknowledged && write.at <= disaster)
         .map(|write| write.server.as_str());
-    // From its first commit on another server on, the application is on what was recovered, wherever it goes then.
-    let recovered = log
-        .writes
+    log.writes
         .iter()
         .find(|write| write.acknowledged && Some(write.server.as_str()) != struck)
-        .map(|write| write.at);
+        .map(|write| write.at)
+}
+
+fn writes(log: &Log, disaster: Timestamp, there: &BTreeMap<u64, u64>) -> Writes {
+    let mut told = Writes::default();
+    let recovered = recovered_at(log, disaster);
     for write in &log.writes {
         let is_there = there.contains_key(&write.number);
         let after = recovered.is_some_and(|recovered| write.at >= recovered);

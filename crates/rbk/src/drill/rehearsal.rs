@@ -117,11 +117,14 @@ impl Rehearsal<'_> {
             outcome,
             environment: self.environment.name.clone(),
             disaster,
-            // The application is well again when the runbook is done that switched it, and that is the first.
-            rto_seconds: ran
-                .first()
+            // Where nothing writes, the application is well when the runbook is done that switched it, and that is the first.
+            rto_seconds: applications
+                .iter()
+                .filter_map(|it| it.recovered_at)
+                .max()
+                .or_else(|| ran.first().map(|first| first.ended))
                 .filter(|_| recovered)
-                .map(|first| seconds_between(struck, first.ended)),
+                .map(|well| seconds_between(struck, well)),
             rpo_seconds: recovered.then(|| seconds_between(data_time, struck)),
             rows_lost: self.stage.rows_behind_snapshot(),
             database: used.map(|name| name.to_string()),

@@ -61,7 +61,8 @@ pub struct Report {
     pub environment: String,
     /// What happened to the database.
     pub disaster: String,
-    /// From the disaster to the end of the first run; absent unless it recovered.
+    /// From the disaster to the first write that a recovered database acknowledged, or to the end of the first run where nothing
+    /// writes; absent unless it recovered.
     pub rto_seconds: Option<f64>,
     /// From the time of the restored data to the disaster; absent unless it recovered.
     pub rpo_seconds: Option<f64>,
@@ -478,6 +479,7 @@ mod tests {
                 unknown: survival(1, 0),
                 ..Writes::default()
             },
+            recovered_at: Some("2026-11-22T09:15:12Z".parse().unwrap()),
             reads: 119,
             no_writes: gap(2.25),
             no_reads: gap(1.5),

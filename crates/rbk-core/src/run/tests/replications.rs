@@ -236,6 +236,64 @@ async fn a_missing_subnet_group_is_found_before_anything_is_made() {
 }
 
 #[tokio::test]
+async fn what_is_made_says_whose_it_is_and_who_logs_in() {
+    let mut bench = Bench::new(brisk());
+    let fake = bench.fake.clone();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = seen.clone();
+    bench.watched(Watcher::record(move |record| {
+        let is_over = matches!(record.entry.event, Event::Outcome(_));
+        if is_over && record.entry.action == Some("Load#4".into()) {
+            let inner = fake.lock();
+            let endpoints = inner.dms.endpoints.values();
+            let credentials = endpoints
+                .clone()
+                .map(|it| format!("{:?}", it.request.credentials));
+            kept.lock().unwrap().extend(credentials);
+            let tags = endpoints.map(|it| it.is.tags.clone());
+            let configs = inner.dms.configs.values().map(|it| it.is.tags.clone());
+            for tags in tags.chain(configs) {
+                let keys: Vec<&str> = tags.keys().map(String::as_str).collect();
+                assert_eq!(
+                    keys,
+                    ["rbk:action", "rbk:environment", "rbk:plan", "rbk:run"]
+                );
+            }
+        }
+    }));
+    let mut plan = load();
+    if let Some(ReplicationMeans::Dms(dms)) = plan
+        .replications
+        .get_mut("load")
+        .map(|planned| &mut planned.with)
+    {
+        dms.target.secret_access_role = Some("arn:aws:iam::123456789012:role/dms".to_owned());
+    }
+    let ending = bench.start(&plan).await;
+    assert_eq!(ending.kind, EndingKind::Done, "{ending:?}");
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [
+            "master at db-recovery.example:5432",
+            "secret original_admin through arn:aws:iam::123456789012:role/dms"
+        ]
+    );
+    // A secret that leads DMS elsewhere is found before half an hour is lost.
+    if let Some(ReplicationMeans::Dms(dms)) = plan
+        .replications
+        .get_mut("load")
+        .map(|planned| &mut planned.with)
+    {
+        dms.source.secret_access_role = Some("arn:aws:iam::123456789012:role/dms".to_owned());
+    }
+    let bench = Bench::new(brisk());
+    let ending = bench.start(&plan).await;
+    let first = ending.first.unwrap().failure;
+    assert_eq!(code(&first), "RBK4006", "{first}");
+    assert!(bench.ledger().is_empty());
+}
+
+#[tokio::test]
 async fn what_stands_under_our_name_is_left_alone_and_its_owner_named() {
     let mut bench = Bench::new(migrated());
     let fake = bench.fake.clone();
@@ -489,9 +547,6 @@ async fn a_named_copy_is_complete_when_it_is_done() {
     planned.with = ReplicationMeans::Copy;
     plan.replications = [("load".to_owned(), planned)].into();
     let bench = Bench::new(migrated());
-    let mut inner = bench.fake.lock();
-    inner.server("db-original").db.catalog = super::repair::lock();
-    drop(inner);
     let ending = bench.start(&plan).await;
     assert_eq!(ending.kind, EndingKind::Done, "{ending:?}");
     let facts = bench.history().await.facts.replications["load"].clone();
