@@ -102,14 +102,8 @@ pub(super) fn is_cut(ty: &str) -> bool {
 }
 
 /// Whether Postgres refuses a value for a column: it makes them itself.
-pub(super) fn is_made_there(column: &Column) -> Option<&'static str> {
-    if column.generated.is_some() {
-        return Some("generated");
-    }
-    match column.identity {
-        Some(Identity::Always) => Some("always an identity"),
-        Some(Identity::ByDefault) | None => None,
-    }
+pub(super) fn is_made_there(column: &Column) -> bool {
+    column.generated.is_some() || column.identity == Some(Identity::Always)
 }
 
 /// The columns that tell a row, of which both sides must have the same: the primary key first, then what else is unique.

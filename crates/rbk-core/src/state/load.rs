@@ -453,6 +453,10 @@ impl Flow<'_> {
 
     /// The first table of a frozen database that wasn't seen to be the same in another one since it was frozen; the inner
     /// `None`: all of them were. `None`: nothing was compared.
+    #[allow(
+        clippy::option_option,
+        reason = "nothing was compared; all is the same; this isn't"
+    )]
     fn unseen<'t>(
         &self,
         from: &DatabaseName,

@@ -232,7 +232,7 @@ impl Flow<'_> {
                     table: name.clone(),
                     column: column.name.clone(),
                 };
-                if is_made_there(taken).is_some() {
+                if is_made_there(taken) {
                     found.made_there.push(name);
                     continue;
                 }
