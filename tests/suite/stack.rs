@@ -31,13 +31,13 @@ impl Team {
             .replace(POINTER, active)
             .replace("\"../", &format!("\"{}/", runbooks.display()));
         text.push_str(&format!(
-            "\n[commands.active_secret]\nprogram = [\"cat\", \"{}\"]\nrepeatable = true\n",
+            "\n[commands.active_secret]\nprogram = [\"cat\", \"{}\"]\nrepeatable = true\nwithin = \"5s\"\n",
             stack.display()
         ));
         if let Some(deploy) = deploy {
             text.push_str(&format!(
                 "\n[commands.deploy]\nprogram = [\"sh\", \"-c\", '{deploy}', \"deploy\", \"{{value}}\", \"{}\"]\n\
-                 arguments = {{ value = \"text\" }}\nrepeatable = true\n",
+                 arguments = {{ value = \"text\" }}\nrepeatable = true\nwithin = \"5s\"\n",
                 stack.display()
             ));
         }
