@@ -69,3 +69,62 @@ fn the_shipped_runbooks_have_nothing_to_complain_about() {
         assert!(!text.contains("RBK"), "{text}");
     }
 }
+
+/// The tests that show what the checker believes are where `tests/lang/beliefs.md` says.
+#[test]
+fn what_the_checker_believes_of_replications_is_shown_somewhere() {
+    const TABLE: &str = "tests/lang/beliefs.md";
+    let files = [
+        (
+            "beliefs",
+            &["crates/rbk-postgres/tests/suite/beliefs.rs"][..],
+        ),
+        (
+            "loads",
+            &[
+                "crates/rbk-sandbox/src/dms/load/tests/tables.rs",
+                "crates/rbk-sandbox/src/dms/load/tests/lobs.rs",
+                "crates/rbk-sandbox/src/dms/load/tests/errors.rs",
+                "crates/rbk-sandbox/src/dms/load/tests/beliefs.rs",
+            ],
+        ),
+        (
+            "sandbox",
+            &[
+                "crates/rbk-sandbox/tests/sandbox/dms.rs",
+                "crates/rbk-sandbox/tests/sandbox/dms_loads.rs",
+                "crates/rbk-sandbox/tests/sandbox/dms_faults.rs",
+                "crates/rbk-sandbox/tests/sandbox/applications.rs",
+                "crates/rbk-sandbox/tests/sandbox/restores.rs",
+            ],
+        ),
+    ];
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).expect(file);
+    let texts: Vec<(&str, String)> = files
+        .iter()
+        .map(|(name, files)| (*name, files.iter().map(|file| read(file)).collect()))
+        .collect();
+    let table = read(TABLE);
+    let mut wrong = Vec::new();
+    for line in table.lines().filter(|line| line.starts_with("| ")) {
+        let words: Vec<&str> = line.split('`').collect();
+        // The words in backticks are every second one.
+        let quoted: Vec<&str> = words.iter().skip(1).step_by(2).copied().collect();
+        for pair in quoted.windows(2) {
+            let [place, test] = *pair else { continue };
+            let Some((_, text)) = texts.iter().find(|(name, _)| *name == place) else {
+                continue;
+            };
+            if !text.contains(&format!("async fn {test}()")) {
+                wrong.push(format!("`{place}` has no test `{test}`"));
+            }
+        }
+    }
+    // The state pass's diagnostics of replications, destructions and frozen writes begin here.
+    for (code, title) in rbk_core::check::STATE_CODES {
+        if code.0 >= "RBK2047" && !table.contains(code.0) {
+            wrong.push(format!("{code} isn't there: {title}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{TABLE}: {wrong:#?}");
+}

@@ -116,11 +116,14 @@ fn normal(state: &str) -> String {
     state.trim().to_lowercase().replace(['-', ' '], "_")
 }
 
-/// Without DMS's `Stop Reason ` before it, in upper case with underscores.
+/// Without DMS's `Stop Reason ` before it. What may stand behind the reason (`Error Level FATAL`) stays.
 fn stop_reason(reason: Option<&str>) -> Option<String> {
-    const PREFIX: &str = "STOP_REASON_";
-    let reason = reason?.trim().to_uppercase().replace(['-', ' '], "_");
-    let reason = reason.strip_prefix(PREFIX).unwrap_or(&reason);
+    const PREFIX: &str = "Stop Reason ";
+    let reason = reason?.trim();
+    let reason = match reason.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest.trim_start(),
+        _ => reason,
+    };
     Some(reason.to_owned()).filter(|reason| !reason.is_empty())
 }
 
@@ -155,11 +158,17 @@ mod tests {
         for text in [
             "Stop Reason FULL_LOAD_ONLY_FINISHED",
             "FULL_LOAD_ONLY_FINISHED",
-            "stop reason full-load-only-finished",
+            "STOP REASON  FULL_LOAD_ONLY_FINISHED",
         ] {
             let reason = stop_reason(Some(text));
             assert_eq!(reason.as_deref(), Some("FULL_LOAD_ONLY_FINISHED"), "{text}");
         }
+        let fatal = stop_reason(Some("Stop Reason FATAL_ERROR Error Level FATAL"));
+        assert_eq!(fatal.as_deref(), Some("FATAL_ERROR Error Level FATAL"));
+        assert_eq!(
+            stop_reason(Some("Stop Reäson")).as_deref(),
+            Some("Stop Reäson")
+        );
         assert_eq!(stop_reason(Some(" ")), None);
         assert_eq!(stop_reason(None), None);
     }

@@ -115,6 +115,52 @@ fn codes_of_rds_have_their_kinds() {
 }
 
 #[test]
+fn codes_of_dms_have_their_kinds() {
+    for (code, message, expected) in [
+        ("ResourceNotFoundFault", "", NotFound),
+        ("com.amazonaws.dms#ResourceNotFoundFault", "", NotFound),
+        (
+            "ResourceNotFoundFault:http://internal.amazon.com/",
+            "",
+            NotFound,
+        ),
+        ("ResourceAlreadyExistsFault", "", AlreadyExists),
+        ("InvalidResourceStateFault", "", InvalidState),
+        (
+            "InvalidResourceStateFault",
+            "Endpoint a is already being deleted",
+            AlreadySo,
+        ),
+        ("AccessDeniedFault", "", AccessDenied),
+        ("AccessDeniedException", "", AccessDenied),
+        ("KMSKeyNotAccessibleFault", "", AccessDenied),
+        ("KMSAccessDeniedFault", "", AccessDenied),
+        ("KMSDisabledFault", "", AccessDenied),
+        ("KMSInvalidStateFault", "", AccessDenied),
+        ("KMSNotFoundFault", "", NotFound),
+        ("KMSThrottlingFault", "", Throttled),
+        ("S3AccessDeniedFault", "", AccessDenied),
+        ("S3ResourceNotFoundFault", "", NotFound),
+        ("ResourceQuotaExceededFault", "", Quota),
+        ("InsufficientResourceCapacityFault", "", Quota),
+        (
+            "ReplicationSubnetGroupDoesNotCoverEnoughAZs",
+            "",
+            InvalidRequest,
+        ),
+        ("InvalidSubnet", "", InvalidRequest),
+        ("InvalidParameterValueException", "", InvalidRequest),
+        ("InvalidParameterCombinationException", "", InvalidRequest),
+        ("ValidationException", "", InvalidRequest),
+        ("ThrottlingException", "Rate exceeded", Throttled),
+        ("NeverHeardOfFault", "", InvalidRequest),
+    ] {
+        let kind = of(Service::Dms, code, 400, message);
+        assert_eq!(kind, expected, "{code}: {message}");
+    }
+}
+
+#[test]
 fn codes_of_secrets_manager_have_their_kinds() {
     for (code, status, expected) in [
         ("ResourceNotFoundException", 400, NotFound),

@@ -1,7 +1,9 @@
 //! The ports over the wire: the real SDK clients against a loopback server that plays a script.
 
+mod dms;
 mod identity;
 mod logging;
+mod permissions;
 mod rds;
 mod secrets;
 

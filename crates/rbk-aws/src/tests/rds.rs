@@ -400,3 +400,185 @@ async fn nothing_to_modify_is_already_so() {
     assert_eq!(error.kind, PortErrorKind::AlreadySo);
     assert_eq!(error.sent, Sent::No);
 }
+
+fn form_of(fields: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fields
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn protection_is_switched_without_applying_what_else_is_pending() {
+    for (on, value) in [(false, "false"), (true, "true")] {
+        let answer = Answer::xml("ModifyDBInstance", &instance_xml("recovery"));
+        let (aws, server) = clients([answer]).await;
+        let switched = aws.rds.set_deletion_protection(&id("recovery"), on).await;
+        assert_eq!(switched.expect("accepted").id, id("recovery"));
+        let expected = form_of(&[
+            ("Action", "ModifyDBInstance"),
+            ("Version", "2014-10-31"),
+            ("DBInstanceIdentifier", "recovery"),
+            ("DeletionProtection", value),
+        ]);
+        assert_eq!(server.only_request().form(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_sends_its_final_snapshot_or_that_there_is_none() {
+    let answer = || Answer::xml("DeleteDBInstance", &instance_xml("recovery"));
+    let (aws, server) = clients([answer(), answer()]).await;
+    let last = SnapshotId::from("fin-recovery-r1");
+    for snapshot in [Some(&last), None] {
+        aws.rds
+            .delete_instance(&id("recovery"), snapshot)
+            .await
+            .expect("accepted");
+    }
+    let common = [
+        ("Action", "DeleteDBInstance"),
+        ("Version", "2014-10-31"),
+        ("DBInstanceIdentifier", "recovery"),
+    ];
+    let mut with = form_of(&common);
+    with.extend(form_of(&[
+        ("SkipFinalSnapshot", "false"),
+        ("FinalDBSnapshotIdentifier", "fin-recovery-r1"),
+    ]));
+    let mut without = form_of(&common);
+    without.extend(form_of(&[("SkipFinalSnapshot", "true")]));
+    let sent: Vec<_> = server.requests().iter().map(|one| one.form()).collect();
+    assert_eq!(sent, [with, without]);
+}
+
+#[tokio::test]
+async fn a_deletion_is_sent_once_and_says_what_was_in_its_way() {
+    use PortErrorKind::*;
+    let error = |code: &str, message: &str| Answer::xml_error(400, code, message);
+    for (answer, kind, sent) in [
+        (
+            error(
+                "InvalidDBInstanceState",
+                "Instance recovery is already being deleted.",
+            ),
+            AlreadySo,
+            Sent::No,
+        ),
+        (
+            error("InvalidDBInstanceState", "is modifying"),
+            InvalidState,
+            Sent::No,
+        ),
+        (
+            error("DBSnapshotAlreadyExists", "taken"),
+            AlreadyExists,
+            Sent::No,
+        ),
+        (error("SnapshotQuotaExceeded", "too many"), Quota, Sent::No),
+        (
+            error(
+                "InvalidParameterCombination",
+                "Cannot delete protected DB Instance, please disable deletion protection and try again.",
+            ),
+            InvalidRequest,
+            Sent::No,
+        ),
+        (
+            Answer::xml_error(404, "DBInstanceNotFound", "gone"),
+            NotFound,
+            Sent::No,
+        ),
+        (throttled(), Throttled, Sent::No),
+        (unavailable(), Unreachable, Sent::Maybe),
+        (Answer::Cut, Unreachable, Sent::Maybe),
+        (Answer::Torn, Unreachable, Sent::Maybe),
+    ] {
+        let (aws, server) = clients(vec![answer.clone(); 3]).await;
+        let error = aws
+            .rds
+            .delete_instance(&id("recovery"), None)
+            .await
+            .expect_err("trouble");
+        assert_eq!(
+            (error.kind, error.sent),
+            (kind, sent),
+            "{answer:?}: {error}"
+        );
+        assert_eq!(server.requests().len(), 1, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_described_by_name_and_by_its_type_where_rds_wants_it() {
+    for (name, kind) in [
+        ("fin-recovery-r1", None),
+        ("rds:source-2026-11-22-03-00", Some("automated")),
+        ("awsbackup:job-1", Some("awsbackup")),
+    ] {
+        let (aws, server) = clients([page(&[name], None)]).await;
+        let found = aws.rds.snapshot(&SnapshotId::from(name)).await;
+        let found = found.expect("an answer").expect("a snapshot");
+        assert_eq!(
+            (found.id.as_str(), found.status.as_str()),
+            (name, "available")
+        );
+        let form = server.only_request().form();
+        assert_eq!(form["DBSnapshotIdentifier"], name);
+        assert_eq!(form.get("SnapshotType").map(String::as_str), kind);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_snapshot_is_none_and_another_one_is_not_believed() {
+    let gone = Answer::xml_error(404, "DBSnapshotNotFound", "gone");
+    let last = SnapshotId::from("fin-recovery-r1");
+    for answer in [gone, page(&[], None)] {
+        let (aws, _server) = clients([answer]).await;
+        assert_eq!(aws.rds.snapshot(&last).await, Ok(None));
+    }
+    for answer in [
+        page(&["other"], None),
+        page(&["fin-recovery-r1", "b"], None),
+    ] {
+        let (aws, _server) = clients([answer]).await;
+        let error = aws.rds.snapshot(&last).await.expect_err("other");
+        assert_eq!(error.kind, PortErrorKind::Protocol);
+    }
+}
+
+#[tokio::test]
+async fn instances_of_rbk_are_found_on_every_page_by_their_tag() {
+    let tagged = |id: &str, key: &str| {
+        let tags =
+            format!("<TagList><Tag><Key>{key}</Key><Value>r1</Value></Tag></TagList></DBInstance>");
+        instance_xml(id).replace("</DBInstance>", &tags)
+    };
+    let page = |marker: &str, instances: &str| {
+        let list = format!("{marker}<DBInstances>{instances}</DBInstances>");
+        Answer::xml("DescribeDBInstances", &list)
+    };
+    // Of what isn't rbk's nothing need be well-formed.
+    let odd = "<DBInstance><DBInstanceIdentifier>odd</DBInstanceIdentifier></DBInstance>";
+    let first = format!(
+        "{}{}{odd}",
+        tagged("theirs", "team"),
+        tagged("one", "rbk:run")
+    );
+    let (aws, server) = clients([
+        page("<Marker>m1</Marker>", &first),
+        throttled(),
+        page("", &tagged("two", "rbk:run")),
+    ])
+    .await;
+    let found = aws.rds.created_by_rbk().await.expect("instances");
+    let names: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(names, ["one", "two"]);
+    let markers: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|one| one.form().get("Marker").cloned())
+        .collect();
+    let second = Some("m1".to_owned());
+    assert_eq!(markers, [None, second.clone(), second]);
+}

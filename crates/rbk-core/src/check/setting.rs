@@ -108,3 +108,76 @@ impl Checker<'_> {
         values
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::setting;
+    use crate::environment::{Environment, Places};
+    use crate::plan::Expr;
+    use crate::value::{Type, Value};
+    use rbk_syntax::{SourceId, Span};
+
+    fn team() -> Environment {
+        let text = include_str!("../../../../tests/lang/team.toml");
+        let loaded =
+            crate::environment::load("team", SourceId(1), text, std::path::Path::new("/team"));
+        loaded.environment.unwrap()
+    }
+
+    /// The span that a text would have in line 7 of the file.
+    fn place(text: &str) -> Span {
+        Span::new(SourceId(1), 70, 70 + text.len())
+    }
+
+    fn told(text: &str, place: Span) -> Vec<(String, u32, u32)> {
+        let told = setting(&team(), &Places::default(), text, place).unwrap_err();
+        told.into_iter()
+            .map(|diagnostic| {
+                let span = diagnostic.primary.span;
+                assert_eq!(span.source, SourceId(1));
+                (diagnostic.message, span.start, span.end)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_environment_says_what_is_known_of_it() {
+        let known = |text| setting(&team(), &Places::default(), text, place(text)).unwrap();
+        assert_eq!(known("recovery exists").ty, Type::Boolean);
+        assert_eq!(
+            known("secret(recovery)").expr,
+            Expr::Value(Value::Text("team/recovery_app".to_owned()))
+        );
+        assert_eq!(
+            known("active_secret(shop) == secret(original)").ty,
+            Type::Boolean
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_where_it_stands_in_the_file() {
+        let text = "recvery exists";
+        assert_eq!(
+            told(text, place(text)),
+            [("nothing here is called `recvery`".to_owned(), 70, 77)]
+        );
+        let text = "recovery exists and";
+        assert_eq!(told(text, place(text)).len(), 1);
+        let text = "latest snapshot of recovery";
+        assert_eq!(
+            told(text, place(text)),
+            [(
+                "a setting of the stack can't be of type snapshot".to_owned(),
+                70,
+                97
+            )]
+        );
+        // Written with escapes: longer in the file than it is.
+        let whole = Span::new(SourceId(1), 70, 100);
+        assert_eq!(
+            told("recvery exists", whole),
+            [("nothing here is called `recvery`".to_owned(), 70, 100)]
+        );
+    }
+}

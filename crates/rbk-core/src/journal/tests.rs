@@ -460,3 +460,65 @@ async fn a_runs_name_leads_nowhere_else() {
         assert!(store.create(&run, b"{}").await.is_err(), "{name}");
     }
 }
+
+#[test]
+fn a_cleanup_follows_on_failure_whatever_became_of_it_and_nothing_else() {
+    let failed = || {
+        let failure = Failure::CommandFailed {
+            command: "warm".to_owned(),
+            reason: "status 3".to_owned(),
+        };
+        Event::Outcome(Outcome::Failed { failure })
+    };
+    let cleanup = || Entry::of_run(Event::CleaningUp);
+    let follow = |entries: &[Entry]| {
+        let mut state = State::default();
+        for (index, entry) in entries.iter().enumerate() {
+            state = state.next(entry).map_err(|_| index)?;
+        }
+        Ok::<State, usize>(state)
+    };
+    let begin = || {
+        vec![
+            Entry::of_run(header()),
+            Entry::of_run(lease()),
+            Entry::of_run(Event::Ready),
+            of("a", 0, Event::Started),
+            of("a", 0, failed()),
+        ]
+    };
+    let mut entries = begin();
+    // Two statements of `on failure` fail; the third is done all the same.
+    for action in ["undo", "undo more", "and more"] {
+        entries.push(of(action, 0, Event::Started));
+        entries.push(of(action, 0, failed()));
+    }
+    entries.push(cleanup());
+    entries.push(Entry::of_run(lease()));
+    entries.push(of("remove", 0, Event::Started));
+    entries.push(of("remove", 1, intent()));
+    entries.push(of("remove", 1, failed()));
+    entries.push(of("remove more", 0, Event::Started));
+    entries.push(of(
+        "remove more",
+        0,
+        Event::Skipped {
+            reason: String::new(),
+        },
+    ));
+    let state = follow(&entries).unwrap();
+    assert_eq!((state.phase, state.failures), (Phase::CleaningUp, 5));
+    entries.push(Entry::of_run(end()));
+    assert_eq!(follow(&entries).unwrap().phase, Phase::Ended);
+    // Not without a failure, not twice, not in the middle of an action.
+    let mut early = begin();
+    early.truncate(3);
+    early.push(cleanup());
+    assert_eq!(follow(&early).unwrap_err(), 3);
+    let mut twice = begin();
+    twice.extend([cleanup(), cleanup()]);
+    assert_eq!(follow(&twice).unwrap_err(), 6);
+    let mut within = begin();
+    within.extend([of("undo", 0, Event::Started), cleanup()]);
+    assert_eq!(follow(&within).unwrap_err(), 6);
+}

@@ -17,6 +17,10 @@ pub fn entities(plan: &Plan, run: &RunId) -> Vec<String> {
     for planned in plan.actions() {
         touched.action(&planned.action);
     }
+    for replication in plan.replications.values() {
+        touched.database(&replication.from);
+        touched.database(&replication.to);
+    }
     touched.names.into_iter().collect()
 }
 

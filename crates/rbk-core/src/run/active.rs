@@ -9,13 +9,9 @@ use crate::environment::{Active, Environment};
 use crate::ids::{ApplicationName, DatabaseName, SecretName};
 use crate::journal::Facts;
 use crate::plan::StackValue;
-use crate::ports::{CommandRequest, Which, World};
-use crate::run::Content;
+use crate::ports::World;
 use crate::stack::Wanted;
 use crate::value::Value;
-use secrecy::SecretString;
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// The secret that the application's active database is known by. `None`: a copy that is of none of its databases.
 pub(super) async fn active_secret(

@@ -377,10 +377,7 @@ impl Parser<'_> {
     /// `NAME = value`, `NAME: type = value`, `A = B = value`.
     fn assignment(&mut self) -> Option<(Vec<String>, Node)> {
         let mut names = Vec::new();
-        loop {
-            let Some(Kind::Name(name)) = self.kind() else {
-                break;
-            };
+        while let Some(Kind::Name(name)) = self.kind() {
             let name = name.clone();
             let begin = self.at;
             self.at += 1;

@@ -3,8 +3,9 @@
 use super::schema::Schemas;
 use crate::environment::Database;
 use crate::ids::{ActionId, ApplicationName, DatabaseName, RunId, SecretName};
-use crate::journal::{Event, Facts, Outcome};
-use crate::plan::{Action, Plan, PlannedAction, SecretContent};
+use crate::journal::{ActionFacts, Event, Facts, Outcome, Proof};
+use crate::listing::counted;
+use crate::plan::{Action, Plan, PlannedAction, ReplicationMeans, ReplicationNames, SecretContent};
 use crate::run::EndingKind;
 use crate::shell::shell_word;
 use serde::Serialize;
@@ -41,14 +42,22 @@ pub fn situation(plan: &Plan, facts: &Facts, run: &RunId, kind: EndingKind) -> S
         }
     }
     for (name, application) in &plan.environment.applications {
-        let secret = application.active.secret();
-        // contract: an application whose active database is named by its stack
-        if let Some(state) = secret.and_then(|secret| teller.application(name, secret)) {
+        let state = match application.active.secret() {
+            Some(secret) => teller.application(name, secret),
+            None => teller.stack(name),
+        };
+        if let Some(state) = state {
             entities.push(EntityState {
                 entity: format!("application {name}"),
                 state,
             });
         }
+    }
+    for left in teller.replications(run) {
+        entities.push(EntityState {
+            entity: format!("replication {}", left.name),
+            state: left.state(),
+        });
     }
     Situation {
         entities,
@@ -73,6 +82,85 @@ pub(super) enum Got {
     Skipped,
     /// Begun and not done.
     Not,
+}
+
+/// What is left of a replication: it is billed, or in the way.
+struct Left {
+    name: String,
+    to: DatabaseName,
+    capacity: u32,
+    config: Option<String>,
+    endpoints: Vec<String>,
+    is_started: bool,
+    is_proven: bool,
+}
+
+impl Left {
+    fn state(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some(config) = &self.config {
+            parts.push(if self.is_started {
+                format!(
+                    "replication config `{config}` is there: up to {} are BILLED until it is deleted, also after its end",
+                    counted(usize::try_from(self.capacity).unwrap_or(usize::MAX), "capacity unit", "capacity units")
+                )
+            } else {
+                format!("replication config `{config}` is there, not started")
+            });
+        }
+        if !self.endpoints.is_empty() {
+            let ids: Vec<String> = self.endpoints.iter().map(|id| format!("`{id}`")).collect();
+            let (endpoints, are) = if ids.len() == 1 {
+                ("endpoint", "is")
+            } else {
+                ("endpoints", "are")
+            };
+            parts.push(format!("{endpoints} {} {are} there", ids.join(" and ")));
+        }
+        if self.is_started && !self.is_proven {
+            parts.push(format!(
+                "the tables that it loads in {} aren't proven to be complete",
+                self.to
+            ));
+        }
+        parts.join("; ")
+    }
+
+    fn by_hand(&self, run: &RunId, is_over: bool) -> String {
+        if is_over {
+            let config = self
+                .config
+                .iter()
+                .map(|id| format!("replication config `{id}`"));
+            let endpoints = self.endpoints.iter().map(|id| format!("endpoint `{id}`"));
+            let all: Vec<String> = config.chain(endpoints).collect();
+            format!(
+                "delete what is left of replication {} in DMS, in this order: {}",
+                self.name,
+                all.join(", ")
+            )
+        } else {
+            format!(
+                "what replication {} is made of stays, and is billed as said above; `rbk abort {run}` removes it",
+                self.name
+            )
+        }
+    }
+}
+
+/// How an instance went.
+fn destroyed(known: Option<&ActionFacts>) -> String {
+    let proof = match known.and_then(|known| known.over.as_ref()) {
+        Some(Event::Outcome(Outcome::Done { proof, .. })) => proof.as_ref(),
+        _ => None,
+    };
+    match proof {
+        Some(Proof::Destroyed {
+            final_snapshot: Some(snapshot),
+            ..
+        }) => format!("destroyed by this run; its final snapshot is `{snapshot}`"),
+        _ => "destroyed by this run, without a final snapshot".to_owned(),
+    }
 }
 
 impl Teller<'_> {
@@ -112,6 +200,8 @@ impl Teller<'_> {
         let mut credentials = None;
         let mut writes = None;
         let mut kept = None;
+        let mut protection = None;
+        let mut is_gone = false;
         for (planned, got) in self.begun() {
             match &planned.action {
                 Action::RestoreFromSnapshot { database, .. } if database == name => {
@@ -162,13 +252,37 @@ impl Teller<'_> {
                         kept = Some("stays on purpose");
                     }
                 }
+                Action::KeepFrozen { database, .. } if database == name => {
+                    if matches!(got, Got::Done) {
+                        kept = Some("its writes stay frozen on purpose");
+                    }
+                }
+                Action::LiftProtection { database, .. } if database == name => {
+                    protection = match got {
+                        Got::Done => Some("its deletion protection is OFF"),
+                        Got::InFlight => Some("its deletion protection may be off"),
+                        _ => protection,
+                    };
+                }
+                Action::DestroyInstance { database, .. } if database == name => {
+                    existence = match got {
+                        Got::Done => Some(destroyed(self.facts.action(&planned.id))),
+                        Got::InFlight => Some("it may be being deleted".to_owned()),
+                        _ => existence,
+                    };
+                    is_gone = matches!(got, Got::Done);
+                }
                 _ => {}
             }
+        }
+        if is_gone {
+            // Nothing else is to be said of what isn't there.
+            return existence;
         }
         let parts: Vec<String> = existence
             .into_iter()
             .chain(
-                [credentials, writes, kept]
+                [credentials, protection, writes, kept]
                     .into_iter()
                     .flatten()
                     .map(str::to_owned),
@@ -214,6 +328,81 @@ impl Teller<'_> {
         state
     }
 
+    /// An application that is told its database by the deployed stack.
+    fn stack(&self, name: &ApplicationName) -> Option<String> {
+        let before = self.facts.active.get(name).cloned().flatten();
+        let mut state = before.map(|before| format!("uses {before}"));
+        for (planned, got) in self.begun() {
+            if let Action::ApplyStack {
+                application,
+                database,
+                ..
+            } = &planned.action
+                && application == name
+            {
+                state = match got {
+                    Got::Done => Some(format!("uses {database}, as the stack says")),
+                    Got::InFlight => Some(format!("the stack may have moved it to {database}")),
+                    Got::NotBegun | Got::Skipped | Got::Not => state,
+                };
+            }
+        }
+        state
+    }
+
+    /// What is left of the replications that this run began.
+    fn replications(&self, run: &RunId) -> Vec<Left> {
+        let replications = self.plan.replications.iter();
+        let left = replications.filter_map(|(name, planned)| {
+            let ReplicationMeans::Dms(dms) = &planned.with else {
+                return None;
+            };
+            let names = ReplicationNames::new(run, name);
+            let mut left = Left {
+                name: name.clone(),
+                to: planned.to.clone(),
+                capacity: dms.capacity,
+                config: None,
+                endpoints: Vec::new(),
+                is_started: false,
+                is_proven: self
+                    .facts
+                    .replications
+                    .get(name)
+                    .is_some_and(|facts| facts.proven),
+            };
+            for (planned, got) in self.begun() {
+                let known = self.facts.action(&planned.id);
+                // What was sent and failed may have been made all the same: it counts until it is seen to be gone.
+                let is_sent = known.is_some_and(|known| known.attempts > 0);
+                let is_over = matches!(got, Got::Done | Got::Skipped);
+                match &planned.action {
+                    Action::CreateReplication { replication } if replication == name => {
+                        left.config = is_sent.then(|| names.base.clone());
+                    }
+                    Action::StartReplication { replication } if replication == name => {
+                        left.is_started |= is_sent || matches!(got, Got::Done);
+                    }
+                    Action::DeleteReplication { replication } if replication == name => {
+                        left.config = left.config.filter(|_| !is_over);
+                    }
+                    Action::CreateEndpoint { replication, side }
+                        if replication == name && is_sent =>
+                    {
+                        left.endpoints.push(names.endpoint(*side));
+                    }
+                    Action::DeleteEndpoint { replication, side } if replication == name => {
+                        let gone = names.endpoint(*side);
+                        left.endpoints.retain(|id| !is_over || *id != gone);
+                    }
+                    _ => {}
+                }
+            }
+            (left.config.is_some() || !left.endpoints.is_empty()).then_some(left)
+        });
+        left.collect()
+    }
+
     fn by_hand(&self, run: &RunId, kind: EndingKind) -> Vec<String> {
         let mut lines = Vec::new();
         match kind {
@@ -240,6 +429,9 @@ impl Teller<'_> {
             }
         }
         let is_over = !kind.is_resumable();
+        for left in self.replications(run) {
+            lines.push(left.by_hand(run, is_over));
+        }
         for database in self.facts.created.keys() {
             let Some(instance) = self.plan.environment.database(database) else {
                 continue;

@@ -1,7 +1,7 @@
 //! DMS serverless: endpoints, replication configs, their life-cycle, and loads that really move rows.
 //!
 //! - `state.rs` is DMS's part of the account as plain data.
-//! - `endpoints.rs`, `configs.rs`, `replications.rs`, `statistics.rs`, `groups.rs` and `tags.rs` answer operations;
+//! - `endpoints.rs` (with `endpoint_settings.rs`), `configs.rs`, `replications.rs`, `statistics.rs`, `groups.rs` and `tags.rs` answer operations;
 //!   `request.rs` is what they share of the wire.
 //! - `settings.rs` and `mappings.rs` check the two documents of a replication.
 //! - `lifecycle.rs` lets a started replication go through its states; `credentials.rs` finds out who it logs in as;
@@ -9,6 +9,7 @@
 
 mod configs;
 mod credentials;
+mod endpoint_settings;
 mod endpoints;
 mod errors;
 mod groups;

@@ -122,3 +122,45 @@ async fn an_application_says_why_it_is_ill_and_recovers() {
     .await;
     sandbox.shutdown().await;
 }
+
+/// RBK2062, RBK2064, RBK2065: what the checker refuses or warns of before a database is destroyed.
+#[tokio::test]
+async fn a_database_that_is_destroyed_takes_its_application_and_its_rows_along() {
+    let (sandbox, address) = sandbox_with_orders().await;
+    admit_application(&sandbox).await;
+    sandbox
+        .create_secret("rds/db", credentials(address.port, "application-1").into())
+        .unwrap();
+    let active = ActiveSecret::Copy {
+        secret: "rds/db".into(),
+    };
+    let application = sandbox
+        .start_application(ApplicationBlueprint::new("shop-api", active))
+        .await
+        .unwrap();
+    let url = &application.health_url;
+    wait_until("the application is well", async || {
+        health(url).await.0 == 200
+    })
+    .await;
+    let unprotect = "ModifyDBInstance&DBInstanceIdentifier=orders&DeletionProtection=false";
+    query(&sandbox, unprotect).await.unwrap();
+    let delete = "DeleteDBInstance&DBInstanceIdentifier=orders&SkipFinalSnapshot=true";
+    query(&sandbox, delete).await.unwrap();
+    wait_until("the application has no database", async || {
+        health(url).await.0 == 503
+    })
+    .await;
+    wait_until("the instance is gone", async || {
+        sandbox.instance_status("orders").is_none()
+    })
+    .await;
+    // Nobody can use it any more, and nothing is left to restore.
+    let described = query(&sandbox, "DescribeDBInstances&DBInstanceIdentifier=orders")
+        .await
+        .unwrap();
+    assert_eq!(described.element("Code"), Some("DBInstanceNotFound"));
+    let snapshots = query(&sandbox, "DescribeDBSnapshots").await.unwrap();
+    assert!(!snapshots.body.contains("<DBSnapshot>"), "{snapshots}");
+    sandbox.shutdown().await;
+}

@@ -3,6 +3,8 @@
 mod child;
 mod clock;
 mod commands;
+#[cfg(test)]
+mod dms_tests;
 mod health;
 pub mod liquibase;
 pub mod person;

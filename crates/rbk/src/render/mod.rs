@@ -6,6 +6,7 @@ pub mod diff;
 pub mod expression;
 pub mod plan;
 pub mod progress;
+pub mod replication;
 pub mod stack;
 pub mod summary;
 pub mod time;

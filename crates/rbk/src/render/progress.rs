@@ -2,11 +2,12 @@
 //! that changes; elsewhere every change is a line of its own.
 
 use super::colour::{Screen, printable};
+use super::replication;
 use super::time::short;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rbk_core::ids::ActionId;
-use rbk_core::journal::{Entry, Event, How, Observation, Outcome, Record};
-use rbk_core::plan::{Action, Plan, PlannedAction};
+use rbk_core::journal::{Entry, Event, How, Observation, Outcome, Proof, Record, ReplicationFacts};
+use rbk_core::plan::{Action, Expr, Plan, PlannedAction};
 use rbk_core::run::{Observer, Tick};
 use rbk_core::value::duration_text;
 use std::collections::BTreeMap;
@@ -39,12 +40,15 @@ struct Known {
     place: Place,
     next: Option<String>,
     waits_for_person: bool,
+    /// Whether what is seen of it says a lot, and so wants a line of its own.
+    says_a_lot: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     Step { number: usize, title: String },
     OnFailure,
+    Cleanup,
 }
 
 struct Current {
@@ -52,6 +56,8 @@ struct Current {
     since: Instant,
     seen: String,
     told: Instant,
+    /// How far it was when that was told last; absent where there is nothing to count.
+    counted: Option<(u64, u64)>,
     bar: Option<ProgressBar>,
 }
 
@@ -70,6 +76,13 @@ impl Progress {
                         place: place.clone(),
                         next: next.or_else(|| after.map(|title| format!("step \"{title}\""))),
                         waits_for_person: matches!(planned.action, Action::Approve { .. }),
+                        says_a_lot: matches!(
+                            planned.action,
+                            Action::Await {
+                                condition: Expr::Complete { .. },
+                                ..
+                            }
+                        ),
                     },
                 );
             }
@@ -87,6 +100,7 @@ impl Progress {
             learn(&step.actions, &place, after.as_deref());
         }
         learn(&plan.on_failure, &Place::OnFailure, None);
+        learn(&plan.cleanup, &Place::Cleanup, None);
         Self {
             screen,
             state: Mutex::new(State {
@@ -121,13 +135,14 @@ impl Progress {
                     format!("Step {number} of {}: {title}", state.steps)
                 }
                 Place::OnFailure => "On failure".to_owned(),
+                Place::Cleanup => "Removing what the run made for its own use".to_owned(),
             };
             self.screen.say("");
             self.screen.say(self.screen.err.bold(heading));
             state.shown_step = Some(known.place.clone());
         }
         let bar = (self.screen.live && !known.waits_for_person)
-            .then(|| bar(&known.summary, known.next.as_deref()));
+            .then(|| bar(&known.summary, known.next.as_deref(), known.says_a_lot));
         if !self.screen.live {
             let limit = known.limit.map_or(String::new(), |seconds| {
                 format!(" (at most {})", duration_text(seconds))
@@ -141,6 +156,7 @@ impl Progress {
             since: now,
             seen: String::new(),
             told: now,
+            counted: None,
             bar,
         });
     }
@@ -217,12 +233,7 @@ impl Progress {
             format!("{}%  ", percent(done, total))
         });
         let seen = format!("{share}{}", printable(seen));
-        // Where each line stays, what moves on all the time is told from time to time.
-        let told = current.told.elapsed();
-        let is_news = match done {
-            Some(_) => current.seen.is_empty() || told >= FURTHER,
-            None => seen != current.seen || told >= REPEAT,
-        };
+        let is_news = is_news(current, &seen, current.told.elapsed(), done);
         if let Some(bar) = &current.bar {
             let limit = limit.map_or(String::new(), |limit| {
                 format!(" of {}", duration_text(limit.as_secs()))
@@ -234,6 +245,28 @@ impl Progress {
                 .say(format_args!("    {} {seen}", short(elapsed)));
             current.seen = seen;
             current.told = Instant::now();
+            current.counted = done.or(current.counted);
+        }
+    }
+
+    /// Each table of a replication, above the line that changes.
+    fn replicated(&self, state: &State, facts: &ReplicationFacts) {
+        const MARGIN: &str = "             ";
+        let width = self.screen.width().saturating_sub(MARGIN.len());
+        let lines: Vec<String> = replication::tables(facts, width)
+            .into_iter()
+            .map(|line| format!("{MARGIN}{}", self.screen.err.dim(line)))
+            .collect();
+        if lines.is_empty() {
+            return;
+        }
+        let bar = state
+            .current
+            .as_ref()
+            .and_then(|current| current.bar.as_ref());
+        match bar {
+            Some(bar) => bar.suspend(|| self.screen.say(lines.join("\n"))),
+            None => self.screen.say(lines.join("\n")),
         }
     }
 
@@ -306,8 +339,15 @@ impl Observer for Progress {
                 let elapsed = Duration::from_millis(*attended);
                 self.seen(state, seen, elapsed, None, None);
             }
-            Event::Outcome(Outcome::Done { how, detail, .. }) => {
+            Event::Observed {
+                observation: Observation::Replication { facts, .. },
+                ..
+            } => self.replicated(state, facts),
+            Event::Outcome(Outcome::Done { how, detail, proof }) => {
                 self.finish(state, action, &good, how_word(*how), detail);
+                if let Some(Proof::Replicated { facts, .. }) = proof {
+                    self.replicated(state, facts);
+                }
             }
             Event::Outcome(Outcome::Failed { failure }) => {
                 self.finish(
@@ -351,6 +391,20 @@ impl Observer for Progress {
     }
 }
 
+/// Whether a line that stays is worth it: what moves on all the time is told when it got further, and from time to time.
+fn is_news(current: &Current, seen: &str, told: Duration, done: Option<(u64, u64)>) -> bool {
+    if current.seen.is_empty() || told >= REPEAT {
+        return true;
+    }
+    match (done, current.counted) {
+        // The first count is a change of what it is at.
+        (Some(_), None) => seen != current.seen,
+        (Some(_), Some(_)) => done != current.counted && told >= FURTHER,
+        (None, Some(_)) => false,
+        (None, None) => seen != current.seen,
+    }
+}
+
 /// Whole percents; 100 only when all is done.
 fn percent(done: u64, total: u64) -> u128 {
     if done >= total {
@@ -368,15 +422,16 @@ fn how_word(how: How) -> &'static str {
     }
 }
 
-/// The line that changes: what is done, how long, what was last seen, and what is next.
-fn bar(summary: &str, next: Option<&str>) -> ProgressBar {
+/// The lines that change: what is done, how long, what was last seen (on a line of its own, if that is a lot), and what is next.
+fn bar(summary: &str, next: Option<&str>, says_a_lot: bool) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let next = next.map_or(String::new(), |next| {
         format!("\n    next: {}", braces(next))
     });
     let template = format!(
-        "  {{spinner}} {}  {{prefix:.cyan}} {{wide_msg:.dim}}{next}",
-        braces(summary)
+        "  {{spinner}} {}  {{prefix:.cyan}}{}{{wide_msg:.dim}}{next}",
+        braces(summary),
+        if says_a_lot { "\n    " } else { " " }
     );
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
@@ -390,4 +445,51 @@ fn braces(text: &str) -> String {
     text.replace('{', "{{")
         .replace('}', "}}")
         .replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Current, is_news};
+    use rbk_core::ids::ActionId;
+    use std::time::{Duration, Instant};
+
+    fn told(seen: &str, counted: Option<(u64, u64)>) -> Current {
+        Current {
+            action: ActionId::from("copy#1"),
+            since: Instant::now(),
+            seen: seen.to_owned(),
+            told: Instant::now(),
+            counted,
+            bar: None,
+        }
+    }
+
+    #[test]
+    fn a_long_load_does_not_flood_a_log() {
+        let after = Duration::from_secs;
+        let loading = told("running: 3 of 34 tables, 1 row", Some((3, 34)));
+        let further = "running: 3 of 34 tables, 2 rows";
+        assert!(!is_news(&loading, further, after(30), Some((3, 34))));
+        assert!(!is_news(&loading, further, after(30), None));
+        assert!(!is_news(&loading, further, after(9), Some((4, 34))));
+        assert!(is_news(&loading, further, after(10), Some((4, 34))));
+        assert!(is_news(&loading, further, after(60), Some((3, 34))));
+        assert!(is_news(&loading, further, after(60), None));
+    }
+
+    #[test]
+    fn a_new_phase_is_told_at_once_and_the_same_one_is_not() {
+        let after = Duration::from_secs;
+        let phase = told("initializing", None);
+        assert!(is_news(&phase, "testing the connections", after(1), None));
+        assert!(is_news(
+            &phase,
+            "running: 0 of 34 tables",
+            after(1),
+            Some((0, 34))
+        ));
+        assert!(!is_news(&phase, "initializing", after(59), None));
+        assert!(is_news(&phase, "initializing", after(60), None));
+        assert!(is_news(&told("", None), "initializing", after(0), None));
+    }
 }

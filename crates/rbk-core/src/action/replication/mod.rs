@@ -11,6 +11,7 @@ pub(super) use proof::ProveReplication;
 pub(super) use remove::{DeleteEndpoint, DeleteReplication};
 
 use super::rds::tag_value;
+use crate::drift::ENVIRONMENT_TAG;
 use crate::ids::{DatabaseName, RunId};
 use crate::plan::{
     Action, DmsReplication, EndpointSettings, PlannedAction, PlannedReplication, ReplicationMeans,
@@ -68,6 +69,7 @@ fn tags(scene: &Scene<'_>) -> BTreeMap<String, String> {
         ("rbk:run", scene.run.as_str()),
         ("rbk:action", &action),
         ("rbk:plan", scene.plan_hash),
+        (ENVIRONMENT_TAG, &scene.plan.environment.name),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into()

@@ -71,6 +71,7 @@ fn foreign(
 pub(in crate::action) struct DeleteReplication<'a> {
     replication: &'a str,
     arn: Option<String>,
+    id: String,
     seen: Option<Observation>,
 }
 
@@ -79,6 +80,7 @@ impl<'a> DeleteReplication<'a> {
         Self {
             replication,
             arn: None,
+            id: String::new(),
             seen: None,
         }
     }
@@ -140,6 +142,7 @@ impl Effect for DeleteReplication<'_> {
             | Life::Modifying
             | Life::Unknown => {
                 self.arn = Some(is.arn);
+                self.id = id;
                 Probe::Undone(seen)
             }
         })
@@ -172,10 +175,20 @@ impl Effect for DeleteReplication<'_> {
         let Some(arn) = &self.arn else {
             return Err(unprepared(&self.doing()));
         };
-        match scene.world.dms.delete_replication(arn).await {
-            Err(error) if error.kind == PortErrorKind::NotFound => Ok(()),
-            answer => answer,
+        let dms = &scene.world.dms;
+        let error = match dms.delete_replication(arn).await {
+            Err(error) if error.kind == PortErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind == PortErrorKind::InvalidState => error,
+            answer => return answer,
+        };
+        // What came to run only now, or could not be stopped before, is stopped here: otherwise it would be billed to its end.
+        if let Some(is) = dms.replication(&self.id).await?
+            && matches!(Life::of(&is), Life::Running | Life::Preparing)
+        {
+            let stopped = dms.stop_replication(arn).await;
+            tracing::debug!(?stopped, "a replication that is to be deleted runs");
         }
+        Err(error)
     }
 }
 

@@ -6,6 +6,7 @@ mod database;
 mod dms;
 mod endings;
 mod faults;
+mod removals;
 mod repair;
 mod repairs;
 mod replicate;

@@ -123,6 +123,10 @@ pub fn load() -> Plan {
     }];
     cleanup.extend(remove());
     plan.cleanup = actions("cleanup", cleanup);
+    for planned in &mut plan.cleanup {
+        // As it is lowered: all of provisioning, and some more.
+        planned.upper_bound = Some(3600);
+    }
     plan
 }
 

@@ -258,7 +258,8 @@ pub(in crate::steps) fn complete(name: &str, lowering: &mut Lowering<'_>) {
 pub(in crate::steps) fn clean_up(name: &str, lowering: &mut Lowering<'_>) {
     lowering.action(
         Risk::Changes,
-        30 * MINUTE,
+        // DMS may not stop what it is still provisioning for.
+        60 * MINUTE,
         format!("stop DMS's replication `{name}`, if it runs"),
         Action::StopReplication { replication: name.to_owned() },
     );

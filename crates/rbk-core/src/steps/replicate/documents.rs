@@ -198,3 +198,93 @@ fn literal(name: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+mod tests {
+    use super::{Lob, Settings, mappings, settings};
+    use crate::catalog::Catalog;
+    use crate::environment::TableName;
+    use serde_json::{Value, json};
+    use std::collections::BTreeSet;
+
+    fn table(schema: &str, table: &str) -> TableName {
+        TableName { schema: schema.to_owned(), table: table.to_owned() }
+    }
+
+    fn source() -> Catalog {
+        let table = || json!({ "owner": "o", "columns": [] });
+        let part = json!({ "owner": "o", "columns": [], "partition": { "of": { "schema": "public", "table": "user_events" }, "bound": "DEFAULT" } });
+        serde_json::from_value(json!({
+            "server_version": "16.4",
+            "schemas": {
+                "public": { "owner": "o", "tables": {
+                    "items": table(), "user_events": { "owner": "o", "columns": [], "partitioned": "HASH (id)" }, "user_events_1": part, "100%_[x]": table()
+                } },
+                "parts": { "owner": "o", "tables": { "user_events_2": part } },
+            }
+        }))
+        .unwrap()
+    }
+
+    /// `+public.items`
+    fn rules(mappings: &Value) -> Vec<String> {
+        let rules = mappings["rules"].as_array().unwrap();
+        for (rule, number) in rules.iter().zip(1..) {
+            assert_eq!(rule["rule-id"], json!(format!("{number}")));
+            assert_eq!(rule["rule-name"], rule["rule-id"]);
+        }
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let sign = |rule: &Value| if rule["rule-action"] == json!("include") { "+" } else { "-" };
+        rules.iter().map(|rule| format!("{}{}.{}", sign(rule), text(&rule["object-locator"]["schema-name"]), text(&rule["object-locator"]["table-name"]))).collect()
+    }
+
+    #[test]
+    fn a_pattern_takes_no_table_that_is_not_expected_and_misses_none_that_is() {
+        let expected = [table("parts", "user_events_2"), table("public", "items"), table("public", "user_events_1")];
+        let own = [table("public", "databasechangelog"), table("tool", "databasechangeloglock")];
+        let patterns = BTreeSet::from(["public".to_owned()]);
+        assert_eq!(
+            rules(&mappings(&expected, &patterns, &source(), &own)),
+            ["+public.%", "+parts.user[_]events[_]2", "-public.100[%][_][[]x]", "-public.databasechangelog", "-public.user[_]events"]
+        );
+    }
+
+    #[test]
+    fn tables_that_are_named_are_taken_by_their_names_alone() {
+        let expected = [table("public", "items"), table("public", "user_events_1")];
+        assert_eq!(rules(&mappings(&expected, &BTreeSet::new(), &source(), &[])), ["+public.items", "+public.user[_]events[_]1"]);
+    }
+
+    #[test]
+    fn each_option_is_where_dms_looks_for_it() {
+        let chosen = Settings { prepare: "truncate", lob: Lob::Limited { max: 32 }, logging: "off", on_error: "skip" };
+        let document = settings(chosen);
+        assert_eq!(document["FullLoadSettings"]["TargetTablePrepMode"], "TRUNCATE_BEFORE_LOAD");
+        assert_eq!(document["TargetMetadata"]["LimitedSizeLobMode"], true);
+        assert_eq!(document["TargetMetadata"]["LobMaxSize"], 32);
+        assert_eq!(document["TargetMetadata"]["FullLobMode"], false);
+        assert_eq!(document["Logging"], json!({ "EnableLogging": false }));
+        assert_eq!(document["ErrorBehavior"]["DataErrorPolicy"], "LOG_ERROR");
+        assert_eq!(document["ErrorBehavior"]["TableErrorPolicy"], "SUSPEND_TABLE");
+
+        let chosen = Settings { prepare: "drop_and_create", lob: Lob::None, logging: "detailed_debug", on_error: "suspend_table" };
+        let document = settings(chosen);
+        assert_eq!(document["FullLoadSettings"]["TargetTablePrepMode"], "DROP_AND_CREATE");
+        assert_eq!(document["TargetMetadata"]["SupportLobs"], false);
+        assert_eq!(document["Logging"]["LogComponents"][0]["Severity"], "LOGGER_SEVERITY_DETAILED_DEBUG");
+        assert_eq!(document["Logging"]["LogComponents"][14]["Severity"], "LOGGER_SEVERITY_DEFAULT");
+        assert_eq!(document["ErrorBehavior"]["DataErrorPolicy"], "SUSPEND_TABLE");
+
+        let chosen = Settings { prepare: "nothing", lob: Lob::Full { chunk: 64 }, logging: "debug", on_error: "stop" };
+        let document = settings(chosen);
+        assert_eq!(document["FullLoadSettings"]["TargetTablePrepMode"], "DO_NOTHING");
+        assert_eq!(document["TargetMetadata"]["FullLobMode"], true);
+        assert_eq!(document["TargetMetadata"]["LobChunkSize"], 64);
+        assert_eq!(document["ControlTablesSettings"]["ControlSchema"], "rbk");
+        for policy in ["DataErrorPolicy", "DataTruncationErrorPolicy", "TableErrorPolicy"] {
+            assert_eq!(document["ErrorBehavior"][policy], "STOP_TASK");
+        }
+        assert_eq!(document["ErrorBehavior"]["RecoverableErrorCount"], 3);
+    }
+}

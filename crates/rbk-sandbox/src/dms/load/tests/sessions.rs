@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Asks again until it is so.
-async fn wait_until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+pub(super) async fn wait_until(what: &str, mut so: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
     while !so().await {
         assert!(tokio::time::Instant::now() < deadline, "never: {what}");
@@ -20,7 +20,7 @@ async fn wait_until(what: &str, mut so: impl AsyncFnMut() -> bool) {
 }
 
 /// A load that goes on while the test acts, and the word that stops it.
-async fn running(bench: &Bench) -> (tokio::task::JoinHandle<LoadEnd>, watch::Sender<bool>) {
+pub(super) async fn running(bench: &Bench) -> (tokio::task::JoinHandle<LoadEnd>, watch::Sender<bool>) {
     fetch_metadata(&bench.task, &bench.board).await.unwrap();
     let (tell, stop) = watch::channel(false);
     let (task, board) = (bench.task.clone(), Arc::clone(&bench.board));
@@ -40,7 +40,7 @@ async fn end_sessions(client: &Client) -> String {
 }
 
 /// DMS's sessions that wait for a lock.
-async fn waiting(client: &Client) -> String {
+pub(super) async fn waiting(client: &Client) -> String {
     // Within a transaction the first look would be repeated.
     rows(client, "SELECT pg_stat_clear_snapshot()").await;
     let waiting = rows(
