@@ -20,7 +20,9 @@ pub(super) async fn wait_until(what: &str, mut so: impl AsyncFnMut() -> bool) {
 }
 
 /// A load that goes on while the test acts, and the word that stops it.
-pub(super) async fn running(bench: &Bench) -> (tokio::task::JoinHandle<LoadEnd>, watch::Sender<bool>) {
+pub(super) async fn running(
+    bench: &Bench,
+) -> (tokio::task::JoinHandle<LoadEnd>, watch::Sender<bool>) {
     fetch_metadata(&bench.task, &bench.board).await.unwrap();
     let (tell, stop) = watch::channel(false);
     let (task, board) = (bench.task.clone(), Arc::clone(&bench.board));
