@@ -95,7 +95,7 @@ fn a_deployment_that_did_not_deploy_is_noticed() {
     assert!(!output.status.success(), "{}", said(&output));
     // What the stack says is believed, not what the command says.
     assert_says(&output, "rds/statistagptdb");
-    assert_eq!(account.application(), (200, "rds/statistagptdb".to_owned()));
+    assert_eq!(deployed(&team.stack()), "rds/statistagptdb");
 }
 
 #[test]
