@@ -2,7 +2,7 @@
 
 use crate::account::{
     Account, ORIGINAL as ORIGINAL_INSTANCE, PATIENCE, POINTER, PROD, RECOVERY as RECOVERY_INSTANCE,
-    Running, assert_exit, assert_says,
+    Running, assert_exit, assert_says, in_parallel,
 };
 use crate::process::{finish, root, said};
 use rbk_core::value::Type;
@@ -173,14 +173,11 @@ fn a_repair_and_a_return_that_are_killed_around_each_effect_end_like_undisturbed
     assert_returned(&account);
 }
 
-/// Kills it behind each intent, each sending and before each outcome, and resumes it, until it is done.
+/// Kills it behind each sending and before each outcome, and resumes it, until it is done.
 fn run_with_kills(account: &Account, runbook: &str) -> usize {
     let mut begun: Option<String> = None;
     let mut kills = 0;
-    for point in ["after-intent:1", "after-send:1", "before-outcome:1"]
-        .into_iter()
-        .cycle()
-    {
+    for point in ["after-send:1", "before-outcome:1"].into_iter().cycle() {
         let [command, what] = match &begun {
             None => ["run", runbook],
             Some(run) => ["resume", run.as_str()],
@@ -197,6 +194,47 @@ fn run_with_kills(account: &Account, runbook: &str) -> usize {
         begun = Some(newest(account));
     }
     kills
+}
+
+/// A killed run doesn't know whether its call was sent, and waits for what might still come of it: each intent has an account of
+/// its own, and they wait side by side.
+#[test]
+fn a_repair_that_is_killed_behind_an_intent_of_dms_does_it_once() {
+    let undisturbed = recovered();
+    assert_exit(&run(&undisturbed, REPAIR), 0);
+    let path = undisturbed
+        .store()
+        .join(newest(&undisturbed))
+        .join("journal.jsonl");
+    let journal = std::fs::read_to_string(path).expect("a journal");
+    let calls: Vec<String> = journal
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a record"))
+        .filter(|record| record["type"] == "intent")
+        .map(|record| record["body"]["call"].as_str().expect("text").to_owned())
+        .collect();
+    let points: Vec<String> = calls
+        .iter()
+        .enumerate()
+        .filter(|(_, call)| call.contains("Endpoint") || call.contains("Replication"))
+        .map(|(index, _)| format!("after-intent:{}", index + 1))
+        .collect();
+    assert_eq!(points.len(), 6, "{calls:?}");
+    let points: Vec<&str> = points.iter().map(String::as_str).collect();
+    in_parallel(&points, |point| {
+        let account = recovered();
+        let mut command = account.rbk(&["run", REPAIR, "--env", "prod", "--approve", "all"]);
+        let output = finish(command.env("RBK_KILL_AT", point), PATIENCE);
+        assert_eq!(
+            output.status.signal(),
+            Some(9),
+            "{point}: {}",
+            said(&output)
+        );
+        assert_exit(&resume(&account), 0);
+        assert_repaired(&account);
+        assert_replicated_once(&account);
+    });
 }
 
 /// The application is back and writes, the recovery is gone, and what is left of it is its final snapshot.

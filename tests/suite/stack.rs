@@ -31,13 +31,13 @@ impl Team {
             .replace(POINTER, active)
             .replace("\"../", &format!("\"{}/", runbooks.display()));
         text.push_str(&format!(
-            "\n[commands.active_secret]\nprogram = [\"cat\", \"{}\"]\nrepeatable = true\n",
+            "\n[commands.active_secret]\nprogram = [\"cat\", \"{}\"]\nrepeatable = true\nwithin = \"5s\"\n",
             stack.display()
         ));
         if let Some(deploy) = deploy {
             text.push_str(&format!(
                 "\n[commands.deploy]\nprogram = [\"sh\", \"-c\", '{deploy}', \"deploy\", \"{{value}}\", \"{}\"]\n\
-                 arguments = {{ value = \"text\" }}\nrepeatable = true\n",
+                 arguments = {{ value = \"text\" }}\nrepeatable = true\nwithin = \"5s\"\n",
                 stack.display()
             ));
         }
@@ -95,7 +95,7 @@ fn a_deployment_that_did_not_deploy_is_noticed() {
     assert!(!output.status.success(), "{}", said(&output));
     // What the stack says is believed, not what the command says.
     assert_says(&output, "rds/statistagptdb");
-    assert_eq!(account.application(), (200, "rds/statistagptdb".to_owned()));
+    assert_eq!(deployed(&team.stack()), "rds/statistagptdb");
 }
 
 #[test]
