@@ -28,6 +28,7 @@ TOLD = {
 }
 COPY = "Copy"  # the step of the load
 LOAD = "the load by DMS, awaited"
+DMS = "the load itself, by DMS in whole seconds"
 
 
 def run(rbk, directory, turns, rows):
@@ -170,6 +171,9 @@ def timeline(store):
                 took[step, told] = took.get((step, told), 0) + when - begun[action]
             if actions[action]["action"] == "await":
                 waited[step] = waited.get(step, 0) + when - begun[action]
+            facts = (record["body"].get("proof") or {}).get("facts", {})
+            if "elapsed" in facts:
+                took[step, DMS] = facts["elapsed"]
         elif record["type"] == "observed" and action and name(actions[action]) == LOAD:
             looks += 1
     spans = {"preflight": [at["header"], at["ready"]], **spans}
