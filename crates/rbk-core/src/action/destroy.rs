@@ -6,7 +6,7 @@ use crate::ids::{DatabaseName, InstanceId, ResourceId, SnapshotId};
 use crate::journal::Proof;
 use crate::plan::FinalSnapshot;
 use crate::ports::{Instance, PortError, PortErrorKind};
-use crate::run::{Effect, Failure, Probe, RemovalFailure, Scene, Since, active_database};
+use crate::run::{Effect, Failure, Probe, RemovalFailure, Scene, Since, points_at};
 use crate::value::Snapshot;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -364,10 +364,7 @@ fn refuse_protected(
 async fn refuse_active(scene: &Scene<'_>, instance: &InstanceId) -> Result<(), Failure> {
     let mut look = scene.look();
     for application in scene.plan.environment.applications.keys() {
-        let Some(active) = active_database(&mut look, application).await? else {
-            continue;
-        };
-        if look.database(&active)?.instance == *instance {
+        if points_at(&mut look, application, instance).await? {
             return Err(RemovalFailure::StillActive {
                 instance: instance.clone(),
                 application: application.clone(),
