@@ -289,6 +289,24 @@ async fn a_namesake_is_not_deleted_by_a_call_that_is_sent_again() {
     assert_eq!(bench.ledger(), LEDGER[..1]);
 }
 
+#[tokio::test]
+async fn what_came_to_be_used_meanwhile_is_not_deleted_by_a_call_that_is_sent_again() {
+    let mut bench = Bench::new(returned());
+    let fault = Fault::new("delete_instance", 1, PortErrorKind::Throttled);
+    bench.fake.lock().faults.push(fault);
+    let fake = bench.fake.clone();
+    bench.watched(Watcher::tick(move |tick| {
+        if tick.action.as_str() == "Remove#3" {
+            let active = r#"{"key":"recovery"}"#;
+            *fake.lock().secret("active") = super::world::Secret::of("v9", active);
+        }
+    }));
+    let ending = bench.start(&destroy(FinalSnapshot::None)).await;
+    let failure = refused(&ending);
+    assert!(failure.to_string().contains("sgpt"), "{failure}");
+    assert_eq!(bench.ledger(), LEDGER[..1]);
+}
+
 fn frozen(of: Vec<Action>) -> Plan {
     plan_of(Vec::new(), vec![step("Freeze", of)], Vec::new())
 }
