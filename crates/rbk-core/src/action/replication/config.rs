@@ -151,7 +151,7 @@ impl Effect for StartReplication<'_> {
         Some(Value::Text(format!("{}, {started}", before.status)))
     }
 
-    async fn probe(&mut self, scene: &Scene<'_>, _since: Since) -> Result<Probe, Failure> {
+    async fn probe(&mut self, scene: &Scene<'_>, since: Since) -> Result<Probe, Failure> {
         let (id, is) = self.read(scene).await?;
         let Some(is) = is else {
             return Ok(Probe::Foreign(gone(
@@ -169,6 +169,10 @@ impl Effect for StartReplication<'_> {
         }
         Ok(match Life::of(&is) {
             Life::Modifying => Probe::Pending(seen),
+            // Only its config is described yet, which says nothing of a start.
+            Life::Unknown if is.started_at.is_none() && since == Since::Nothing => {
+                Probe::Pending(seen)
+            }
             Life::Created if is.started_at.is_none() => {
                 self.before = Some(is);
                 Probe::Undone(seen)
