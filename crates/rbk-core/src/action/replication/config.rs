@@ -1,6 +1,6 @@
 //! Replication configs: created, started once, stopped.
 
-use super::{Subject, gone, is_made_here, is_of_run, refused, tags, taken};
+use super::{LAG, Subject, gone, is_made_here, is_of_run, refused, tags, taken};
 use crate::action::rds::unprepared;
 use crate::plan::Side;
 use crate::ports::{PortError, PortErrorKind, Replication, ReplicationRequest};
@@ -44,6 +44,10 @@ impl Effect for CreateReplication<'_> {
 
     fn is_known_by_name(&self) -> bool {
         true
+    }
+
+    fn grace(&self) -> Duration {
+        LAG
     }
 
     async fn probe(&mut self, scene: &Scene<'_>, _since: Since) -> Result<Probe, Failure> {
@@ -149,6 +153,10 @@ impl Effect for StartReplication<'_> {
         let started = before.started_at;
         let started = started.map_or("never started".to_owned(), |at| format!("started {at}"));
         Some(Value::Text(format!("{}, {started}", before.status)))
+    }
+
+    fn grace(&self) -> Duration {
+        LAG
     }
 
     async fn probe(&mut self, scene: &Scene<'_>, since: Since) -> Result<Probe, Failure> {
