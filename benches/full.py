@@ -16,6 +16,16 @@ from recovery import Sandbox, instant
 
 FULL = os.path.join(RUNBOOKS, "full-recovery.rbk")
 SMALLER = 10  # times fewer documents
+# The effects that are told of by themselves, by their action in the plan: they take nearly all of the time of their steps.
+TOLD = {
+    "migrate": "Liquibase",
+    "freeze_writes": "the freeze, which is watched for seconds",
+    "await": "waits",
+    "create_indexes": "indexes",
+    "alter_columns": "columns written anew",
+    "assert": "proofs",
+}
+LOAD = "the load by DMS, awaited"
 
 
 def run(rbk, directory, turns, rows):
@@ -27,75 +37,97 @@ def run(rbk, directory, turns, rows):
         for size in sizes:
             runs[size].append(once(rbk, size, directory, os.path.join(directory, f"full-{turn}-{size}")))
     few, many = (runs[size] for size in sizes)
+    names = [f"{size:,} documents" for size in sizes]
 
-    print(f"## The full recovery, {turns} turns\n")
-    rows = []
-    for step in many[0].took:
-        values = [[each.took[step] for each in of] for of in (few, many)]
-        waiting = [each.waited.get(step, 0) / each.took[step] if each.took[step] else 0 for each in many]
-        calls = [each.calls.get(step, 0) for each in many]
-        rows.append([
-            step,
-            *(measure.seconds(of) for of in values),
-            measure.times(measure.ratios(values[1], values[0])),
-            f"{measure.statistics.median(waiting) * 100:.0f} %",
-            f"{measure.statistics.median(calls):.0f}",
-        ])
-    measure.table(["by the journal", *(f"{size} documents" for size in sizes), "grown", "waiting", "AWS calls"], rows)
+    print(f"## The full recovery, {turns} turn{'' if turns == 1 else 's'}\n")
+    table = []
+    for phase in many[0].took:
+        step, effect = phase
+        values = [[each.took.get(phase, 0) for each in of] for of in (few, many)]
+        grown = measure.times(measure.ratios(values[1], values[0])) if all(values[0]) else "–"
+        if effect:
+            table.append([f"– {effect}", *(measure.seconds(of) for of in values), grown, "", "", ""])
+            continue
+        waiting = [measure.statistics.median(each.waited.get(step, 0) / each.took[phase] if each.took[phase] else 0 for each in of) for of in (few, many)]
+        calls = [measure.count([each.calls.get(step, 0) for each in of]) for of in (few, many)]
+        table.append([step, *(measure.seconds(of) for of in values), grown, " / ".join(f"{share * 100:.0f} %" for share in waiting), *calls])
+    measure.table(["by the journal", *names, "grown", "waiting", "calls", "calls, larger"], table)
+
+    operations = sorted({operation for each in few + many for operation in each.operations})
+    table = [[operation, *(measure.count([each.operations.get(operation, 0) for each in of]) for of in (few, many))] for operation in operations]
+    measure.table(["calls to AWS by operation", *names], table)
 
     peaks = [[each.cost.peak for each in of] for of in (few, many)]
     known = None not in peaks[0] + peaks[1]
-    rows = [["rbk itself: CPU", *(measure.milliseconds([each.cost.cpu for each in of]) if known else "–" for of in (few, many))],
-            ["rbk itself: peak memory", *(measure.spread(of, lambda value: f"{value:.1f}") + " MiB" if known else "–" for of in peaks)]]
-    measure.table(["", *(f"{size} documents" for size in sizes)], rows)
+    costs = [
+        ("rbk itself: CPU", lambda each: each.cost.cpu, measure.milliseconds),
+        ("rbk itself: peak memory", lambda each: each.cost.peak, lambda values: measure.spread(values, lambda value: f"{value:.1f}") + " MiB"),
+        ("Liquibase: CPU", lambda each: each.cost.of_children, measure.milliseconds),
+        ("records in the journal", lambda each: each.records, measure.count),
+        ("– of them looks of the load's wait", lambda each: each.looks, measure.count),
+        ("bytes of the journal", lambda each: each.journal, measure.count),
+    ]
+    table = []
+    for name, of, show in costs:
+        values = [[of(each) for each in each_size] for each_size in (few, many)]
+        told = None not in values[0] + values[1]
+        table.append([name, *(show(each) if told else "–" for each in values), measure.times(measure.ratios(values[1], values[0])) if told and all(values[0]) else "–"])
+    measure.table(["", *names, "grown"], table)
     return [
         Goal(f"full recovery: `rbk`'s memory with {SMALLER} times the rows", 1.2, measure.ratios(peaks[1], peaks[0]) if known else None, "×", "told on Linux only"),
+        Goal("full recovery: `rbk`'s peak memory", 40, peaks[1] if known else None, "MiB", "told on Linux only"),
     ]
 
 
 class Run:
     """One full recovery: what it cost, and by step how long it took, how long it waited and how many calls it made."""
 
-    def __init__(self, cost, store, samples):
+    def __init__(self, cost, store, samples, operations):
         self.cost = cost
-        self.took, self.waited, spans = timeline(store)
-        self.calls = {}
-        for step, (begun, over) in spans.items():
-            self.calls[step] = calls_until(samples, over) - calls_until(samples, begun)
+        self.operations = operations
+        self.took, self.waited, spans, self.records, self.looks, self.journal = timeline(store)
+        self.calls = {step: calls_until(samples, over) - calls_until(samples, begun) for step, (begun, over) in spans.items()}
+        # The samples tell the steps apart to a fiftieth of a second; of all together every call is counted.
+        self.calls["all of it"] = sum(operations.values())
 
 
 class Sampler(threading.Thread):
-    """Asks the sandbox how many calls it has answered, ten times a second."""
+    """Asks the sandbox how many calls it has answered, fifty times a second."""
 
     def __init__(self, sandbox):
         super().__init__(daemon=True)
         self.sandbox, self.samples, self.over = sandbox, [], threading.Event()
 
     def run(self):
-        while not self.over.wait(0.1):
+        while not self.over.wait(0.02):
             operations = self.sandbox.get("stats")["operations"]
             self.samples.append((time.time(), sum(of["calls"] for of in operations.values())))
 
 
 def calls_until(samples, when):
-    return max((calls for at, calls in samples if at <= when + 0.1), default=0)
+    return max((calls for at, calls in samples if at <= when), default=0)
 
 
 def once(rbk, rows, directory, store):
     log = os.path.join(directory, "full.log")
     open(log, "wb").close()
+    count = lambda stats: {operation: of["calls"] for operation, of in stats["operations"].items()}
     with Sandbox(rbk, rows, directory) as sandbox:
+        before = count(sandbox.get("stats"))
         sampler = Sampler(sandbox)
         sampler.start()
         command = [rbk, "run", FULL, "--env", ENVIRONMENT, "--approve", "all", "--store", store]
         cost = measure.alone(command, sandbox.variables, log)
         sampler.over.set()
         sampler.join()
-    return Run(cost, store, sampler.samples)
+        after = count(sandbox.get("stats"))
+    operations = {operation: calls - before.get(operation, 0) for operation, calls in after.items() if calls > before.get(operation, 0)}
+    return Run(cost, store, sampler.samples, operations)
 
 
 def timeline(store):
-    """By step: seconds, seconds of them that were waits for others, and when it began and ended."""
+    """By step: seconds, those of the effects told of by themselves, seconds that were waits for others, when it began and ended;
+    the records, those of them that are looks of the load's wait, and the journal's bytes."""
     (journal,) = glob.glob(os.path.join(store, "*", "journal.jsonl"))
     with open(journal, encoding="utf-8") as file:
         records = [json.loads(line) for line in file]
@@ -104,18 +136,34 @@ def timeline(store):
     (plan,) = glob.glob(os.path.join(store, "*", "plan.json"))
     with open(plan, encoding="utf-8") as file:
         plan = json.load(file)
-    awaits = {action["id"] for step in plan["steps"] for action in step["actions"] if action["statement"].startswith("await")}
+    actions = {action["id"]: action["action"] for step in plan["steps"] for action in step["actions"]}
     at = {record["type"]: instant(record["at"]) for record in records if record["type"] in ("header", "ready", "end")}
-    begun, spans, waited = {}, {}, {}
+    begun, spans, waited, looks = {}, {}, {}, 0
+    took = {("preflight", None): at["ready"] - at["header"]}
     for record in records:
         step, action, when = record["step"], record["action"], instant(record["at"])
         if record["type"] == "started":
             begun.setdefault(action, when)
             spans.setdefault(step, [when, when])
+            took.setdefault((step, None), 0)
         elif record["type"] in ("outcome", "approved"):
             spans[step][1] = when
-            if action in awaits:
+            took[step, None] = when - spans[step][0]
+            told = name(actions[action])
+            if told:
+                took[step, told] = took.get((step, told), 0) + when - begun[action]
+            if actions[action]["action"] == "await":
                 waited[step] = waited.get(step, 0) + when - begun[action]
-    spans = {"preflight": [at["header"], at["ready"]], **spans, "all of it": [at["header"], at["end"]]}
+        elif record["type"] == "observed" and action and name(actions[action]) == LOAD:
+            looks += 1
+    spans = {"preflight": [at["header"], at["ready"]], **spans}
+    took["all of it", None] = at["end"] - at["header"]
     waited["all of it"] = sum(waited.values())
-    return {step: over - begun for step, (begun, over) in spans.items()}, waited, spans
+    return took, waited, spans, len(records), looks, os.path.getsize(journal)
+
+
+def name(action):
+    """What an effect is told of as, or nothing."""
+    if action["action"] == "await" and "complete" in action["condition"]:
+        return LOAD
+    return TOLD.get(action["change"]["change"] if action["action"] == "change_schema" else action["action"])
