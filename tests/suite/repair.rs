@@ -239,6 +239,25 @@ fn a_repair_that_is_killed_behind_an_intent_of_dms_does_it_once() {
     });
 }
 
+/// This takes a minute, nearly all of it waiting for what the lost call might still come to.
+#[test]
+fn a_return_that_is_killed_behind_the_intent_to_delete_deletes_once() {
+    let account = recovered();
+    assert_exit(&run(&account, REPAIR), 0);
+    let mut command = account.rbk(&["run", RETURN, "--env", "prod", "--approve", "all"]);
+    // Behind the thaw of the original and the two of the secret.
+    let output = finish(command.env("RBK_KILL_AT", "after-intent:4"), PATIENCE);
+    assert_eq!(output.status.signal(), Some(9), "{}", said(&output));
+    let last = intents(&account).pop();
+    assert_eq!(last.as_deref(), Some("DeleteDBInstance"));
+    assert_eq!(
+        account.status(RECOVERY_INSTANCE).as_deref(),
+        Some("available")
+    );
+    assert_exit(&resume(&account), 0);
+    assert_returned(&account);
+}
+
 /// The calls that the newest run was about to make, in order.
 fn intents(account: &Account) -> Vec<String> {
     let path = account.store().join(newest(account)).join("journal.jsonl");
