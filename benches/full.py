@@ -16,6 +16,7 @@ from recovery import Sandbox, instant
 
 FULL = os.path.join(RUNBOOKS, "full-recovery.rbk")
 SMALLER = 10  # times fewer documents
+TELLING = 0.01  # of the larger's whole time: an effect that takes less is not told of by itself
 # The effects that are told of by themselves, by their action in the plan: they take nearly all of the time of their steps.
 TOLD = {
     "migrate": "Liquibase",
@@ -25,6 +26,7 @@ TOLD = {
     "alter_columns": "columns written anew",
     "assert": "proofs",
 }
+COPY = "Copy"  # the step of the load
 LOAD = "the load by DMS, awaited"
 
 
@@ -46,16 +48,21 @@ def run(rbk, directory, turns, rows):
         values = [[each.took.get(phase, 0) for each in of] for of in (few, many)]
         grown = measure.times(measure.ratios(values[1], values[0])) if all(values[0]) else "–"
         if effect:
+            if max(of / each.took["all of it", None] for of, each in zip(values[1], many, strict=True)) < TELLING:
+                continue
             table.append([f"– {effect}", *(measure.seconds(of) for of in values), grown, "", "", ""])
             continue
         waiting = [measure.statistics.median(each.waited.get(step, 0) / each.took[phase] if each.took[phase] else 0 for each in of) for of in (few, many)]
         calls = [measure.count([each.calls.get(step, 0) for each in of]) for of in (few, many)]
         table.append([step, *(measure.seconds(of) for of in values), grown, " / ".join(f"{share * 100:.0f} %" for share in waiting), *calls])
-    measure.table(["by the journal", *names, "grown", "waiting", "calls", "calls, larger"], table)
+    measure.table(["by the journal", *names, "grown", "waiting", "calls of the smaller", "of the larger"], table)
 
     operations = sorted({operation for each in few + many for operation in each.operations})
-    table = [[operation, *(measure.count([each.operations.get(operation, 0) for each in of]) for of in (few, many))] for operation in operations]
-    measure.table(["calls to AWS by operation", *names], table)
+    table = []
+    for operation in operations:
+        within = [each.within.get(COPY, {}).get(operation, 0) for each in many]
+        table.append([operation, *(measure.count([each.operations.get(operation, 0) for each in of]) for of in (few, many)), measure.count(within)])
+    measure.table(["calls to AWS by operation", *names, f"in “{COPY}” of the larger"], table)
 
     peaks = [[each.cost.peak for each in of] for of in (few, many)]
     known = None not in peaks[0] + peaks[1]
@@ -86,13 +93,14 @@ class Run:
         self.cost = cost
         self.operations = operations
         self.took, self.waited, spans, self.records, self.looks, self.journal = timeline(store)
-        self.calls = {step: calls_until(samples, over) - calls_until(samples, begun) for step, (begun, over) in spans.items()}
+        self.within = {step: fewer(calls_until(samples, over), calls_until(samples, begun)) for step, (begun, over) in spans.items()}
+        self.calls = {step: sum(of.values()) for step, of in self.within.items()}
         # The samples tell the steps apart to a fiftieth of a second; of all together every call is counted.
         self.calls["all of it"] = sum(operations.values())
 
 
 class Sampler(threading.Thread):
-    """Asks the sandbox how many calls it has answered, fifty times a second."""
+    """Asks the sandbox for its count of calls, fifty times a second."""
 
     def __init__(self, sandbox):
         super().__init__(daemon=True)
@@ -100,29 +108,37 @@ class Sampler(threading.Thread):
 
     def run(self):
         while not self.over.wait(0.02):
-            operations = self.sandbox.get("stats")["operations"]
-            self.samples.append((time.time(), sum(of["calls"] for of in operations.values())))
+            self.samples.append((time.time(), count(self.sandbox)))
+
+
+def count(sandbox):
+    """How many calls it has answered, by operation."""
+    return {operation: of["calls"] for operation, of in sandbox.get("stats")["operations"].items()}
 
 
 def calls_until(samples, when):
-    return max((calls for at, calls in samples if at <= when), default=0)
+    """The latest sample of that moment."""
+    return max(((at, calls) for at, calls in samples if at <= when), default=(0, {}), key=lambda sample: sample[0])[1]
+
+
+def fewer(after, before):
+    """The calls between two samples."""
+    return {operation: calls - before.get(operation, 0) for operation, calls in after.items() if calls > before.get(operation, 0)}
 
 
 def once(rbk, rows, directory, store):
     log = os.path.join(directory, "full.log")
     open(log, "wb").close()
-    count = lambda stats: {operation: of["calls"] for operation, of in stats["operations"].items()}
     with Sandbox(rbk, rows, directory) as sandbox:
-        before = count(sandbox.get("stats"))
+        before = count(sandbox)
         sampler = Sampler(sandbox)
         sampler.start()
         command = [rbk, "run", FULL, "--env", ENVIRONMENT, "--approve", "all", "--store", store]
         cost = measure.alone(command, sandbox.variables, log)
         sampler.over.set()
         sampler.join()
-        after = count(sandbox.get("stats"))
-    operations = {operation: calls - before.get(operation, 0) for operation, calls in after.items() if calls > before.get(operation, 0)}
-    return Run(cost, store, sampler.samples, operations)
+        after = count(sandbox)
+    return Run(cost, store, sampler.samples, fewer(after, before))
 
 
 def timeline(store):
