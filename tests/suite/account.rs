@@ -355,9 +355,12 @@ impl Account {
     /// Gives a secret another current value, as a colleague would.
     pub fn meddle_with(&self, name: &str, value: &str) {
         let name = SecretName::from(name);
-        let before = self.versions(name.as_str()).current().cloned();
+        let facts = self.versions(name.as_str());
+        let (before, count) = (facts.current().cloned(), facts.versions.len());
         self.aws(async |aws| {
-            let version = "0badcafe-0000-4000-8000-000000000001".into();
+            let version = format!("0badcafe-0000-4000-8000-{count:012}")
+                .as_str()
+                .into();
             let label = "BYHAND".into();
             let value = SecretString::from(value);
             let put = aws.secrets.put(&name, &version, &value, &label).await;
@@ -398,6 +401,17 @@ impl Account {
         secret: &str,
         sql: &str,
     ) -> Result<(), rbk_sandbox::tokio_postgres::Error> {
+        let client = self.connected(secret)?;
+        self.runtime.block_on(client.client.batch_execute(sql))
+    }
+
+    /// A session with the credentials in a secret, which stays until it is dropped.
+    #[track_caller]
+    pub fn client(&self, secret: &str) -> Client<'_> {
+        self.connected(secret).expect("it can be logged in to")
+    }
+
+    fn connected(&self, secret: &str) -> Result<Client<'_>, rbk_sandbox::tokio_postgres::Error> {
         let login = self.login(secret);
         let mut config = rbk_sandbox::tokio_postgres::Config::new();
         config
@@ -410,10 +424,11 @@ impl Account {
         let tls = tokio_postgres_rustls::MakeRustlsConnect::new(self.tls());
         self.runtime.block_on(async {
             let (client, connection) = config.connect(tls).await?;
-            let connection = tokio::spawn(connection);
-            let done = client.batch_execute(sql).await;
-            connection.abort();
-            done
+            Ok(Client {
+                account: self,
+                client,
+                connection: tokio::spawn(async { drop(connection.await) }),
+            })
         })
     }
 
@@ -466,7 +481,7 @@ impl Account {
     }
 
     /// A session on the original's server as its superuser, who can do what no client of RDS can.
-    pub fn superuser(&self) -> Superuser<'_> {
+    pub fn superuser(&self) -> Client<'_> {
         let clusters = std::fs::read_dir(self.directory().join("c")).expect("clusters");
         let first = clusters
             .filter_map(|entry| {
@@ -484,18 +499,17 @@ impl Account {
             .user("rdsadmin")
             .dbname("statistagpt")
             .application_name("rdsadmin");
-        let client = self.runtime.block_on(async {
+        self.runtime.block_on(async {
             let (client, connection) = config
                 .connect(rbk_sandbox::tokio_postgres::NoTls)
                 .await
                 .expect("connected");
-            tokio::spawn(connection);
-            client
-        });
-        Superuser {
-            account: self,
-            client,
-        }
+            Client {
+                account: self,
+                client,
+                connection: tokio::spawn(async { drop(connection.await) }),
+            }
+        })
     }
 
     fn session<T>(
@@ -559,13 +573,21 @@ impl Account {
     }
 }
 
-/// A session of a superuser.
-pub struct Superuser<'a> {
+/// A session that stays for as long as this does.
+pub struct Client<'a> {
     account: &'a Account,
     client: rbk_sandbox::tokio_postgres::Client,
+    connection: tokio::task::JoinHandle<()>,
 }
 
-impl Superuser<'_> {
+impl Drop for Client<'_> {
+    fn drop(&mut self) {
+        self.connection.abort();
+        let _ = self.account.runtime.block_on(&mut self.connection);
+    }
+}
+
+impl Client<'_> {
     /// Performs SQL.
     #[track_caller]
     pub fn execute(&self, sql: &str) {

@@ -237,15 +237,16 @@ fn a_store_that_was_damaged_is_refused_by_name_and_the_rest_still_listed() {
 #[test]
 fn a_disk_that_fills_up_suspends_the_run() {
     let account = Account::start();
-    let plan = finish(
-        &mut account.rbk(&["plan", RUNBOOK, "--env", "prod", "--format", "json"]),
-        SOON,
-    );
-    // Room for the plan and a few records, in blocks of 512 bytes.
-    let blocks = plan.stdout.len() / 512 + 12;
+    let waiting = account.finish(&["run", RUNBOOK, "--env", "prod"]);
+    assert_exit(&waiting, 4);
+    let name = account.only_run();
+    let journal = account.store().join(&name).join(JOURNAL);
+    let length = std::fs::metadata(&journal).expect("a journal").len();
+    // Room for a few records more, in blocks of 512 bytes.
+    let blocks = length / 512 + 4;
     let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
-    let run = account.rbk(&["run", RUNBOOK, "--env", "prod", "--approve", "all"]);
-    let mut command = through_shell(&limited, &run);
+    let resume = account.rbk(&["resume", &name, "--env", "prod", "--approve", "all"]);
+    let mut command = through_shell(&limited, &resume);
     let output = finish(&mut command, PATIENCE);
     assert_exit(&output, 4);
     assert_says(&output, "RBK4042");

@@ -6,6 +6,7 @@ use crate::account::{
 };
 use crate::process::{finish, root, said};
 use rbk_core::value::Type;
+use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
@@ -196,45 +197,77 @@ fn run_with_kills(account: &Account, runbook: &str) -> usize {
     kills
 }
 
-/// A killed run doesn't know whether its call was sent, and waits for what might still come of it: each intent has an account of
-/// its own, and they wait side by side.
+/// A killed run doesn't know whether its call was sent, and looks for it for a while: so two accounts share the intents, and wait
+/// side by side.
 #[test]
 fn a_repair_that_is_killed_behind_an_intent_of_dms_does_it_once() {
     let undisturbed = recovered();
     assert_exit(&run(&undisturbed, REPAIR), 0);
-    let path = undisturbed
-        .store()
-        .join(newest(&undisturbed))
-        .join("journal.jsonl");
-    let journal = std::fs::read_to_string(path).expect("a journal");
-    let calls: Vec<String> = journal
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("a record"))
-        .filter(|record| record["type"] == "intent")
-        .map(|record| record["body"]["call"].as_str().expect("text").to_owned())
-        .collect();
-    let points: Vec<String> = calls
-        .iter()
-        .enumerate()
+    let of_dms: Vec<usize> = (1..)
+        .zip(intents(&undisturbed))
         .filter(|(_, call)| call.contains("Endpoint") || call.contains("Replication"))
-        .map(|(index, _)| format!("after-intent:{}", index + 1))
+        .map(|(nth, _)| nth)
         .collect();
-    assert_eq!(points.len(), 6, "{calls:?}");
-    let points: Vec<&str> = points.iter().map(String::as_str).collect();
-    in_parallel(&points, |point| {
+    assert_eq!(of_dms.len(), 7, "{:?}", intents(&undisturbed));
+    let halves = [0, 1].map(|first| {
+        let every_other = of_dms.iter().skip(first).step_by(2);
+        every_other.copied().collect::<Vec<usize>>()
+    });
+    in_parallel(&halves, |points| {
         let account = recovered();
-        let mut command = account.rbk(&["run", REPAIR, "--env", "prod", "--approve", "all"]);
-        let output = finish(command.env("RBK_KILL_AT", point), PATIENCE);
-        assert_eq!(
-            output.status.signal(),
-            Some(9),
-            "{point}: {}",
-            said(&output)
-        );
+        let mut begun: Option<(String, usize)> = None;
+        for nth in points {
+            let (command, what, point) = match &begun {
+                None => ("run", REPAIR.to_owned(), *nth),
+                // The one that it was killed behind is a resume's first.
+                Some((run, last)) => ("resume", run.clone(), nth - last + 1),
+            };
+            let mut command = account.rbk(&[command, &what, "--env", "prod", "--approve", "all"]);
+            command.env("RBK_KILL_AT", format!("after-intent:{point}"));
+            let output = finish(&mut command, PATIENCE);
+            assert_eq!(output.status.signal(), Some(9), "{nth}: {}", said(&output));
+            let last = intents(&account).pop().expect("an intent");
+            assert!(
+                last.contains("Endpoint") || last.contains("Replication"),
+                "{last}"
+            );
+            begun = Some((newest(&account), *nth));
+        }
         assert_exit(&resume(&account), 0);
         assert_repaired(&account);
         assert_replicated_once(&account);
     });
+}
+
+/// This takes a minute, nearly all of it waiting for what the lost call might still come to.
+#[test]
+fn a_return_that_is_killed_behind_the_intent_to_delete_deletes_once() {
+    let account = recovered();
+    assert_exit(&run(&account, REPAIR), 0);
+    let mut command = account.rbk(&["run", RETURN, "--env", "prod", "--approve", "all"]);
+    // Behind the thaw of the original and the two of the secret.
+    let output = finish(command.env("RBK_KILL_AT", "after-intent:4"), PATIENCE);
+    assert_eq!(output.status.signal(), Some(9), "{}", said(&output));
+    let last = intents(&account).pop();
+    assert_eq!(last.as_deref(), Some("DeleteDBInstance"));
+    assert_eq!(
+        account.status(RECOVERY_INSTANCE).as_deref(),
+        Some("available")
+    );
+    assert_exit(&resume(&account), 0);
+    assert_returned(&account);
+}
+
+/// The calls that the newest run was about to make, in order.
+fn intents(account: &Account) -> Vec<String> {
+    let path = account.store().join(newest(account)).join("journal.jsonl");
+    let journal = std::fs::read_to_string(path).expect("a journal");
+    journal
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|record| record["type"] == "intent")
+        .map(|record| record["body"]["call"].as_str().expect("text").to_owned())
+        .collect()
 }
 
 /// The application is back and writes, the recovery is gone, and what is left of it is its final snapshot.
@@ -347,29 +380,169 @@ fn a_load_that_is_over_before_anybody_looks_is_complete() {
     assert_replicated_once(&account);
 }
 
-#[test]
-fn what_is_missing_for_dms_is_told_before_anything_happens() {
-    let account = recovered();
-    let before = account.ledger().len();
+/// The path of an environment that is `prod` with one text in place of another, with its own lock file.
+fn environment(account: &Account, old: &str, new: &str) -> String {
     let shipped = root().join("runbooks");
     let read = |name: &str| {
         std::fs::read_to_string(shipped.join("environments").join(name)).expect("it is shipped")
     };
-    let group = "subnet_group = \"statistagpt-dms\"";
-    let environment = read("prod.toml")
-        .replace("\"../", &format!("\"{}/", shipped.display()))
-        .replace(group, "subnet_group = \"no-such-group\"");
-    assert!(environment.contains("no-such-group"));
+    let text = read("prod.toml").replace("\"../", &format!("\"{}/", shipped.display()));
+    assert!(text.contains(old), "`{old}` isn't in it");
     let path = account.home().join("elsewhere.toml");
-    std::fs::write(&path, environment).expect("written");
+    std::fs::write(&path, text.replace(old, new)).expect("written");
     let lock = account.home().join("elsewhere.lock.toml");
     std::fs::write(lock, read("prod.lock.toml")).expect("written");
-    let environment = path.to_str().expect("UTF-8");
-    let output = account.finish(&["run", REPAIR, "--env", environment, "--approve", "all"]);
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn what_is_missing_for_dms_is_told_before_anything_happens() {
+    let account = recovered();
+    let before = account.ledger().len();
+    let environment = environment(&account, "\"statistagpt-dms\"", "\"no-such-group\"");
+    let output = account.finish(&["run", REPAIR, "--env", &environment, "--approve", "all"]);
     assert!(!output.status.success());
     assert_says(&output, "no-such-group");
     assert_eq!(account.ledger().len(), before);
     assert!(account.writes("rds/statistagptdb_recovery"));
+}
+
+/// What no look beforehand tells, since roles can't be seen by who uses DMS.
+#[test]
+fn a_role_that_is_missing_is_named_and_nothing_stays() {
+    let account = recovered();
+    let other = environment(&account, "dms-reads-database-secrets", "no-such-role");
+    let cases = [
+        (other.as_str(), None, "no-such-role"),
+        ("prod", Some("dms-vpc-role"), "dms-cloudwatch-logs-role"),
+    ];
+    for (environment, removed, words) in cases {
+        if let Some(role) = removed {
+            account.control("DELETE", &format!("/_sandbox/roles/{role}"), "");
+        }
+        let output = account.finish(&["run", REPAIR, "--env", environment, "--approve", "all"]);
+        assert_exit(&output, 4);
+        assert_says(&output, words);
+        assert_says(&output, "RBK4053");
+        assert_says(&output, "Failed; `on failure` has run");
+        assert_nothing_is_left_of_dms(&account);
+        assert_eq!(account.secret(POINTER), "rds/statistagptdb_recovery");
+        assert!(account.writes("rds/statistagptdb_recovery"));
+        if let Some(role) = removed {
+            account.control("PUT", &format!("/_sandbox/roles/{role}"), "");
+        }
+    }
+    assert_exit(&run(&account, REPAIR), 0);
+    assert_repaired(&account);
+}
+
+#[test]
+fn a_replication_that_cannot_start_yet_is_waited_for_and_can_be_gone_on_with() {
+    let account = recovered();
+    account.plant("CreateReplicationConfig:1:during:hold=modifying");
+    let going = Running::start(account.rbk(&["run", REPAIR, "--env", "prod", "--approve", "all"]));
+    account.until_held("modifying");
+    going.signal(Signal::INT);
+    let output = going.end();
+    assert_exit(&output, 5);
+    assert_says(&output, "rbk resume");
+    // It is there, and whoever looks is told so.
+    let status = account.finish(&["status", &newest(&account), "--env", "prod"]);
+    assert_says(&status, "billed");
+    assert_says(&status, "load");
+    let run = newest(&account);
+    let going = Running::start(account.rbk(&["resume", &run, "--env", "prod", "--approve", "all"]));
+    going.until_says("modifying");
+    account.release("modifying");
+    assert_exit(&going.end(), 0);
+    assert_repaired(&account);
+    assert_replicated_once(&account);
+}
+
+#[test]
+fn capacity_that_is_being_given_up_is_waited_for_before_anything_is_removed() {
+    let account = recovered();
+    account.plant(
+        "StartReplication:1:deprovisions\n\
+         StartReplication:1:during:hold=deprovisioning",
+    );
+    let going = Running::start(account.rbk(&["run", REPAIR, "--env", "prod", "--approve", "all"]));
+    account.until_held("deprovisioning");
+    account.release("deprovisioning");
+    let output = going.end();
+    assert_exit(&output, 3);
+    assert_says(&output, "RBK4059");
+    assert_says(&output, "Failed; `on failure` has run");
+    assert_nothing_is_left_of_dms(&account);
+    assert!(account.writes("rds/statistagptdb_recovery"));
+}
+
+/// Colleagues who switch the application themselves, at two moments; then nobody does.
+#[test]
+fn an_active_secret_that_somebody_else_moves_stays_where_they_put_it() {
+    let account = recovered();
+    assert_exit(&run(&account, REPAIR), 0);
+    for (fault, to) in [
+        (
+            "PutSecretValue:1:before:hold=theirs",
+            "rds/statistagptdb_recovery",
+        ),
+        (
+            "UpdateSecretVersionStage:1:before:hold=theirs",
+            "rds/statistagptdb_recovery",
+        ),
+        (
+            "UpdateSecretVersionStage:1:before:hold=theirs",
+            "rds/statistagptdb",
+        ),
+    ] {
+        account.plant(fault);
+        let going =
+            Running::start(account.rbk(&["run", RETURN, "--env", "prod", "--approve", "all"]));
+        account.until_held("theirs");
+        account.meddle_with(POINTER, to);
+        let theirs = account.versions(POINTER).current().cloned();
+        account.release("theirs");
+        let output = going.end();
+        account.clear();
+        assert_exit(&output, 3);
+        assert_says(&output, "was moved by somebody else");
+        assert_eq!(account.versions(POINTER).current().cloned(), theirs);
+        assert_eq!(account.secret(POINTER), to);
+        // Nothing is lost: both are there, and hold the same.
+        assert_eq!(
+            account.status(RECOVERY_INSTANCE).as_deref(),
+            Some("available")
+        );
+        assert_eq!(
+            text(&account, ORIGINAL, ROWS),
+            text(&account, RECOVERY, ROWS)
+        );
+    }
+}
+
+/// A session of the application that came in again holds a table of the schema that is to be dropped.
+#[test]
+fn an_application_that_is_still_in_the_original_is_told_and_keeps_its_rows() {
+    let account = recovered();
+    let count = "SELECT count(*)::text FROM public.documents";
+    let before = text(&account, ORIGINAL, count);
+    account
+        .execute(ORIGINAL, "ALTER ROLE sgpt_app LOGIN")
+        .expect("the master may");
+    let stays = account.client("rds/statistagptdb");
+    stays.execute("BEGIN; SELECT count(*) FROM public.documents");
+    let going = Running::start(account.rbk(&["run", REPAIR, "--env", "prod", "--approve", "all"]));
+    going.until_says("of `sgpt_app`");
+    going.signal(Signal::INT);
+    let output = going.end();
+    assert_exit(&output, 5);
+    assert_says(&output, "rbk resume");
+    assert_eq!(text(&account, ORIGINAL, count), before);
+    assert!(account.writes("rds/statistagptdb_recovery"));
+    drop(stays);
+    assert_exit(&resume(&account), 0);
+    assert_repaired(&account);
 }
 
 #[test]

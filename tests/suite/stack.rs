@@ -85,6 +85,32 @@ fn a_stack_is_deployed_and_read_and_the_application_follows_it() {
     assert!(account.writes("rds/statistagptdb_recovery"));
 }
 
+/// Whoever only says yes hasn't deployed: what the stack says counts.
+#[test]
+fn a_person_deploys_and_the_run_goes_on_when_the_stack_says_so() {
+    let team = Team::new(None);
+    let account = team.account();
+    let environment = team.environment();
+    let run = ["run", RUNBOOK, "--env", &environment, "--approve", "all"];
+    let output = account.finish(&run);
+    assert_exit(&output, 4);
+    assert_says(&output, "RBK4089");
+    assert_says(&output, "Suspended; nothing was undone");
+    assert_says(&output, "rds/statistagptdb_recovery");
+    let name = account.only_run();
+    let status = account.finish(&["status", &name, "--env", &environment]);
+    assert_says(&status, "RBK4089");
+    std::fs::write(team.stack(), "rds/statistagptdb_recovery\n").expect("deployed");
+    let resume = ["resume", &name, "--env", &environment, "--approve", "all"];
+    assert_exit(&account.finish(&resume), 0);
+    assert_eq!(
+        account.application(),
+        (200, "rds/statistagptdb_recovery".to_owned())
+    );
+    assert!(account.writes("rds/statistagptdb_recovery"));
+    assert!(!account.opens("rds/statistagptdb"));
+}
+
 #[test]
 fn a_deployment_that_did_not_deploy_is_noticed() {
     let team = Team::new(Some("echo deployed"));

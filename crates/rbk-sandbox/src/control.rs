@@ -28,22 +28,35 @@ pub(crate) fn respond(world: &World, head: &Parts, body: &[u8]) -> Response<Full
             Reply::json_document(200, &json!({}))
         }
         (&Method::GET, "/_sandbox/holds") => document(&world.faults.holds()),
-        (&Method::DELETE, path) => match path.strip_prefix("/_sandbox/holds/") {
-            Some(name) => {
+        (method, path) => match (method, named(path)) {
+            (&Method::DELETE, Some(("holds", name))) => {
                 world.faults.release(name);
                 Reply::json_document(200, &json!({}))
             }
-            None => unknown(),
+            (&Method::PUT, Some(("roles", name))) => {
+                world.change(|model| model.dms.roles.insert(name.to_owned()));
+                Reply::json_document(200, &json!({}))
+            }
+            (&Method::DELETE, Some(("roles", name))) => {
+                world.change(|model| model.dms.roles.remove(name));
+                Reply::json_document(200, &json!({}))
+            }
+            _ => unknown(),
         },
-        _ => unknown(),
     };
     reply.response()
+}
+
+/// The kind and the name in a path that has both.
+fn named(path: &str) -> Option<(&str, &str)> {
+    let (kind, name) = path.strip_prefix("/_sandbox/")?.split_once('/')?;
+    (!name.is_empty()).then_some((kind, name))
 }
 
 fn unknown() -> Reply {
     Reply::plain(
         404,
-        "the sandbox answers GET /_sandbox/ledger, GET /_sandbox/stats, GET /_sandbox/capacity, GET|POST|DELETE /_sandbox/faults, GET /_sandbox/holds, DELETE /_sandbox/holds/NAME",
+        "the sandbox answers GET /_sandbox/ledger, GET /_sandbox/stats, GET /_sandbox/capacity, GET|POST|DELETE /_sandbox/faults, GET /_sandbox/holds, DELETE /_sandbox/holds/NAME, PUT|DELETE /_sandbox/roles/NAME",
     )
 }
 

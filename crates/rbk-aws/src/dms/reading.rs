@@ -294,9 +294,9 @@ impl DatabaseMigration {
         match self.tags_in_one_call(doing, &[arn]).await {
             Ok(mut tags) => Ok(Some(tags.remove(arn).unwrap_or_default())),
             Err(error) if is_missing(&error) && status == "deleting" => Ok(None),
-            // Described, but not known where tags are kept: DMS hasn't told itself yet.
+            // Described, but not known where tags are kept: DMS hasn't told itself yet. Whose it is can't be said, and it passes.
             Err(error) if is_missing(&error) => Err(PortError {
-                kind: PortErrorKind::InvalidState,
+                kind: PortErrorKind::Unreachable,
                 ..error
             }),
             Err(error) => Err(error),

@@ -518,7 +518,7 @@ async fn tags_that_are_gone_are_gone_with_what_was_being_deleted_only() {
     let created = replication("mine", CONFIG, "created");
     let (aws, _server) = clients([replications(&[created]), none()]).await;
     let error = aws.dms.replication("mine").await.expect_err("no tags");
-    assert_eq!(error.kind, PortErrorKind::InvalidState);
+    assert_eq!(error.kind, PortErrorKind::Unreachable);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::ids::{DatabaseName, InstanceId, ResourceId, SnapshotId};
 use crate::journal::Proof;
 use crate::plan::FinalSnapshot;
 use crate::ports::{Instance, PortError, PortErrorKind};
-use crate::run::{Effect, Failure, Probe, RemovalFailure, Scene, Since, active_database};
+use crate::run::{Effect, Failure, Probe, RemovalFailure, Scene, Since, points_at};
 use crate::value::Snapshot;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -104,6 +104,10 @@ pub(super) struct Destroy<'a> {
     snapshot: &'a FinalSnapshot,
     /// What was seen of the final snapshot last.
     missing: Option<String>,
+    /// Whether the call was sent before.
+    is_sent: bool,
+    /// Who has come to use it since.
+    in_use: Option<Failure>,
 }
 
 impl<'a> Destroy<'a> {
@@ -117,6 +121,8 @@ impl<'a> Destroy<'a> {
             instance,
             snapshot,
             missing: None,
+            is_sent: false,
+            in_use: None,
         }
     }
 
@@ -290,7 +296,7 @@ impl Effect for Destroy<'_> {
     }
 
     async fn send(&mut self, scene: &Scene<'_>) -> Result<(), PortError> {
-        // It may be sent again after minutes of throttling: a namesake isn't deleted for that.
+        // It may be sent again after minutes of throttling: a namesake isn't deleted for that, nor what is used by now.
         let Ok(meant) = meant(scene, self.database) else {
             return Err(unprepared(&self.doing()));
         };
@@ -305,6 +311,18 @@ impl Effect for Destroy<'_> {
                 message,
             ));
         }
+        if std::mem::replace(&mut self.is_sent, true)
+            && let Err(failure) = refuse_active(scene, self.instance).await
+        {
+            return Err(match failure {
+                Failure::Port(error) => *error,
+                failure => {
+                    let message = failure.to_string();
+                    self.in_use = Some(failure);
+                    PortError::new(PortErrorKind::Conflict, self.doing(), message)
+                }
+            });
+        }
         let name = self.name(scene);
         match rds.delete_instance(self.instance, name.as_ref()).await {
             // It is what was asked for; the probe looks at what is left.
@@ -314,6 +332,9 @@ impl Effect for Destroy<'_> {
     }
 
     fn explain(&mut self, error: PortError) -> Failure {
+        if let Some(failure) = self.in_use.take() {
+            return failure;
+        }
         match (error.kind, self.snapshot) {
             (PortErrorKind::AlreadyExists, FinalSnapshot::Named { id }) => {
                 RemovalFailure::SnapshotTaken {
@@ -364,10 +385,7 @@ fn refuse_protected(
 async fn refuse_active(scene: &Scene<'_>, instance: &InstanceId) -> Result<(), Failure> {
     let mut look = scene.look();
     for application in scene.plan.environment.applications.keys() {
-        let Some(active) = active_database(&mut look, application).await? else {
-            continue;
-        };
-        if look.database(&active)?.instance == *instance {
+        if points_at(&mut look, application, instance).await? {
             return Err(RemovalFailure::StillActive {
                 instance: instance.clone(),
                 application: application.clone(),

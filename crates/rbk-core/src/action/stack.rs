@@ -2,10 +2,11 @@
 //! what another command reads.
 
 use super::command::fill;
+use super::gone::is_begun;
 use super::rds::unprepared;
 use super::{Once, Performed};
 use crate::ids::{ApplicationName, DatabaseName};
-use crate::journal::How;
+use crate::journal::{Event, How};
 use crate::plan::NamedCommand;
 use crate::ports::{Approval, CommandRequest, PortError, Question};
 use crate::run::{
@@ -29,6 +30,18 @@ impl Wanted<'_> {
     async fn read(&self, scene: &Scene<'_>) -> Result<String, Failure> {
         let NamedCommand { name, declared } = self.read;
         read_stack(scene.world, name, declared, &scene.ticker).await
+    }
+
+    /// Why it is left out, if it is: brought back by `on failure`, the stack would name an instance that is being deleted.
+    fn left_out(&self, scene: &Scene<'_>) -> Option<String> {
+        let mut undoing = scene.plan.on_failure.iter();
+        let is_undoing = undoing.any(|planned| planned.id == scene.planned.id);
+        (is_undoing && is_begun(scene.plan, scene.facts, self.database)).then(|| {
+            format!(
+                "`{}` is destroyed by this run: the stack stays as it is",
+                self.database
+            )
+        })
     }
 
     fn done(&self) -> String {
@@ -88,6 +101,9 @@ impl Effect for Apply<'_> {
     }
 
     async fn probe(&mut self, scene: &Scene<'_>, since: Since) -> Result<Probe, Failure> {
+        if let Some(reason) = self.wanted.left_out(scene) {
+            return Ok(Probe::Skip(reason));
+        }
         let found = self.wanted.read(scene).await?;
         if found == self.wanted.value {
             return Ok(Probe::Done {
@@ -161,6 +177,12 @@ pub(super) struct Tell<'a> {
 impl Once for Tell<'_> {
     async fn perform(&self, scene: &Scene<'_>) -> Result<Performed, Failure> {
         let wanted = &self.wanted;
+        if let Some(reason) = wanted.left_out(scene) {
+            return Ok(Performed {
+                observations: Vec::new(),
+                last: Event::Skipped { reason },
+            });
+        }
         if wanted.read(scene).await? == wanted.value {
             return Ok(Performed::how(How::AlreadySo, wanted.done()));
         }

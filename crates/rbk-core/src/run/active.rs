@@ -1,12 +1,12 @@
 //! Which database an application uses: what its active secret, or the deployed stack, names.
 
-use super::credentials::pointed_at;
+use super::credentials::{Content, pointed_at};
 use super::evaluate::{Seen, active_database, evaluate};
 use super::failure::Failure;
 use super::look::Look;
 use super::reading::without_actions;
 use crate::environment::{Active, Environment};
-use crate::ids::{ApplicationName, DatabaseName, SecretName};
+use crate::ids::{ApplicationName, DatabaseName, InstanceId, SecretName};
 use crate::journal::Facts;
 use crate::plan::StackValue;
 use crate::ports::World;
@@ -32,6 +32,34 @@ pub(super) async fn active_secret(
             Ok(Some(SecretName::new(named)))
         }
     }
+}
+
+/// Whether an application's active secret, or the deployed stack, leads to an instance, by whichever database of the environment.
+/// A copy need not be of any of them: its address is enough.
+pub(crate) async fn points_at(
+    look: &mut Look<'_>,
+    application: &ApplicationName,
+    instance: &InstanceId,
+) -> Result<bool, Failure> {
+    let all = &look.environment().databases;
+    let mut its = all.iter().filter(|(_, of)| of.instance == *instance);
+    if let Active::Copy { secret } = &look.application(application)?.active {
+        let value = look.current(secret).await?;
+        let says = Content::parse(secret, &value)?.endpoint();
+        for (name, _) in its.clone() {
+            let found = look.instance(name).await?;
+            let is = found.and_then(|found| found.endpoint);
+            if let (Some(says), Some(is)) = (&says, is)
+                && says.host.eq_ignore_ascii_case(&is.host)
+            {
+                return Ok(true);
+            }
+        }
+    }
+    let named = active_secret(look, application).await?;
+    Ok(named.is_some_and(|named| {
+        its.any(|(_, of)| of.secret == named || of.admin_secret.as_ref() == Some(&named))
+    }))
 }
 
 /// `active_secret(APP)`

@@ -36,10 +36,11 @@ pub use preflight::{Finding, look_ahead};
 pub use reading::{Unread, prove_identity, read_catalog};
 pub use survey::survey;
 
+pub(crate) use active::points_at;
 pub(crate) use compare::{may_be_copied, may_be_dropped};
 pub(crate) use credentials::{Content, pointed_at};
 pub(crate) use effect::{Effect, Probe, Since};
-pub(crate) use evaluate::{Hope, active_database, evaluate, render};
+pub(crate) use evaluate::{Hope, evaluate, render};
 pub(crate) use look::{Unreached, command_secrets, read_stack};
 pub(crate) use performer::{Performer, Scene};
 pub(crate) use preflight::{foreign, owner};

@@ -228,8 +228,12 @@ async fn by_dms(look: &mut Look<'_>, name: &str, expected: usize) -> Result<Seen
             Seen::condition(false, failure.to_string()).hoping(Hope::Gone(failure))
         }
         Life::Stopped => {
-            let reason = is.stop_reason.as_deref().unwrap_or("DMS doesn't say why");
-            Seen::condition(false, standing.text(expected)).hoping(Hope::Gone(stopped(reason)))
+            let hope = match is.stop_reason.as_deref() {
+                Some(reason) => Hope::Gone(stopped(reason)),
+                // The reason may lag behind the status.
+                None => Hope::Doubtful(stopped("DMS doesn't say why")),
+            };
+            Seen::condition(false, standing.text(expected)).hoping(hope)
         }
         // A status may lag behind the start.
         Life::Created => Seen::condition(false, "not started yet")

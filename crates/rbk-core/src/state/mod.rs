@@ -20,7 +20,6 @@ mod schema_error;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports, reason = "contract: `replicate … with dms` comes")]
 pub(crate) use dms::{Chosen, DmsLoad, LobMode, OnError, Prepare};
 pub use error::CODES;
 pub(crate) use error::StateError;

@@ -1,6 +1,6 @@
 //! Replication configs: created, started once, stopped.
 
-use super::{Subject, gone, is_made_here, is_of_run, refused, tags, taken};
+use super::{LAG, Subject, gone, is_made_here, is_of_run, refused, tags, taken};
 use crate::action::rds::unprepared;
 use crate::plan::Side;
 use crate::ports::{PortError, PortErrorKind, Replication, ReplicationRequest};
@@ -44,6 +44,10 @@ impl Effect for CreateReplication<'_> {
 
     fn is_known_by_name(&self) -> bool {
         true
+    }
+
+    fn grace(&self) -> Duration {
+        LAG
     }
 
     async fn probe(&mut self, scene: &Scene<'_>, _since: Since) -> Result<Probe, Failure> {
@@ -151,7 +155,11 @@ impl Effect for StartReplication<'_> {
         Some(Value::Text(format!("{}, {started}", before.status)))
     }
 
-    async fn probe(&mut self, scene: &Scene<'_>, _since: Since) -> Result<Probe, Failure> {
+    fn grace(&self) -> Duration {
+        LAG
+    }
+
+    async fn probe(&mut self, scene: &Scene<'_>, since: Since) -> Result<Probe, Failure> {
         let (id, is) = self.read(scene).await?;
         let Some(is) = is else {
             return Ok(Probe::Foreign(gone(
@@ -169,6 +177,10 @@ impl Effect for StartReplication<'_> {
         }
         Ok(match Life::of(&is) {
             Life::Modifying => Probe::Pending(seen),
+            // Only its config is described yet, which says nothing of a start.
+            Life::Unknown if is.started_at.is_none() && since == Since::Nothing => {
+                Probe::Pending(seen)
+            }
             Life::Created if is.started_at.is_none() => {
                 self.before = Some(is);
                 Probe::Undone(seen)

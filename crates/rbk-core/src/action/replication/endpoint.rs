@@ -1,11 +1,12 @@
 //! Endpoints: where DMS logs in. What they are given in the call is read right before it and journaled nowhere.
 
-use super::{Subject, is_made_here, refused, tags, taken};
+use super::{LAG, Subject, is_made_here, refused, tags, taken};
 use crate::action::rds::unprepared;
 use crate::plan::Side;
 use crate::ports::{EndpointCredentials, EndpointRequest, PortError};
 use crate::run::{Content, Effect, Failure, Probe, Scene, Since};
 use async_trait::async_trait;
+use std::time::Duration;
 
 /// `CreateEndpoint`. Known by its name and by the tags that are sent with it.
 pub(in crate::action) struct CreateEndpoint<'a> {
@@ -85,6 +86,10 @@ impl Effect for CreateEndpoint<'_> {
 
     fn is_known_by_name(&self) -> bool {
         true
+    }
+
+    fn grace(&self) -> Duration {
+        LAG
     }
 
     async fn probe(&mut self, scene: &Scene<'_>, _since: Since) -> Result<Probe, Failure> {

@@ -22,8 +22,10 @@ use crate::run::{Failure, ReplicationFailure, Scene, planned_replication};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// For how long after it was sent something may be made and not seen yet.
-const UNSEEN: Duration = Duration::from_secs(60);
+/// For how long after it was sent something may be made and not seen yet: describing lags some seconds behind. To send it again then
+/// is safe, since DMS takes each of these names and the first start once only: of two calls the later one is refused, whichever it
+/// is. And what comes later than a removal is refused, too, or is an endpoint that costs nothing.
+const LAG: Duration = Duration::from_secs(20);
 
 /// A replication as its actions see it.
 struct Subject<'s> {
@@ -148,7 +150,7 @@ fn asked(scene: &Scene<'_>, makes: impl Fn(&Action) -> bool) -> Asked {
     };
     let age = scene.world.clock.now().duration_since(last);
     match Duration::try_from(age) {
-        Ok(age) if age >= UNSEEN => Asked::LongAgo,
+        Ok(age) if age >= LAG => Asked::LongAgo,
         _ => Asked::Lately,
     }
 }

@@ -50,6 +50,8 @@ pub struct FakeDms {
     pub subnet_groups: BTreeSet<String>,
     /// For how long what was created isn't seen.
     pub hidden_for: u64,
+    /// For how long only the config is described of what was created, not its status.
+    pub config_only_for: u64,
     /// It is told of in a status that nobody knows while it runs.
     pub odd_status: bool,
 }
@@ -85,6 +87,7 @@ impl Default for FakeDms {
             control_error: "",
             subnet_groups: BTreeSet::from(["dms-subnets".to_owned()]),
             hidden_for: 0,
+            config_only_for: 0,
             odd_status: false,
         }
     }
@@ -314,6 +317,9 @@ impl Dms for Fake {
             let broken = i32::try_from(inner.dms.broken.len()).unwrap();
             Ok(found.map(|it| {
                 let mut is = it.is.clone();
+                if inner.now < it.created + inner.dms.config_only_for {
+                    is.status = "unknown".to_owned();
+                }
                 is.tables = (is.status == "stopped").then_some(TableCounts {
                     errored: broken,
                     ..TableCounts::default()

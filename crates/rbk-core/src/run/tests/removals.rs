@@ -207,6 +207,29 @@ async fn each_reason_not_to_destroy_is_told() {
     told.push(refused(&ending).clone());
     assert!(bench.ledger().is_empty());
 
+    // Used by somebody whose active secret is a copy of none of the databases' own, but names its address.
+    let bench = Bench::new(returned());
+    let other = r#"{"host":"db-recovery.example","port":5432,"username":"reports","password":"x"}"#;
+    *bench.fake.lock().secret("active") = super::world::Secret::of("v9", other);
+    let mut plan = destroy(FinalSnapshot::Generated);
+    let applications = &mut plan.environment.applications;
+    applications.get_mut(&sgpt()).unwrap().active = Active::Copy {
+        secret: SecretName::from("active"),
+    };
+    let ending = bench.start(&plan).await;
+    assert_eq!(refused(&ending), told.last().unwrap());
+    assert!(bench.ledger().is_empty());
+    // Or that belongs to an application which the environment gives other databases to.
+    let bench = Bench::new(returned());
+    let active = r#"{"key":"recovery"}"#;
+    *bench.fake.lock().secret("active") = super::world::Secret::of("v9", active);
+    let mut plan = destroy(FinalSnapshot::Generated);
+    let applications = &mut plan.environment.applications;
+    applications.get_mut(&sgpt()).unwrap().databases = vec![original()];
+    let ending = bench.start(&plan).await;
+    assert_eq!(refused(&ending), told.last().unwrap());
+    assert!(bench.ledger().is_empty());
+
     // Protected again, and protected by the environment.
     let mut bench = Bench::new(returned());
     after(&mut bench, "Remove#2", |fake| {
@@ -263,6 +286,24 @@ async fn a_namesake_is_not_deleted_by_a_call_that_is_sent_again() {
     }));
     let ending = bench.start(&destroy(FinalSnapshot::None)).await;
     assert_eq!(refused(&ending).code(), "RBK4082");
+    assert_eq!(bench.ledger(), LEDGER[..1]);
+}
+
+#[tokio::test]
+async fn what_came_to_be_used_meanwhile_is_not_deleted_by_a_call_that_is_sent_again() {
+    let mut bench = Bench::new(returned());
+    let fault = Fault::new("delete_instance", 1, PortErrorKind::Throttled);
+    bench.fake.lock().faults.push(fault);
+    let fake = bench.fake.clone();
+    bench.watched(Watcher::tick(move |tick| {
+        if tick.action.as_str() == "Remove#3" {
+            let active = r#"{"key":"recovery"}"#;
+            *fake.lock().secret("active") = super::world::Secret::of("v9", active);
+        }
+    }));
+    let ending = bench.start(&destroy(FinalSnapshot::None)).await;
+    let failure = refused(&ending);
+    assert!(failure.to_string().contains("sgpt"), "{failure}");
     assert_eq!(bench.ledger(), LEDGER[..1]);
 }
 
@@ -667,5 +708,35 @@ async fn nothing_is_pointed_back_at_what_this_run_has_begun_to_destroy() {
         let names = bench.fake.lock().secret("active").current_value();
         assert_eq!(names, format!(r#"{{"key":"{}"}}"#, expected.0));
         assert_eq!(status.on_failure[0].state, expected.1);
+    }
+}
+
+/// The same where the deployed stack names the database: neither a command nor a person may deploy what is gone.
+#[tokio::test]
+async fn no_stack_is_deployed_back_to_what_this_run_has_begun_to_destroy() {
+    for by_command in [true, false] {
+        let mut plan = stack(by_command, true);
+        let back = plan.steps.remove(0).actions.remove(0).action;
+        let fails = step(
+            "Look",
+            vec![Action::Assert {
+                condition: Expr::Value(Value::Boolean(false)),
+                otherwise: None,
+            }],
+        );
+        let of = destroy(FinalSnapshot::None);
+        plan.preflight = of.preflight;
+        plan.steps = of.steps.into_iter().chain([fails]).collect();
+        plan.on_failure = actions("on failure", vec![back]);
+        let fake = returned();
+        let says = "original".to_owned();
+        fake.lock().says.insert("read".to_owned(), says);
+        let bench = Bench::new(fake);
+        let ending = bench.start(&plan).await;
+        assert_eq!(ending.kind, EndingKind::Failed, "{ending:?}");
+        let history = bench.history().await;
+        let status = status::fold(&history.plan, &history.records);
+        assert_eq!(status.on_failure[0].state, Word::Skipped);
+        assert_eq!(bench.ledger(), LEDGER);
     }
 }

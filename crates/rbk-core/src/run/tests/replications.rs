@@ -142,6 +142,15 @@ async fn a_status_that_nobody_knows_is_waited_out() {
     assert_eq!(ending.kind, EndingKind::Done, "{ending:?}");
 }
 
+/// It would never be started, and be waited for until the deadline.
+#[tokio::test]
+async fn a_config_whose_status_is_not_told_yet_is_no_started_one() {
+    let bench = Bench::new(brisk());
+    bench.fake.lock().dms.config_only_for = 20_000;
+    let ending = bench.start(&load()).await;
+    assert_eq!(ending.kind, EndingKind::Done, "{ending:?}");
+}
+
 #[tokio::test]
 async fn each_way_of_not_being_complete_is_told_and_nothing_is_left() {
     let broken = failure(|dms| {

@@ -151,7 +151,8 @@ fn errors(on_error: &str) -> Value {
         "ApplyErrorEscalationPolicy": if on_error == "stop" { "STOP_TASK" } else { "LOG_ERROR" },
         "ApplyErrorEscalationCount": 0,
         "ApplyErrorFailOnTruncationDdl": false,
-        "FullLoadIgnoreConflicts": true,
+        // Otherwise a row that is there already, or that changes nothing, is passed over in silence.
+        "FullLoadIgnoreConflicts": on_error != "stop",
         "FailOnNoTablesCaptured": true,
         "FailOnTransactionConsistencyBreached": false,
     })
