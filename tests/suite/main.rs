@@ -23,6 +23,7 @@ mod plan;
 mod process;
 mod pull;
 mod rebuild;
+mod recovered;
 mod repair;
 mod run;
 mod stack;

@@ -2,37 +2,14 @@
 
 use crate::account::{Account, PATIENCE, PROD, Running, assert_exit, assert_says, eventually};
 use crate::process::{finish, said};
+use crate::recovered::{ORIGINAL, RECOVERY, assert_same, newest, recovered, resume, run, text};
 use rbk_core::value::Type;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Output;
 
 const REBUILD: &str = "runbooks/rebuild-schema.rbk";
-const ORIGINAL: &str = "rds/statistagptdb_admin";
-const RECOVERY: &str = "rds/statistagptdb_recovery_admin";
-
-/// An account whose application runs on the recovery, as the quick recovery leaves it.
-fn recovered() -> Account {
-    let account = Account::start();
-    assert_exit(&account.run(), 0);
-    account
-}
-
-fn rebuild(account: &Account) -> Output {
-    account.finish(&["run", REBUILD, "--env", "prod", "--approve", "all"])
-}
-
-/// The newest run's name: names begin with their time.
-fn newest(account: &Account) -> String {
-    account.runs().pop().expect("a run")
-}
-
-fn resume(account: &Account) -> Output {
-    let run = newest(account);
-    account.finish(&["resume", &run, "--env", "prod", "--approve", "all"])
-}
 
 fn journal(account: &Account) -> Vec<Value> {
     let path = account.store().join(newest(account)).join("journal.jsonl");
@@ -42,32 +19,10 @@ fn journal(account: &Account) -> Vec<Value> {
         .collect()
 }
 
-/// What a value of SQL is in a secret's database.
-fn text(account: &Account, secret: &str, sql: &str) -> String {
-    account
-        .value(secret, sql, Type::Text)
-        .expect("it can be logged in to")
-        .to_string()
-}
-
-/// Every row of every table by which both databases can differ, as one text of sums. Not rbk's own comparison.
-const ROWS: &str = "SELECT string_agg(line, E'\\n') FROM ( \
-    SELECT 'embeddings ' || count(*) || ' ' || sum(hashtext(e::text)::bigint) AS line FROM public.embeddings e UNION ALL \
-    SELECT 'documents ' || count(*) || ' ' || sum(hashtext(d::text)::bigint) FROM public.documents d UNION ALL \
-    SELECT 'sources ' || count(*) || ' ' || sum(hashtext(s::text)::bigint) FROM public.sources s UNION ALL \
-    SELECT 'conversations ' || count(*) || ' ' || sum(hashtext(c::text)::bigint) FROM public.conversations c UNION ALL \
-    SELECT 'messages ' || count(*) || ' ' || sum(hashtext(m::text)::bigint) FROM public.messages m UNION ALL \
-    SELECT 'citations ' || count(*) || ' ' || sum(hashtext(c::text)::bigint) FROM public.citations c UNION ALL \
-    SELECT 'usage_events ' || count(*) || ' ' || sum(hashtext(u::text)::bigint) FROM public.usage_events u \
-    ) AS lines";
-
 /// The original holds what the recovery holds, is made as the migration makes it, and takes new rows.
 #[track_caller]
 fn assert_rebuilt(account: &Account) {
-    assert_eq!(text(account, ORIGINAL, ROWS), text(account, RECOVERY, ROWS));
-    let column = "SELECT format_type(atttypid, atttypmod) || ' ' || attnotnull FROM pg_attribute \
-                  WHERE attrelid = 'public.embeddings'::regclass AND attname = 'embedding_vector'";
-    assert_eq!(text(account, ORIGINAL, column), "vector(1536) true");
+    assert_same(account);
     let index =
         "SELECT count(*)::text FROM pg_indexes WHERE indexname = 'embeddings_embedding_vector_idx'";
     assert_eq!(text(account, ORIGINAL, index), "1");
@@ -191,7 +146,7 @@ fn a_change_set_that_fails_is_named_and_gone_on_with_once_it_is_mended() {
          CREATE EVENT TRIGGER refuse ON ddl_command_end WHEN TAG IN ('CREATE VIEW') \
            EXECUTE FUNCTION sabotage.refuse()",
     );
-    let output = rebuild(&account);
+    let output = run(&account, REBUILD);
     assert_exit(&output, 4);
     assert_says(&output, "db.changelog.xml::document-overview::statistagpt");
     assert_says(&output, "rbk resume");
@@ -272,7 +227,7 @@ fn a_role_that_loses_its_right_suspends_the_run() {
     account
         .superuser()
         .execute("REVOKE SET ON PARAMETER session_replication_role FROM rds_superuser CASCADE");
-    let output = rebuild(&account);
+    let output = run(&account, REBUILD);
     assert_exit(&output, 4);
     assert_says(&output, "session_replication_role");
     account
@@ -292,7 +247,7 @@ fn drift_is_found_before_anything_happens() {
             "ALTER TABLE public.documents ADD COLUMN subtitle text",
         )
         .expect("altered");
-    let output = rebuild(&account);
+    let output = run(&account, REBUILD);
     assert_exit(&output, 3);
     assert_says(&output, "subtitle");
     assert_says(&output, "rbk env pull");

@@ -5,64 +5,21 @@ use crate::account::{
     Running, assert_exit, assert_says, in_parallel,
 };
 use crate::process::{finish, root, said};
-use rbk_core::value::Type;
+use crate::recovered::{
+    ORIGINAL, RECOVERY, ROWS, assert_same, newest, recovered, resume, run, text,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Output;
 
 const REPAIR: &str = "runbooks/repair-original.rbk";
 const RETURN: &str = "runbooks/return-to-original.rbk";
-const ORIGINAL: &str = "rds/statistagptdb_admin";
-const RECOVERY: &str = "rds/statistagptdb_recovery_admin";
-
-/// An account whose application runs on the recovery, as the quick recovery leaves it.
-fn recovered() -> Account {
-    let account = Account::start();
-    assert_exit(&account.run(), 0);
-    account
-}
-
-fn run(account: &Account, runbook: &str) -> Output {
-    account.finish(&["run", runbook, "--env", "prod", "--approve", "all"])
-}
-
-/// The newest run's name: names begin with their time.
-fn newest(account: &Account) -> String {
-    account.runs().pop().expect("a run")
-}
-
-fn resume(account: &Account) -> Output {
-    let run = newest(account);
-    account.finish(&["resume", &run, "--env", "prod", "--approve", "all"])
-}
-
-fn text(account: &Account, secret: &str, sql: &str) -> String {
-    account
-        .value(secret, sql, Type::Text)
-        .expect("it can be logged in to")
-        .to_string()
-}
-
-/// Rows and sums of hashes of what both databases must have alike. Not rbk's own comparison.
-const ROWS: &str = "SELECT string_agg(line, E'\\n') FROM ( \
-    SELECT 'embeddings ' || count(*) || ' ' || sum(hashtext(e::text)::bigint) AS line FROM public.embeddings e UNION ALL \
-    SELECT 'documents ' || count(*) || ' ' || sum(hashtext(d::text)::bigint) FROM public.documents d UNION ALL \
-    SELECT 'sources ' || count(*) || ' ' || sum(hashtext(s::text)::bigint) FROM public.sources s UNION ALL \
-    SELECT 'conversations ' || count(*) || ' ' || sum(hashtext(c::text)::bigint) FROM public.conversations c UNION ALL \
-    SELECT 'messages ' || count(*) || ' ' || sum(hashtext(m::text)::bigint) FROM public.messages m UNION ALL \
-    SELECT 'citations ' || count(*) || ' ' || sum(hashtext(c::text)::bigint) FROM public.citations c UNION ALL \
-    SELECT 'usage_events ' || count(*) || ' ' || sum(hashtext(u::text)::bigint) FROM public.usage_events u \
-    ) AS lines";
 
 /// The original holds what the recovery holds, is made as the migration makes it, and nobody writes to the recovery.
 #[track_caller]
 fn assert_repaired(account: &Account) {
-    assert_eq!(text(account, ORIGINAL, ROWS), text(account, RECOVERY, ROWS));
-    let column = "SELECT format_type(atttypid, atttypmod) || ' ' || attnotnull FROM pg_attribute \
-                  WHERE attrelid = 'public.embeddings'::regclass AND attname = 'embedding_vector'";
-    assert_eq!(text(account, ORIGINAL, column), "vector(1536) true");
+    assert_same(account);
     assert!(
         !account.opens("rds/statistagptdb_recovery"),
         "writes are frozen"
