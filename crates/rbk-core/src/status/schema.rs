@@ -4,7 +4,7 @@ use super::situation::Got;
 use crate::catalog::ColumnName;
 use crate::ids::DatabaseName;
 use crate::listing::first_few;
-use crate::plan::{Action, Change, PlannedAction};
+use crate::plan::{Action, Change, PlannedAction, PlannedReplication};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many things of one kind are named.
@@ -50,6 +50,7 @@ impl Schemas {
     /// Folds the actions that were begun, in their order; `attempted` says whether a call was sent for one.
     pub fn of<'p>(
         database: &DatabaseName,
+        replications: &BTreeMap<String, PlannedReplication>,
         begun: impl Iterator<Item = (&'p PlannedAction, Got, bool)>,
     ) -> Self {
         let mut schemas = Self {
@@ -62,12 +63,18 @@ impl Schemas {
                 _ if attempted => Came::Partly,
                 _ => Came::Nowhere,
             };
-            schemas.take_in(
-                database,
-                &planned.action,
-                came,
-                matches!(got, Got::InFlight),
-            );
+            match &planned.action {
+                // Whatever became of the load itself: before it is proven, nobody knows which rows are there.
+                Action::StartReplication { replication } if came != Came::Nowhere => {
+                    schemas.loaded(database, replications.get(replication), Came::Partly);
+                }
+                Action::ProveReplication { replication } if came == Came::Done => {
+                    schemas.loaded(database, replications.get(replication), Came::Done);
+                }
+                action => {
+                    schemas.take_in(database, action, came, matches!(got, Got::InFlight));
+                }
+            }
         }
         schemas
     }
@@ -113,6 +120,18 @@ impl Schemas {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A replication, if its rows go to this database, came so far.
+    fn loaded(&mut self, name: &DatabaseName, planned: Option<&PlannedReplication>, came: Came) {
+        let Some(planned) = planned.filter(|planned| planned.to == *name) else {
+            return;
+        };
+        for table in &planned.tables {
+            let tale = self.tale(&table.schema);
+            tale.loaded = came;
+            tale.source = Some(planned.from.clone());
         }
     }
 

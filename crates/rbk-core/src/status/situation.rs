@@ -192,7 +192,7 @@ impl Teller<'_> {
             let attempted = known.is_some_and(|known| known.attempts > 0);
             (planned, got, attempted)
         });
-        Schemas::of(name, begun)
+        Schemas::of(name, &self.plan.replications, begun)
     }
 
     fn database(&self, name: &DatabaseName, database: &Database) -> Option<String> {

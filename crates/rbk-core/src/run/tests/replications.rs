@@ -449,6 +449,33 @@ async fn every_call_to_dms_fails_once_and_nothing_happens_twice() {
     }
 }
 
+/// What is told of a database at the end.
+fn told(ending: &Ending, database: &str) -> String {
+    let entity = format!("database {database} ");
+    let mut all = ending.entities.iter();
+    let found = all.find(|it| it.entity.starts_with(&entity));
+    found.map_or(String::new(), |it| it.state.clone())
+}
+
+#[tokio::test]
+async fn rows_count_as_loaded_when_the_load_is_proven() {
+    let bench = Bench::new(migrated());
+    let done = bench.start(&load()).await;
+    let target = planned().to;
+    let state = told(&done, target.as_str());
+    assert!(state.contains("`public` loaded from"), "{state}");
+
+    let fake = migrated();
+    fake.lock().dms.end = End::Stopped("NORMAL");
+    let failed = Bench::new(fake).start(&load()).await;
+    assert_eq!(failed.kind, EndingKind::Failed, "{failed:?}");
+    let state = told(&failed, target.as_str());
+    assert!(
+        state.contains("`public` only partly loaded from"),
+        "{state}"
+    );
+}
+
 #[tokio::test]
 async fn a_suspended_load_names_what_is_billed_and_how_to_remove_it() {
     let mut bench = Bench::new(migrated());
