@@ -416,24 +416,6 @@ fn a_replication_that_cannot_start_yet_is_waited_for_and_can_be_gone_on_with() {
     assert_replicated_once(&account);
 }
 
-#[test]
-fn capacity_that_is_being_given_up_is_waited_for_before_anything_is_removed() {
-    let account = recovered();
-    account.plant(
-        "StartReplication:1:deprovisions\n\
-         StartReplication:1:during:hold=deprovisioning",
-    );
-    let going = Running::start(account.rbk(&["run", REPAIR, "--env", "prod", "--approve", "all"]));
-    account.until_held("deprovisioning");
-    account.release("deprovisioning");
-    let output = going.end();
-    assert_exit(&output, 3);
-    assert_says(&output, "RBK4059");
-    assert_says(&output, "Failed; `on failure` has run");
-    assert_nothing_is_left_of_dms(&account);
-    assert!(account.writes("rds/statistagptdb_recovery"));
-}
-
 /// Colleagues who switch the application themselves, at two moments; then nobody does.
 #[test]
 fn an_active_secret_that_somebody_else_moves_stays_where_they_put_it() {
