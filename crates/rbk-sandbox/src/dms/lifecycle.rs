@@ -245,23 +245,31 @@ impl Start {
             });
             tokio::time::sleep(world.durations.dms_stopping).await;
         }
-        self.change(world, |config| {
-            enter_end(&mut config.replication, &end);
-        });
-        if !self.provisioned {
-            return;
-        }
         let at_once = self
             .drawn
             .at(Moment::During)
             .any(|kind| *kind == FaultKind::Deprovisions);
+        let held = self.drawn.at(Moment::During).any(
+            |kind| matches!(kind, FaultKind::Hold(name) if name == ProvisionState::Deprovisioning.as_str()),
+        );
+        self.change(world, |config| {
+            enter_end(&mut config.replication, &end);
+            // In one moment: nobody sees the end with its statistics.
+            if at_once
+                && !held
+                && let Some(provision) = config.replication.provision.as_mut()
+            {
+                provision.state = ProvisionState::Deprovisioned;
+                config.replication.run = None;
+            }
+        });
+        if !self.provisioned || (at_once && !held) {
+            return;
+        }
         if !at_once {
             let kept = Duration::from_secs(KEPT_HOURS.unsigned_abs() * 3600);
             tokio::time::sleep(kept).await;
         }
-        let held = self.drawn.at(Moment::During).any(
-            |kind| matches!(kind, FaultKind::Hold(name) if name == ProvisionState::Deprovisioning.as_str()),
-        );
         deprovision(world, &self.arn, self.run, held).await;
     }
 
