@@ -10,6 +10,7 @@
 //! by a grammar that never reads an expression twice at the same place.
 
 mod blocks;
+mod branches;
 mod broken;
 mod convert;
 mod diagnose;
@@ -19,6 +20,7 @@ mod grammar;
 mod items;
 mod literals;
 mod options;
+mod parallel;
 mod scan;
 mod single;
 mod statements;
