@@ -1,6 +1,7 @@
 //! Types of expressions and conditions; constants are folded.
 
 use super::Checker;
+use super::bind::{Side, one_side};
 use super::error::CheckError;
 use super::parameters::named_type;
 use super::scope::Meaning;
@@ -41,14 +42,18 @@ pub(crate) enum Need {
     LoginTried,
 }
 
-const FUNCTIONS: [&str; 8] = [
+const FUNCTIONS: [&str; 12] = [
     "active_secret",
     "age",
     "count",
     "query",
     "removal_policy",
+    "restorable_from",
+    "restorable_until",
+    "retention",
     "secret",
     "size",
+    "snapshot_gap",
     "source_snapshot",
 ];
 
@@ -74,6 +79,20 @@ impl Checker<'_> {
                 let database = self.database(database)?;
                 let typed = observed(
                     Expr::LatestSnapshot {
+                        database: database.clone(),
+                    },
+                    Type::Snapshot,
+                    span,
+                );
+                Some(Typed {
+                    origin: Some(database),
+                    ..typed
+                })
+            }
+            K::OldestSnapshot { database } => {
+                let database = self.database(database)?;
+                let typed = observed(
+                    Expr::OldestSnapshot {
                         database: database.clone(),
                     },
                     Type::Snapshot,
@@ -267,11 +286,19 @@ impl Checker<'_> {
         let typed = self.expression_of(expr, Type::Duration)?;
         match typed.expr {
             Expr::Value(Value::Duration(seconds)) => Some(seconds),
-            _ => {
-                self.report(CheckError::NotConstant { span: typed.span });
+            expr => {
+                self.not_constant(&expr, typed.span);
                 None
             }
         }
+    }
+
+    /// Reports what must be known when planning, and the parameter without a value that keeps it from being so.
+    pub(crate) fn not_constant(&mut self, expr: &Expr, span: Span) {
+        self.report(CheckError::NotConstant {
+            span,
+            hole: hole_in(expr),
+        });
     }
 
     /// The entity that a path names.
@@ -309,8 +336,15 @@ impl Checker<'_> {
             [TemplatePart::Text(literal)] => {
                 Some(constant(Value::Text(literal.clone()), text.span))
             }
-            _ => {
-                self.report(CheckError::TextNotConstant { span: text.span });
+            parts => {
+                let hole = parts.iter().find_map(|part| match part {
+                    TemplatePart::Expr(expr) => hole_in(expr),
+                    TemplatePart::Text(_) => None,
+                });
+                self.report(CheckError::TextNotConstant {
+                    span: text.span,
+                    hole,
+                });
                 None
             }
         }
@@ -334,6 +368,9 @@ impl Checker<'_> {
             }) => {
                 let typed = observed(Expr::Binding { name: binding, ty }, ty, span);
                 return Some(Typed { origin, ..typed });
+            }
+            Some(Meaning::Hole { name, ty }) => {
+                return Some(observed(Expr::Parameter { name, ty }, ty, span));
             }
             Some(Meaning::Replication(name)) => {
                 let ty = Type::Replication;
@@ -377,6 +414,15 @@ impl Checker<'_> {
             )
             .map(str::to_owned)
             .collect();
+        if let Some((defined, beyond)) = self.scope.gone(name) {
+            self.report(CheckError::Beyond {
+                span,
+                name: name.to_owned(),
+                defined,
+                beyond,
+            });
+            return;
+        }
         let environment = self.environment.name.clone();
         self.report(CheckError::UnknownName {
             span,
@@ -412,6 +458,10 @@ impl Checker<'_> {
                 name @ ("active_secret" | "source_snapshot" | "secret" | "removal_policy"),
                 [argument],
             ) => self.named_in_environment(name, argument, span),
+            (
+                name @ ("restorable_from" | "restorable_until" | "retention" | "snapshot_gap"),
+                [argument],
+            ) => self.of_backups(name, argument, span),
             ("count", [argument]) => {
                 let (database, table) = self.table(argument)?;
                 let read = Read {
@@ -446,7 +496,8 @@ impl Checker<'_> {
             }
             (
                 name @ ("age" | "count" | "size" | "active_secret" | "source_snapshot" | "secret"
-                | "removal_policy"),
+                | "removal_policy" | "restorable_from" | "restorable_until" | "retention"
+                | "snapshot_gap"),
                 _,
             ) => {
                 self.report(CheckError::Arguments {
@@ -466,6 +517,21 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// What RDS says of a database's backups.
+    fn of_backups(&mut self, name: &str, argument: &ast::Expr, span: Span) -> Option<Typed> {
+        let typed = self.expression_of(argument, Type::Database)?;
+        let Expr::Value(Value::Database(database)) = typed.expr else {
+            return None;
+        };
+        let (expr, ty) = match name {
+            "restorable_from" => (Expr::RestorableFrom { database }, Type::Time),
+            "restorable_until" => (Expr::RestorableUntil { database }, Type::Time),
+            "retention" => (Expr::Retention { database }, Type::Duration),
+            _ => (Expr::SnapshotGap { database }, Type::Duration),
+        };
+        Some(observed(expr, ty, span))
     }
 
     /// `database.schema.table`
@@ -614,6 +680,11 @@ impl Checker<'_> {
                 }
             };
         }
+        match one_side(operator, &left.expr, &right.expr) {
+            Some(Side::Left) => return Some(Typed { span, ..left }),
+            Some(Side::Right) => return Some(Typed { span, ..right }),
+            None => {}
+        }
         let mut reads = left.reads;
         reads.extend(right.reads);
         let expr = Expr::Binary {
@@ -625,6 +696,16 @@ impl Checker<'_> {
             reads,
             ..observed(expr, ty, span)
         })
+    }
+}
+
+/// The first parameter in an expression that has no value.
+pub(super) fn hole_in(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Parameter { name, .. } => Some(name.clone()),
+        Expr::Age(inner) | Expr::Not(inner) | Expr::Negate(inner) => hole_in(inner),
+        Expr::Binary { left, right, .. } => hole_in(left).or_else(|| hole_in(right)),
+        _ => None,
     }
 }
 
