@@ -147,10 +147,6 @@ pub const CODES: &[(Code, &str)] = &[
         "a person's word among steps that are done together",
     ),
     (Code("RBK1064"), "blocks that are too deep in each other"),
-    (
-        Code("RBK1065"),
-        "a value for a plan that has it already, or takes none",
-    ),
 ];
 
 /// What can be wrong with names and types.

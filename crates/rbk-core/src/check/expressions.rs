@@ -1,7 +1,6 @@
 //! Types of expressions and conditions; constants are folded.
 
 use super::Checker;
-use super::bind::{Side, one_side};
 use super::error::CheckError;
 use super::parameters::named_type;
 use super::scope::Meaning;
@@ -781,5 +780,33 @@ fn result_type(operator: Operator, left: Type, right: Type) -> Option<Type> {
             (T::Integer | T::Duration | T::Size, T::Integer) => Some(left),
             _ => None,
         },
+    }
+}
+
+/// A side of an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// The side that `and` and `or` amount to where only one side is known: `false and x` is `false`, `true and x` is `x`.
+fn one_side(operator: Operator, left: &Expr, right: &Expr) -> Option<Side> {
+    let decides = match operator {
+        Operator::And => false,
+        Operator::Or => true,
+        _ => return None,
+    };
+    match (left, right) {
+        (Expr::Value(_), Expr::Value(_)) => None,
+        (Expr::Value(Value::Boolean(value)), _) => Some(match *value == decides {
+            true => Side::Left,
+            false => Side::Right,
+        }),
+        (_, Expr::Value(Value::Boolean(value))) => Some(match *value == decides {
+            true => Side::Right,
+            false => Side::Left,
+        }),
+        _ => None,
     }
 }

@@ -3,7 +3,6 @@
 //! Pure: it knows the runbook's text, the environment and what was given with `--set`, nothing else. It returns what it
 //! could make of them and every diagnostic.
 
-mod bind;
 mod bounds;
 mod branches;
 mod column_type;
@@ -42,7 +41,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 pub use crate::state::CODES as STATE_CODES;
-pub use bind::bind;
 pub use error::CODES;
 pub use procedures::{Used, Uses};
 pub use setting::{Setting, setting};

@@ -158,7 +158,7 @@ impl Checker<'_> {
     }
 
     /// A value as `--set` and the environment give it: written as in a runbook, text without its quotes.
-    pub(super) fn value_of_text(
+    fn value_of_text(
         &mut self,
         text: &str,
         source: SourceId,

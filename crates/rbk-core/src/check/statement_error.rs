@@ -66,12 +66,6 @@ pub(crate) enum StatementError {
     },
     #[error("`{id}` can't be the identifier of a new snapshot")]
     SnapshotId { span: Span, id: String },
-    #[error("`{name}` has a value in this plan")]
-    AlreadyGiven {
-        span: Span,
-        name: String,
-        value: String,
-    },
     #[error("a setting of the stack can't be of type {ty}")]
     SettingType { span: Span, ty: crate::value::Type },
 }
@@ -154,9 +148,6 @@ impl From<StatementError> for Diagnostic {
             E::SnapshotId { span, .. } => make("RBK1058", span, "RDS would refuse it").help(
                 "1 to 255 letters, digits and hyphens; a letter first, no hyphen last, no two together. Without `as`, rbk makes one up",
             ),
-            E::AlreadyGiven { span, value, .. } => make("RBK1065", span, "no hole").help(format!(
-                "the plan was made with `{value}`; make another plan to change it"
-            )),
             E::SettingType { span, ty } => make("RBK1005", span, &format!("of type {ty}"))
                 .help("a setting is a boolean, an integer or text: `recovery exists`, `secret(recovery)`, `active_secret(app)`"),
         }
