@@ -19,6 +19,7 @@ mod faults;
 mod hostile;
 mod lang;
 mod migration;
+mod new;
 mod plan;
 mod process;
 mod pull;
