@@ -25,6 +25,7 @@ mod process;
 mod pull;
 mod rebuild;
 mod recovered;
+mod reference;
 mod repair;
 mod run;
 mod stack;
