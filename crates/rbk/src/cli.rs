@@ -51,6 +51,8 @@ pub enum Command {
     /// Look after environment files
     #[command(subcommand, name = "env")]
     Environment(EnvironmentCommand),
+    /// Explain what rbk says: the page of a diagnostic, or a list of all
+    Explain(ExplainArgs),
 }
 
 /// Which environment.
@@ -377,6 +379,29 @@ pub struct EnvironmentDiffArgs {
     pub environment: EnvironmentArg,
     #[command(flatten)]
     pub format: FormatArg,
+}
+
+/// How an explanation is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ExplainFormat {
+    /// For reading
+    #[default]
+    Human,
+    /// The page as it stands in `docs/diagnostics`
+    Markdown,
+    /// One JSON document on stdout
+    Json,
+}
+
+/// `rbk explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// What rbk said, for instance `RBK2004` or `2004` [default: a list of all]
+    #[arg(value_name = "CODE")]
+    pub codes: Vec<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExplainFormat,
 }
 
 /// `NAME=VALUE`.

@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod drill;
 mod env;
+mod explain;
 mod plan;
 mod pull;
 mod run;
@@ -69,6 +70,7 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         Command::Environment(EnvironmentCommand::Pull(args)) => block_on(pull::pull(screen, args)),
         Command::Environment(EnvironmentCommand::Diff(args)) => block_on(diff::diff(screen, args)),
         Command::Environment(EnvironmentCommand::Schema) => env::schema(screen),
+        Command::Explain(args) => explain::explain(screen, &args),
     }
 }
 
