@@ -58,6 +58,8 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Write the manual pages
     Man(ManArgs),
+    /// Explain what rbk says: the page of a diagnostic, or a list of all
+    Explain(ExplainArgs),
 }
 
 /// Which environment.
@@ -469,6 +471,29 @@ pub struct ManArgs {
     /// The folder that gets `rbk.1`, `rbk-plan.1` and so on; without it, `rbk.1` goes to stdout
     #[arg(value_name = "DIR")]
     pub folder: Option<PathBuf>,
+}
+
+/// How an explanation is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ExplainFormat {
+    /// For reading
+    #[default]
+    Human,
+    /// The page as it stands in `docs/diagnostics`
+    Markdown,
+    /// One JSON document on stdout
+    Json,
+}
+
+/// `rbk explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// What rbk said, for instance `RBK2004` or `2004` [default: a list of all]
+    #[arg(value_name = "CODE")]
+    pub codes: Vec<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExplainFormat,
 }
 
 /// `NAME=VALUE`.

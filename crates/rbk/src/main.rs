@@ -10,6 +10,7 @@ mod kill_point;
 mod load;
 mod lock;
 mod overlay;
+mod pages;
 mod panic;
 mod perform;
 mod render;

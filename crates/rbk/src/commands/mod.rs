@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod drill;
 mod env;
+mod explain;
 mod manual;
 mod new;
 mod plan;
@@ -77,6 +78,7 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         Command::New(NewCommand::Environment(args)) => block_on(new::environment(screen, args)),
         Command::Completions(args) => manual::completions(screen, &args),
         Command::Man(args) => manual::man(screen, &args),
+        Command::Explain(args) => explain::explain(screen, &args),
     }
 }
 
