@@ -4,6 +4,7 @@ use super::convert::Converter;
 use super::diagnose;
 use super::error::SyntaxError;
 use super::grammar::{Grammar, Rule};
+use super::outline::Outline;
 use super::scan::{Chunk, Level, Piece, Scanner};
 use super::{Problems, words};
 use crate::ast::{Doc, Item, OnFailure, Param, Procedure, Runbook, Step};
@@ -13,20 +14,21 @@ use pest::iterators::Pair;
 
 /// What a file is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Has a title.
     Runbook,
     /// Is used by a runbook, and has none.
     Used,
 }
 
-/// Reads a whole file; the second result is its comments.
+/// Reads a whole file; the second result is its comments, the third what was noted of it, if that was asked for.
 pub(super) fn file(
     kind: Kind,
     source: SourceId,
     text: &str,
     problems: &mut Problems,
-) -> (Runbook, Vec<Span>) {
+    outline: Option<Outline>,
+) -> (Runbook, Vec<Span>, Option<Outline>) {
     let start = if text.starts_with('\u{feff}') {
         '\u{feff}'.len_utf8()
     } else {
@@ -45,8 +47,14 @@ pub(super) fn file(
         items: Vec::new(),
         quiet: Quiet::default(),
     };
+    reader.scanner.outline = outline;
     reader.items();
-    reader.finish()
+    let outline = reader.scanner.outline.take().map(|outline| Outline {
+        comments: reader.scanner.comments.clone(),
+        ..outline
+    });
+    let (runbook, trivia) = reader.finish();
+    (runbook, trivia, outline)
 }
 
 /// What needs no word any more, because one was said that explains it.
@@ -388,6 +396,9 @@ impl<'t> Reader<'t, '_> {
         match Grammar::parse(rule, &code) {
             Ok(mut pairs) => {
                 let pair = pairs.next()?;
+                if let Some(outline) = &mut self.scanner.outline {
+                    outline.note(chunk.start, pair.clone());
+                }
                 Some(convert(
                     &mut Converter::new(self.problems, chunk.start),
                     pair,

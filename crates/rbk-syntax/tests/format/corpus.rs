@@ -1,0 +1,1 @@
+//! Every runbook there is.
