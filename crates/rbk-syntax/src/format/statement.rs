@@ -210,7 +210,9 @@ impl Lines<'_, '_> {
                     if let Some(open) = opened.pop() {
                         let between = self.between(open, index);
                         let is_broken = between.iter().any(|place| {
-                            self.breaks.get(*place).is_some_and(|place| *place != Break::None)
+                            self.breaks
+                                .get(*place)
+                                .is_some_and(|place| *place != Break::None)
                         });
                         if between.len() > 2 && is_broken {
                             self.break_between(&between);
@@ -234,13 +236,16 @@ impl Lines<'_, '_> {
     fn between(&self, open: usize, close: usize) -> Vec<usize> {
         let depth = self.depths.get(open).map_or(0, |depth| depth + 1);
         let is_comma = |index: usize| {
-            self.tokens.get(index).is_some_and(|token| token.kind == Kind::Comma)
+            self.tokens
+                .get(index)
+                .is_some_and(|token| token.kind == Kind::Comma)
                 && self.depths.get(index) == Some(&depth)
         };
         // A comment behind a comma stays there.
         let behind = |index: usize| {
             let next = self.tokens.get(index + 1);
-            let is_comment = next.is_some_and(|next| next.kind == Kind::Comment && next.line_ends == 0);
+            let is_comment =
+                next.is_some_and(|next| next.kind == Kind::Comment && next.line_ends == 0);
             index + 1 + usize::from(is_comment)
         };
         let commas = (open + 1..close).filter(|index| is_comma(*index));

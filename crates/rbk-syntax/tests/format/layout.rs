@@ -217,5 +217,5 @@ fn what_is_wrong_is_not_laid_out() {
     );
     assert_eq!(refused(""), ["RBK0002"]);
     assert_eq!(refused("procedure p() {\n  restor a\n}"), ["RBK0003"]);
-    assert_eq!(refused("runbook \"R\u{0}\""), ["RBK0004"]);
+    assert_eq!(refused("runbook \"R\u{0}\""), ["RBK0029"]);
 }

@@ -7,7 +7,9 @@
 )]
 
 mod corpus;
+mod generated;
 mod layout;
+mod mangled;
 
 use rbk_syntax::ast::Runbook;
 use rbk_syntax::{FormatError, Parsed, SourceId, format, has_errors, parse, parse_used};
