@@ -45,12 +45,7 @@ fn shipped_runbooks_are_laid_out_already() {
 
 #[test]
 fn every_runbook_says_the_same_when_it_is_laid_out() {
-    let all = [
-        runbooks("runbooks"),
-        runbooks("tests"),
-        runbooks("crates"),
-    ]
-    .concat();
+    let all = [runbooks("runbooks"), runbooks("tests"), runbooks("crates")].concat();
     let mut seen = 0;
     for (path, text) in all {
         if is_right(&text) {

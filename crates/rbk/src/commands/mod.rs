@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod drill;
 mod env;
+mod fmt;
 mod plan;
 mod pull;
 mod run;
@@ -55,6 +56,7 @@ pub fn main() -> Exit {
 fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::check(screen, &args),
+        Command::Format(args) => fmt::fmt(screen, &args),
         Command::Plan(args) => plan::plan(screen, &args),
         Command::Run(args) => block_on(run::run(screen, args)),
         Command::Resume(args) => block_on(run::resume(screen, args)),
