@@ -16,6 +16,7 @@ mod deletion;
 mod diff;
 mod drill;
 mod faults;
+mod fix;
 mod fmt;
 mod hostile;
 mod lang;

@@ -11,11 +11,11 @@ mod parse;
 mod similar;
 mod span;
 
-pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity, has_errors};
+pub use diagnostic::{Code, Diagnostic, Fix, Label, Safety, Severity, has_errors};
 pub use format::{FormatError, format};
 pub use parse::{
     CODES, DecodeError, MAX_ERRORS, MAX_TEXT, Parsed, SyntaxError, decode, parse, parse_expression,
     parse_used,
 };
-pub use similar::nearest;
+pub use similar::{Near, near, nearest};
 pub use span::{Source, SourceId, Sources, Span, Spanned};

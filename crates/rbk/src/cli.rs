@@ -110,6 +110,9 @@ pub struct CheckArgs {
     pub set: SetArg,
     #[command(flatten)]
     pub format: FormatArg,
+    /// Mend what can only have been meant otherwise (misspelt words, quotes, operators, units) in these files
+    #[arg(long)]
+    pub fix: bool,
 }
 
 /// `rbk fmt`

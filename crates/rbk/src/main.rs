@@ -10,6 +10,7 @@ mod journals;
 mod kill_point;
 mod load;
 mod lock;
+mod mend;
 mod overlay;
 mod panic;
 mod perform;

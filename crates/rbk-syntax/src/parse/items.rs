@@ -8,6 +8,7 @@ use super::outline::Outline;
 use super::scan::{Chunk, Level, Piece, Scanner};
 use super::{Problems, words};
 use crate::ast::{Doc, Item, OnFailure, Param, Procedure, Runbook, Step};
+use crate::similar::Near;
 use crate::span::{SourceId, Span, Spanned};
 use pest::Parser;
 use pest::iterators::Pair;
@@ -335,15 +336,16 @@ impl<'t> Reader<'t, '_> {
     fn unknown_item(&mut self, chunk: &Chunk, word: &str) {
         let span = self.chunk_span(chunk);
         let written = self.written(chunk);
-        let similar = self.similar(word, words::ITEMS.iter().map(|(word, _)| *word));
+        let near = self.similar(word, words::ITEMS.iter().map(|(word, _)| *word));
+        let similar = near.map(|near| near.word);
         let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
         self.problems.add(|| {
             let error = SyntaxError::UnknownItem {
                 word: shown,
                 similar,
             };
-            match similar {
-                Some(similar) => error.at(place).fix(place, similar),
+            match near {
+                Some(near) => error.at(place).fix_spelling(place, near),
                 None => error.at(place),
             }
         });
@@ -370,11 +372,11 @@ impl<'t> Reader<'t, '_> {
         &self,
         word: &str,
         candidates: impl Iterator<Item = &'static str>,
-    ) -> Option<&'static str> {
+    ) -> Option<Near<'static>> {
         if self.problems.is_full() {
             None
         } else {
-            crate::nearest(word, candidates)
+            crate::near(word, candidates)
         }
     }
 
