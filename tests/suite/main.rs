@@ -17,6 +17,8 @@ mod diff;
 mod drill;
 mod explain;
 mod faults;
+mod fix;
+mod fmt;
 mod hostile;
 mod lang;
 mod migration;

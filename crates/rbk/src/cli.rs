@@ -29,6 +29,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 the runbook or environment is wr
 pub enum Command {
     /// Check runbooks against an environment; never touches the network
     Check(CheckArgs),
+    /// Lay runbooks out in the one way they are written
+    #[command(name = "fmt")]
+    Format(FmtArgs),
     /// Show every action of a runbook in order with its exact parameters, and run none
     Plan(PlanArgs),
     /// Run a runbook
@@ -116,6 +119,23 @@ pub struct CheckArgs {
     pub set: SetArg,
     #[command(flatten)]
     pub format: FormatArg,
+    /// Mend what can only have been meant otherwise (misspelt words, quotes, operators, units) in these files
+    #[arg(long)]
+    pub fix: bool,
+}
+
+/// `rbk fmt`
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// Runbooks, files of procedures, folders of them; `-` or nothing: stdin, laid out onto stdout
+    #[arg(value_name = "FILE|DIR")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; list the files that would change, and exit with 1 if there is one
+    #[arg(long)]
+    pub check: bool,
+    /// Write nothing; show what would change, and exit with 1 if anything would
+    #[arg(long)]
+    pub diff: bool,
 }
 
 /// `rbk plan`

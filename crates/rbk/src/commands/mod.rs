@@ -5,6 +5,7 @@ mod diff;
 mod drill;
 mod env;
 mod explain;
+mod fmt;
 mod manual;
 mod new;
 mod plan;
@@ -60,6 +61,7 @@ pub fn main() -> Exit {
 fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::check(screen, &args),
+        Command::Format(args) => fmt::fmt(screen, &args),
         Command::Plan(args) => plan::plan(screen, &args),
         Command::Run(args) => block_on(run::run(screen, args)),
         Command::Resume(args) => block_on(run::resume(screen, args)),

@@ -4,7 +4,7 @@ mod drawn;
 mod json;
 mod window;
 
-pub use json::json;
+pub use json::{json, json_mended};
 
 use super::colour::{Paint, Screen};
 use drawn::Drawn;
