@@ -9,6 +9,7 @@ mod column_type;
 mod comparison;
 mod error;
 mod expressions;
+mod functions;
 mod objects;
 mod parameters;
 mod procedures;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 
 pub use crate::state::CODES as STATE_CODES;
 pub use error::CODES;
+pub use functions::{FUNCTIONS, Function};
 pub use procedures::{Used, Uses};
 pub use setting::{Setting, setting};
 pub use uses::UseError;

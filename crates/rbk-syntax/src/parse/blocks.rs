@@ -146,18 +146,18 @@ impl Reader<'_, '_> {
                     .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
             }
             _ => {
-                let similar = words::other_way(word).or_else(|| {
-                    let statements = words::STATEMENTS.iter().map(|(word, ..)| *word);
-                    self.similar(word, statements.chain(words::clauses()))
-                });
+                let statements = words::STATEMENTS.iter().map(|(word, ..)| *word);
+                let near = words::other_way(word)
+                    .or_else(|| self.similar(word, statements.chain(words::clauses())));
+                let similar = near.map(|near| near.word);
                 let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
                 self.problems.add(|| {
                     let error = SyntaxError::UnknownStatement {
                         word: shown,
                         similar,
                     };
-                    match similar {
-                        Some(similar) => error.at(place).fix(place, similar),
+                    match near {
+                        Some(near) => error.at(place).fix_spelling(place, near),
                         None => error.at(place),
                     }
                 });

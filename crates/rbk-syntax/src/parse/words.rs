@@ -1,6 +1,7 @@
 //! The words that begin or continue items and statements.
 
 use super::grammar::Rule;
+use crate::similar::Near;
 
 /// Items by their first word, and an example of each.
 pub(super) const ITEMS: &[(&str, &str)] = &[
@@ -134,7 +135,7 @@ const CONTINUE: &[&str] = &[
 pub(super) const RESERVED: &[&str] = &["true", "false", "now", "not", "and", "or"];
 
 /// The ASCII word at the start of a text; may be empty.
-pub(super) fn first_word(text: &str) -> &str {
+pub(crate) fn first_word(text: &str) -> &str {
     let length = text.bytes().take_while(|byte| is_word(*byte)).count();
     text.get(..length).unwrap_or("")
 }
@@ -252,8 +253,11 @@ pub(super) fn clauses() -> impl Iterator<Item = &'static str> {
 }
 
 /// What other languages call `else if`.
-pub(super) fn other_way(word: &str) -> Option<&'static str> {
-    matches!(word, "elif" | "elsif" | "elseif" | "elsf").then_some("else if")
+pub(super) fn other_way(word: &str) -> Option<Near<'static>> {
+    matches!(word, "elif" | "elsif" | "elseif").then_some(Near {
+        word: "else if",
+        is_only: true,
+    })
 }
 
 /// Whether a text begins a statement that has a block of options.
@@ -305,7 +309,7 @@ fn is_if_reachable(line: &str) -> bool {
 }
 
 /// Whether a line begins like a block does: `step "…"`, `on failure` or `procedure name`.
-pub(super) fn begins_block(line: &str) -> bool {
+pub(crate) fn begins_block(line: &str) -> bool {
     let word = first_word(line);
     let rest = line
         .get(word.len()..)
