@@ -3,6 +3,7 @@
 //! `plan` prints it, `run` performs it, the journal records it. There is no second interpretation.
 
 mod arithmetic;
+pub mod diff;
 mod expression;
 mod replication;
 mod schema;
