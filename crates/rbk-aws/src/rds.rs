@@ -41,6 +41,36 @@ impl Rds {
 
 #[async_trait]
 impl ports::Rds for Rds {
+    async fn restore_to_point_in_time(
+        &self,
+        _: &ports::PointInTimeRequest,
+    ) -> Result<Instance, PortError> {
+        unimplemented!("contract: pitr")
+    }
+
+    async fn create_snapshot(&self, _: &ports::SnapshotRequest) -> Result<Snapshot, PortError> {
+        unimplemented!("contract: pitr")
+    }
+
+    async fn restore_window(
+        &self,
+        _: &InstanceId,
+    ) -> Result<Option<ports::RestoreWindow>, PortError> {
+        unimplemented!("contract: pitr")
+    }
+
+    async fn has_subnet_group(&self, _: &str) -> Result<bool, PortError> {
+        unimplemented!("contract: pitr")
+    }
+
+    async fn has_parameter_group(&self, _: &str) -> Result<bool, PortError> {
+        unimplemented!("contract: pitr")
+    }
+
+    async fn quotas(&self) -> Result<Vec<ports::Quota>, PortError> {
+        unimplemented!("contract: pitr")
+    }
+
     async fn instance(&self, id: &InstanceId) -> Result<Option<Instance>, PortError> {
         let call = Call::new(
             Service::Rds,

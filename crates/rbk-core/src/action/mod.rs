@@ -73,6 +73,9 @@ pub(crate) fn kind(action: &Action) -> Kind<'_> {
             snapshot,
             settings,
         } => Kind::Effect(Box::new(rds::Restore::new(database, snapshot, settings))),
+        Action::RestoreToPointInTime { .. }
+        | Action::CreateSnapshot { .. }
+        | Action::Decide { .. } => unimplemented!("contract: engine"),
         Action::SetMasterPassword {
             database,
             instance,

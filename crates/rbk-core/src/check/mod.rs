@@ -121,7 +121,18 @@ pub(crate) enum Precondition {
 pub(crate) struct Step {
     pub(crate) path: StepPath,
     pub(crate) doc: Option<String>,
+    /// With which others it is done together.
+    pub(crate) parallel: Option<Together>,
     pub(crate) block: Block,
+}
+
+/// The `parallel` that a step stands in.
+#[derive(Debug, Clone)]
+pub(crate) struct Together {
+    /// The same for all of its steps, another one for each `parallel`.
+    pub(crate) number: u32,
+    /// The word `parallel`.
+    pub(crate) keyword: Span,
 }
 
 /// Statements in order.
@@ -181,7 +192,12 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
                 let path = StepPath::new(item.title.value.clone());
                 let block = checker.block(&path, &item.body, item.span, item.span, sources);
                 let doc = item.doc.as_ref().map(|doc| doc.text.clone());
-                steps.push(Step { path, doc, block });
+                steps.push(Step {
+                    path,
+                    doc,
+                    parallel: None,
+                    block,
+                });
             }
             ast::Item::OnFailure(item) => {
                 let path = StepPath::new(ON_FAILURE);
@@ -196,6 +212,7 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
                     None => on_failure = Some(block),
                 }
             }
+            ast::Item::Parallel(_) => unimplemented!("contract: lang"),
             ast::Item::Use(_) | ast::Item::Procedure(_) => {}
             ast::Item::Error(_) => checker.unreadable(),
         }

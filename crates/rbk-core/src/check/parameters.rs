@@ -56,8 +56,9 @@ impl Checker<'_> {
                 name: param.name.value.clone(),
                 doc: param.doc.as_ref().map(|doc| doc.text.clone()),
                 ty: value.ty(),
-                value,
+                value: Some(value),
                 origin,
+                bounds: None,
             });
         }
         self.unknown_given(input, sources);

@@ -2,7 +2,7 @@
 
 use crate::environment::Environment;
 use crate::ids::{ApplicationName, DatabaseName, RunId, SecretName};
-use crate::plan::{Action, Expr, Plan, Preflight, SecretContent, Template, TemplatePart};
+use crate::plan::{Action, AsOf, Expr, Plan, Preflight, SecretContent, Template, TemplatePart};
 use std::collections::BTreeSet;
 
 /// What a run of a plan must have to itself, sorted. The run itself is among it, so that nobody resumes it twice.
@@ -33,8 +33,11 @@ impl Touched<'_> {
     fn preflight(&mut self, preflight: &Preflight) {
         match preflight {
             Preflight::Identity { .. } | Preflight::ReplicationSubnetGroup { .. } => {}
+            // It names nothing that exists.
+            Preflight::SnapshotAbsent { .. } => {}
             Preflight::Absent { database, .. }
             | Preflight::Instance { database, .. }
+            | Preflight::RestoreWindow { database, .. }
             | Preflight::Catalog { database, .. } => self.database(database),
             Preflight::SecretVersion { secret } => self.secret(secret),
             Preflight::ActiveDatabase { application } => self.application(application),
@@ -51,6 +54,20 @@ impl Touched<'_> {
                 self.database(database);
                 self.expr(snapshot);
             }
+            Action::RestoreToPointInTime {
+                database,
+                source,
+                at,
+                ..
+            } => {
+                self.database(database);
+                self.database(source);
+                if let AsOf::Time { at } = at {
+                    self.expr(at);
+                }
+            }
+            Action::CreateSnapshot { database, .. } => self.database(database),
+            Action::Decide { condition } => self.expr(condition),
             Action::StageSecret { secret, content } => {
                 self.secret(secret);
                 match content {
@@ -117,7 +134,7 @@ impl Touched<'_> {
 
     fn expr(&mut self, expr: &Expr) {
         match expr {
-            Expr::Value(_) | Expr::Binding { .. } | Expr::Now => {}
+            Expr::Value(_) | Expr::Binding { .. } | Expr::Parameter { .. } | Expr::Now => {}
             Expr::Age(inner) | Expr::Not(inner) | Expr::Negate(inner) => self.expr(inner),
             Expr::Snapshot { id, database } => {
                 self.template(id);
@@ -126,6 +143,11 @@ impl Touched<'_> {
             Expr::Count { database, .. }
             | Expr::Query { database, .. }
             | Expr::LatestSnapshot { database }
+            | Expr::OldestSnapshot { database }
+            | Expr::RestorableFrom { database }
+            | Expr::RestorableUntil { database }
+            | Expr::Retention { database }
+            | Expr::SnapshotGap { database }
             | Expr::Exists { database }
             | Expr::Available { database }
             | Expr::AcceptsConnections { database }

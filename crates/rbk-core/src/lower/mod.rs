@@ -15,7 +15,7 @@ use crate::check::{Block, CLEANUP, ON_FAILURE, Precondition, Program};
 use crate::environment::{Database, Environment, Migrations, TableName};
 use crate::ids::{ActionId, ApplicationName, DatabaseName, SecretName, StepPath};
 use crate::plan::{
-    Action, CatalogScope, Change, Expr, Freeze, InstanceSettings, PLAN_VERSION, Plan,
+    Action, CatalogScope, Change, Expr, Freeze, Guard, InstanceSettings, PLAN_VERSION, Plan,
     PlannedAction, PlannedReplication, Preflight, Risk, RunbookFacts, SecretContent, Step,
     Template, Wording,
 };
@@ -48,6 +48,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         ordinals: BTreeMap::new(),
         statement: String::new(),
         bindings: BTreeMap::new(),
+        guards: Vec::new(),
     };
     for precondition in &program.preflight {
         if let Precondition::Let { name, value, .. } = precondition {
@@ -66,6 +67,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         steps.push(Step {
             path: step.path.clone(),
             doc: step.doc.clone(),
+            parallel: step.parallel.as_ref().map(|together| together.number),
             actions,
         });
     }
@@ -158,6 +160,8 @@ pub(crate) struct Lowering<'p> {
     ordinals: BTreeMap<StepPath, usize>,
     statement: String,
     bindings: BTreeMap<String, Expr>,
+    /// The `if`s around the statement that is lowered, outermost first.
+    guards: Vec<Guard>,
 }
 
 impl<'p> Lowering<'p> {
@@ -191,6 +195,7 @@ impl Lowering<'_> {
             summary,
             risk,
             upper_bound,
+            only_if: self.guards.clone(),
             action,
         });
     }

@@ -87,7 +87,9 @@ impl<'a, D: Dress> Wording<'a, D> {
         let part = |part: &TemplatePart| match part {
             TemplatePart::Text(text) => self.dress.text(text),
             TemplatePart::Expr(Expr::Value(value)) => self.dress.text(&value.to_string()),
-            TemplatePart::Expr(expr @ Expr::Binding { .. }) => self.expr(expr),
+            TemplatePart::Expr(expr @ (Expr::Binding { .. } | Expr::Parameter { .. })) => {
+                self.expr(expr)
+            }
             TemplatePart::Expr(expr) => self.dress.hole(&self.within_a_hole(expr)),
         };
         template.0.iter().map(part).collect()
@@ -123,6 +125,15 @@ impl<'a, D: Dress> Wording<'a, D> {
         match expr {
             Expr::Value(value) => self.literal(value),
             Expr::Binding { name, .. } => self.binding(name),
+            Expr::Parameter { name, .. } => match &self.bindings {
+                Bindings::Names => name.clone(),
+                Bindings::Lowered(_) | Bindings::Planned(_) => self.dress.hole(name),
+            },
+            Expr::RestorableFrom { database } => format!("restorable_from({database})"),
+            Expr::RestorableUntil { database } => format!("restorable_until({database})"),
+            Expr::Retention { database } => format!("retention({database})"),
+            Expr::SnapshotGap { database } => format!("snapshot_gap({database})"),
+            Expr::OldestSnapshot { database } => format!("oldest snapshot of {database}"),
             Expr::Now => "now".to_owned(),
             Expr::Age(of) => format!("age({})", self.nested(of, 0)),
             Expr::Count { database, table } => format!("count({database}.{table})"),

@@ -90,6 +90,12 @@ pub(crate) fn evaluate<'f>(look: &'f mut Look<'_>, expr: &'f Expr) -> Evaluating
                     message: format!("`{name}` is used before it was observed"),
                 }),
             },
+            Expr::Parameter { .. }
+            | Expr::RestorableFrom { .. }
+            | Expr::RestorableUntil { .. }
+            | Expr::Retention { .. }
+            | Expr::SnapshotGap { .. }
+            | Expr::OldestSnapshot { .. } => unimplemented!("contract: engine"),
             Expr::Now => Ok(Seen::of(Value::Time(look.world.clock.now()))),
             Expr::Age(inner) => {
                 let of = evaluate(look, inner).await?;

@@ -116,6 +116,9 @@ async fn observe(look: &mut Look<'_>, preflight: &Preflight) -> Result<Observati
             }
             Ok(Observation::ReplicationSubnetGroup { name: name.clone() })
         }
+        Preflight::RestoreWindow { .. } | Preflight::SnapshotAbsent { .. } => {
+            unimplemented!("contract: engine")
+        }
         Preflight::Catalog { database, scope } => catalog(look, database, scope).await,
         Preflight::Observe { name, expr, .. } => Ok(Observation::Binding {
             name: name.clone(),

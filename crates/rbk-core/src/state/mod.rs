@@ -4,6 +4,7 @@
 //! preflight), an `await` and an `assert` narrow it, statements change it, and where ways join the sets are united.
 //! What is only *maybe* so counts as not so at its first use.
 
+mod branch;
 mod carriage;
 mod destruction;
 mod dms;
@@ -17,6 +18,7 @@ mod replication_error;
 mod reshape;
 mod schema;
 mod schema_error;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 

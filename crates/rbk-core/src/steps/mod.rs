@@ -89,6 +89,9 @@ impl Statement {
             K::Restore { database, from } => {
                 Restore::check(database, from, checker).map(Statement::Restore)
             }
+            K::RestoreAsOf { .. } | K::Snapshot { .. } | K::If { .. } => {
+                unimplemented!("contract: lang")
+            }
             K::SetCredentials { database } => {
                 SetCredentials::check(database, checker).map(Statement::SetCredentials)
             }

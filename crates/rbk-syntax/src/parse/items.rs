@@ -467,6 +467,7 @@ fn item_span(item: &Item) -> Span {
         Item::Let(value) => value.span,
         Item::Require(require) => require.span,
         Item::Step(step) => step.span,
+        Item::Parallel(parallel) => parallel.span,
         Item::OnFailure(on_failure) => on_failure.span,
         Item::Use(item) => item.span,
         Item::Procedure(procedure) => procedure.span,

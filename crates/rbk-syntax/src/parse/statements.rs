@@ -24,6 +24,7 @@ impl Converter<'_> {
             name,
             ty,
             default,
+            bounds: None,
             span,
         }
     }
@@ -75,6 +76,7 @@ impl Converter<'_> {
                 name,
                 ty,
                 default: None,
+                bounds: None,
                 span,
             });
         }

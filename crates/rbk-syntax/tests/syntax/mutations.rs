@@ -81,6 +81,7 @@ struct Spans(Vec<Span>);
 impl Spans {
     fn item(&mut self, item: &Item) {
         match item {
+            Item::Parallel(_) => unimplemented!("contract: lang"),
             Item::Param(param) => {
                 self.0.extend([param.span, param.name.span, param.ty.span]);
                 self.0.extend(param.doc.iter().map(|doc| doc.span));
@@ -129,6 +130,9 @@ impl Spans {
     fn statement(&mut self, statement: &Statement) {
         self.0.push(statement.span);
         match &statement.kind {
+            StatementKind::RestoreAsOf { .. }
+            | StatementKind::Snapshot { .. }
+            | StatementKind::If { .. } => unimplemented!("contract: lang"),
             StatementKind::Restore { database, from } => {
                 self.0.push(database.span);
                 self.expression(from);

@@ -25,6 +25,7 @@ pub fn runbook(runbook: &Runbook, source: &str) -> String {
     }
     for item in &runbook.items {
         match item {
+            Item::Parallel(_) => unimplemented!("contract: lang"),
             Item::Param(param) => {
                 write!(out, "param {}: {}", param.name.value, param.ty.value).unwrap();
                 if let Some(default) = &param.default {
@@ -80,6 +81,9 @@ fn statements(out: &mut String, body: &[Statement], source: &str) {
     for statement in body {
         out.push_str("  ");
         match &statement.kind {
+            StatementKind::RestoreAsOf { .. }
+            | StatementKind::Snapshot { .. }
+            | StatementKind::If { .. } => unimplemented!("contract: lang"),
             StatementKind::Restore { database, from } => {
                 writeln!(out, "restore {database} from {}", expression(from, source)).unwrap();
             }

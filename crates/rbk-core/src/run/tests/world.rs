@@ -227,6 +227,7 @@ impl Fake {
             identity: Arc::new(self.clone()),
             rds: Arc::new(self.clone()),
             dms: Arc::new(self.clone()),
+            roles: Arc::new(self.clone()),
             secrets: Arc::new(self.clone()),
             postgres: Arc::new(self.clone()),
             health: Arc::new(self.clone()),
@@ -372,7 +373,47 @@ impl Identity for Fake {
 }
 
 #[async_trait]
+impl crate::ports::Roles for Fake {
+    async fn has_role(&self, _: &str) -> Result<bool, PortError> {
+        unimplemented!("contract: engine")
+    }
+}
+
+#[async_trait]
 impl Rds for Fake {
+    async fn restore_to_point_in_time(
+        &self,
+        _: &crate::ports::PointInTimeRequest,
+    ) -> Result<Instance, PortError> {
+        unimplemented!("contract: engine")
+    }
+
+    async fn create_snapshot(
+        &self,
+        _: &crate::ports::SnapshotRequest,
+    ) -> Result<Snapshot, PortError> {
+        unimplemented!("contract: engine")
+    }
+
+    async fn restore_window(
+        &self,
+        _: &InstanceId,
+    ) -> Result<Option<crate::ports::RestoreWindow>, PortError> {
+        unimplemented!("contract: engine")
+    }
+
+    async fn has_subnet_group(&self, _: &str) -> Result<bool, PortError> {
+        unimplemented!("contract: engine")
+    }
+
+    async fn has_parameter_group(&self, _: &str) -> Result<bool, PortError> {
+        unimplemented!("contract: engine")
+    }
+
+    async fn quotas(&self) -> Result<Vec<crate::ports::Quota>, PortError> {
+        unimplemented!("contract: engine")
+    }
+
     async fn instance(&self, id: &InstanceId) -> Result<Option<Instance>, PortError> {
         self.call("instance", |inner| {
             let (now, hidden_for) = (inner.now, inner.hidden_for);
@@ -732,6 +773,13 @@ impl Postgres for Fake {
 
 #[async_trait]
 impl Session for FakeSession {
+    async fn long_transactions(
+        &self,
+        _: Duration,
+    ) -> Result<Vec<crate::ports::LongTransaction>, PortError> {
+        unimplemented!("contract: engine")
+    }
+
     async fn whoami(&self) -> Result<SessionFacts, PortError> {
         self.world.call("whoami", |_| {
             Ok(SessionFacts {

@@ -8,7 +8,9 @@ mod schema;
 
 use super::colour::{Paint, printable};
 use parameters::parameters;
-use rbk_core::plan::{Action, Expr, Origin, Plan, PlannedAction, Preflight, Risk, Wording};
+use rbk_core::plan::{
+    Action, AsOf, Dress, Expr, Origin, Plan, PlannedAction, Preflight, Risk, Wording,
+};
 use rbk_core::value::{Value, duration_text};
 use std::fmt::Write;
 
@@ -154,7 +156,10 @@ impl Sheet<'_> {
                 [
                     parameter.name.clone(),
                     parameter.ty.to_string(),
-                    self.value(&parameter.value),
+                    match &parameter.value {
+                        Some(value) => self.value(value),
+                        None => self.paint.hole("given when it is run"),
+                    },
                     origin(parameter.origin, &self.plan.environment.name),
                 ]
             })
@@ -198,6 +203,22 @@ impl Sheet<'_> {
                 }
                 Preflight::Instance { database, instance } => {
                     format!("instance {instance} ({database}) is there; its identity is remembered")
+                }
+                Preflight::RestoreWindow {
+                    database,
+                    instance,
+                    at,
+                } => match at {
+                    AsOf::Latest => format!(
+                        "instance {instance} ({database}) can be restored to a point in time"
+                    ),
+                    AsOf::Time { at } => format!(
+                        "instance {instance} ({database}) can be restored to {}",
+                        self.wording.expr(at)
+                    ),
+                },
+                Preflight::SnapshotAbsent { id } => {
+                    format!("there is no snapshot {} yet", self.wording.template(id))
                 }
                 Preflight::ReplicationSubnetGroup { name } => {
                     format!("the DMS replication subnet group {name} is there")
@@ -369,6 +390,7 @@ fn origin(origin: Origin, environment: &str) -> String {
         Origin::Given => "given with --set".to_owned(),
         Origin::Environment => format!("from environment {}", printable(environment)),
         Origin::Default => "the runbook's default".to_owned(),
+        Origin::Open => "a hole".to_owned(),
     }
 }
 

@@ -80,6 +80,7 @@ fn planned(statement: &str, actions: Vec<(Risk, &str, Action)>) -> Vec<PlannedAc
             summary: summary.to_owned(),
             risk,
             upper_bound: Some(60),
+            only_if: Vec::new(),
             action,
         })
         .collect()
