@@ -3,6 +3,7 @@
 //! `plan` prints it, `run` performs it, the journal records it. There is no second interpretation.
 
 mod arithmetic;
+mod bound;
 pub mod diff;
 mod expression;
 mod replication;
@@ -10,6 +11,7 @@ mod schema;
 mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
+pub use bound::Bound;
 pub use expression::{Expr, TablePair, Template, TemplatePart};
 pub use rbk_syntax::ast::Operator;
 pub use replication::{

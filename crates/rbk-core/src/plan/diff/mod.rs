@@ -11,7 +11,7 @@ pub use actions::{ActionChange, PreflightChange};
 pub use risk::{RiskChange, RiskKind};
 pub use values::ValueChange;
 
-use super::{Plan, PlannedAction, Step};
+use super::{Bound, Plan, PlannedAction, Step};
 use crate::catalog;
 use crate::ids::{ActionId, StepPath};
 use actions::{Aligned, aligned, alike, told};
@@ -83,7 +83,7 @@ pub struct Compared {
     pub region: String,
     /// How many actions its steps have.
     pub actions: usize,
-    /// How long they may take at most, in seconds, added up; what waits for a person isn't in it.
+    /// How long they may take at most, in seconds; what waits for a person isn't in it.
     pub upper_bound: u64,
     /// How many of them wait for a person.
     pub people: usize,
@@ -133,7 +133,7 @@ pub struct Moved {
 impl Compared {
     fn of(plan: &Plan) -> Self {
         let actions = || plan.steps.iter().flat_map(|step| &step.actions);
-        let bounds = actions().filter_map(|planned| planned.upper_bound);
+        let bound = Bound::of_steps(&plan.steps);
         Self {
             title: plan.runbook.title.clone(),
             file: plan.runbook.file.clone(),
@@ -143,10 +143,8 @@ impl Compared {
             account: plan.environment.account.clone(),
             region: plan.environment.region.clone(),
             actions: actions().count(),
-            upper_bound: bounds.fold(0, u64::saturating_add),
-            people: actions()
-                .filter(|planned| planned.upper_bound.is_none())
-                .count(),
+            upper_bound: bound.seconds,
+            people: bound.people,
         }
     }
 }
