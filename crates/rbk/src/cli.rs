@@ -79,6 +79,18 @@ pub enum Format {
     Json,
 }
 
+/// How a plan is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum PlanFormat {
+    /// For reading
+    #[default]
+    Human,
+    /// One JSON document on stdout
+    Json,
+    /// For the comment of a pull request, bounded so that it fits
+    Markdown,
+}
+
 /// How the result is written.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct FormatArg {
@@ -119,9 +131,13 @@ pub struct PlanArgs {
     pub environment: EnvironmentArg,
     #[command(flatten)]
     pub set: SetArg,
-    #[command(flatten)]
-    pub format: FormatArg,
-    /// Exit with 2 when the plan holds actions that change something
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: PlanFormat,
+    /// Show what differs in what is done from a saved plan (`--format json`) or from a git revision, for instance `origin/main`
+    #[arg(long, value_name = "BASE")]
+    pub diff: Option<String>,
+    /// Exit with 2 when the plan holds actions that change something; with `--diff`, when anything differs in what is done
     #[arg(long)]
     pub detailed_exitcode: bool,
 }

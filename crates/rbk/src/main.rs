@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod drill;
 mod exit;
+mod files;
 mod journals;
 mod kill_point;
 mod load;

@@ -5,6 +5,7 @@ mod diff;
 mod drill;
 mod env;
 mod plan;
+mod plan_diff;
 mod pull;
 mod run;
 mod runs;

@@ -5,10 +5,10 @@ mod parameters;
 mod removal;
 mod replication;
 mod schema;
-mod words;
+pub(super) mod words;
 
 use super::colour::{Paint, printable};
-use parameters::parameters;
+pub(super) use parameters::parameters;
 use rbk_core::plan::{Action, Bound, Expr, Plan, PlannedAction, Preflight, Risk, Wording};
 use rbk_core::value::duration_text;
 use std::fmt::Write;
@@ -262,7 +262,7 @@ fn indent(text: &str, by: &str) -> String {
 }
 
 /// Aligns all columns but the last.
-fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -9,7 +9,7 @@ use rbk_core::plan::{
 use rbk_core::value::Value;
 
 /// A parameter's value, with the instance behind a database's name.
-pub(super) fn value(plan: &Plan, wording: &Wording<'_, Paint>, value: &Value) -> String {
+pub fn value(plan: &Plan, wording: &Wording<'_, Paint>, value: &Value) -> String {
     let text = wording.literal(value);
     match value {
         Value::Database(name) => match plan.environment.database(name) {
@@ -21,7 +21,7 @@ pub(super) fn value(plan: &Plan, wording: &Wording<'_, Paint>, value: &Value) ->
 }
 
 /// What a parameter is in this plan: its value, or that it is a hole.
-pub(super) fn parameter(
+pub fn parameter(
     plan: &Plan,
     wording: &Wording<'_, Paint>,
     paint: Paint,
@@ -34,7 +34,7 @@ pub(super) fn parameter(
 }
 
 /// Who gave a parameter's value.
-pub(super) fn origin(origin: Origin, environment: &str) -> String {
+pub fn origin(origin: Origin, environment: &str) -> String {
     match origin {
         Origin::Given => "given with --set".to_owned(),
         Origin::Environment => format!("from environment {}", printable(environment)),
@@ -44,7 +44,7 @@ pub(super) fn origin(origin: Origin, environment: &str) -> String {
 }
 
 /// What is read or proven before the first effect.
-pub(super) fn preflight(wording: &Wording<'_, Paint>, preflight: &Preflight) -> String {
+pub fn preflight(wording: &Wording<'_, Paint>, preflight: &Preflight) -> String {
     match preflight {
         Preflight::Identity { account, region } => {
             format!("the credentials are of account {account}, the region is {region}")
@@ -88,7 +88,7 @@ pub(super) fn preflight(wording: &Wording<'_, Paint>, preflight: &Preflight) -> 
 }
 
 /// What an action depends on: `if sgpt uses original (decided by Switch#2)`; nothing where it is done in any case.
-pub(super) fn guards(
+pub fn guards(
     plan: &Plan,
     wording: &Wording<'_, Paint>,
     planned: &PlannedAction,
@@ -114,7 +114,7 @@ pub(super) fn guards(
 }
 
 /// The other steps that a step is done together with.
-pub(super) fn together<'p>(plan: &'p Plan, step: &Step) -> Vec<&'p Step> {
+pub fn together<'p>(plan: &'p Plan, step: &Step) -> Vec<&'p Step> {
     if step.parallel.is_none() {
         return Vec::new();
     }
@@ -125,7 +125,7 @@ pub(super) fn together<'p>(plan: &'p Plan, step: &Step) -> Vec<&'p Step> {
 }
 
 /// `, together with "A" and "B"`; nothing for a step that is done by itself.
-pub(super) fn together_words(plan: &Plan, step: &Step) -> String {
+pub fn together_words(plan: &Plan, step: &Step) -> String {
     let names: Vec<String> = together(plan, step)
         .iter()
         .map(|other| format!("\"{}\"", printable(other.path.as_str())))
@@ -138,7 +138,7 @@ pub(super) fn together_words(plan: &Plan, step: &Step) -> String {
 }
 
 /// `20 actions: 9 read, 1 creates, 10 change`
-pub(super) fn count(plan: &Plan) -> String {
+pub fn count(plan: &Plan) -> String {
     let actions = || plan.steps.iter().flat_map(|step| &step.actions);
     let parts: Vec<String> = [
         (Risk::Reads, "read"),
