@@ -51,6 +51,29 @@ pub enum Command {
     /// Look after environment files
     #[command(subcommand, name = "env")]
     Environment(EnvironmentCommand),
+    /// Print the JSON Schema of what rbk writes or reads
+    Schema(SchemaArgs),
+}
+
+/// What rbk writes or reads as a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// What `rbk plan --format json` writes
+    Plan,
+    /// What `rbk plan --diff BASE --format json` writes
+    PlanDiff,
+    /// What `rbk check --format json` writes
+    Check,
+    /// Environment files
+    Environment,
+}
+
+/// `rbk schema`
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Of which document
+    #[arg(value_enum, value_name = "DOCUMENT")]
+    pub of: SchemaOf,
 }
 
 /// Which environment.
@@ -77,6 +100,22 @@ pub enum Format {
     Human,
     /// One JSON document on stdout
     Json,
+}
+
+/// How diagnostics are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum CheckFormat {
+    /// For reading
+    #[default]
+    Human,
+    /// One JSON document on stdout
+    Json,
+    /// One SARIF 2.1.0 document on stdout, for code scanning
+    Sarif,
+    /// GitHub's workflow commands, shown as annotations of a pull request
+    Github,
+    /// A line each: `file:line:column: error RBK2004: message`
+    Compact,
 }
 
 /// How a plan is written.
@@ -117,8 +156,9 @@ pub struct CheckArgs {
     pub environment: EnvironmentArg,
     #[command(flatten)]
     pub set: SetArg,
-    #[command(flatten)]
-    pub format: FormatArg,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: CheckFormat,
 }
 
 /// `rbk plan`

@@ -1,7 +1,7 @@
 //! `rbk check FILE…`
 
 use super::unwritten;
-use crate::cli::{CheckArgs, Format};
+use crate::cli::{CheckArgs, CheckFormat};
 use crate::exit::{Exit, Failure};
 use crate::load::{Given, load};
 use crate::render::colour::Screen;
@@ -17,11 +17,16 @@ pub fn check(screen: Screen, args: &CheckArgs) -> Result<Exit, Failure> {
         .map(|file| load(screen, file, args.environment.env.as_deref(), &given, None))
         .collect::<Result<Vec<_>, _>>()?;
     let findings: Vec<Finding<'_>> = loaded.iter().map(crate::load::Loaded::finding).collect();
-    match args.format.format {
-        Format::Json => screen
-            .data(&diagnostics::json(&findings))
-            .map_err(unwritten)?,
-        Format::Human => {
+    let document = match args.format {
+        CheckFormat::Json => Some(diagnostics::json(&findings)),
+        CheckFormat::Sarif => Some(diagnostics::sarif(&findings)),
+        CheckFormat::Github => Some(diagnostics::github(&findings)),
+        CheckFormat::Compact => Some(diagnostics::compact(&findings)),
+        CheckFormat::Human => None,
+    };
+    match document {
+        Some(document) => screen.data(&document).map_err(unwritten)?,
+        None => {
             diagnostics::tell(screen, &findings);
             if !findings
                 .iter()

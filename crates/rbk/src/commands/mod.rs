@@ -10,6 +10,7 @@ mod pull;
 mod run;
 mod runs;
 mod sandbox;
+mod schema;
 mod status;
 
 use crate::cli::{Cli, Command, EnvironmentCommand, SandboxCommand};
@@ -70,6 +71,7 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         Command::Environment(EnvironmentCommand::Pull(args)) => block_on(pull::pull(screen, args)),
         Command::Environment(EnvironmentCommand::Diff(args)) => block_on(diff::diff(screen, args)),
         Command::Environment(EnvironmentCommand::Schema) => env::schema(screen),
+        Command::Schema(args) => schema::schema(screen, &args),
     }
 }
 

@@ -164,7 +164,7 @@ impl PlanDiff {
             text_differs: base.is_some_and(|base| texts(base) != texts(head)),
             risks: risk::risks(base, head, &sides),
             environment: compare("", &environment(old), &environment(head)),
-            parameters: compare("", &parameters(old), &parameters(head)),
+            parameters: members("", &parameters(old), &parameters(head)),
             catalogs: catalogs(old, head),
             replications: compare(
                 "",
@@ -175,7 +175,7 @@ impl PlanDiff {
             steps: sides.steps(old, head),
             on_failure: sides.changes(&sides.on_failure),
             cleanup: sides.changes(&sides.cleanup),
-            stack: compare("", &stack(old), &stack(head)),
+            stack: members("", &stack(old), &stack(head)),
             other: compare("", &other(old), &other(head)),
         };
         diff.differs = base.is_none() || !diff.is_empty();
@@ -446,6 +446,21 @@ fn texts(plan: &Plan) -> Vec<&str> {
         .chain(runbook.doc.as_deref())
         .chain(uses)
         .collect()
+}
+
+/// What differs of named things; of one that only one side has, each part.
+fn members(path: &str, old: &Value, new: &Value) -> Vec<ValueChange> {
+    let with_all = |one: &Value, other: &Value| {
+        let mut all = one.clone();
+        if let (Value::Object(all), Value::Object(other)) = (&mut all, other) {
+            for name in other.keys() {
+                let empty = || Value::Object(Map::new());
+                all.entry(name.as_str()).or_insert_with(empty);
+            }
+        }
+        all
+    };
+    compare(path, &with_all(old, new), &with_all(new, old))
 }
 
 /// What the environment says, without what a drill alone reads and what is a parameter's value already.

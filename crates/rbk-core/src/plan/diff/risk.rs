@@ -1,7 +1,7 @@
 //! What a reviewer looks at first: what is destroyed, whether somebody is asked, what is proven, and where all of it happens.
 
 use super::Sides;
-use super::actions::{Aligned, is_proof};
+use super::actions::{self, Aligned, PreflightChange, is_proof};
 use crate::ids::ActionId;
 use crate::plan::{Action, FinalSnapshot, Freeze, Plan, PlannedAction, Preflight, Risk};
 use schemars::JsonSchema;
@@ -120,34 +120,27 @@ fn place(base: &Plan, head: &Plan, found: &mut Vec<RiskChange>) {
     }
 }
 
-/// Preconditions that are gone, or new.
+/// Preconditions that are gone, new or other ones.
 fn preflight(base: &Plan, head: &Plan, found: &mut Vec<RiskChange>) {
-    let requires = |plan: &Plan| -> Vec<(String, String)> {
-        let required = plan.preflight.iter().filter_map(|item| match item {
-            Preflight::Require {
-                condition,
-                statement,
-                ..
-            } => Some((super::document(condition).to_string(), statement.clone())),
-            _ => None,
-        });
-        required.collect()
-    };
-    let (old, new) = (requires(base), requires(head));
-    let missing = |from: &[(String, String)], within: &[(String, String)]| -> Vec<String> {
-        let conditions: HashSet<&String> = within.iter().map(|(condition, _)| condition).collect();
-        from.iter()
-            .filter(|(condition, _)| !conditions.contains(condition))
-            .map(|(_, statement)| statement.clone())
-            .collect()
-    };
-    for statement in missing(&old, &new) {
-        let text = format!("no longer proven before the first effect: {statement}");
-        tell(found, RiskKind::Proof, true, None, text);
-    }
-    for statement in missing(&new, &old) {
-        let text = format!("now proven before the first effect: {statement}");
-        tell(found, RiskKind::Proof, false, None, text);
+    for change in actions::preflight(&base.preflight, &head.preflight) {
+        let (worse, words, preflight) = match &change {
+            PreflightChange::Removed { preflight } => {
+                (true, "no longer proven before the first effect", preflight)
+            }
+            PreflightChange::Added { preflight } => {
+                (false, "now proven before the first effect", preflight)
+            }
+            // Whether the new condition asks for less is for the reviewer to see.
+            PreflightChange::Changed { preflight, .. } => (
+                true,
+                "something else is proven before the first effect",
+                preflight,
+            ),
+        };
+        if let Preflight::Require { statement, .. } = preflight {
+            let text = format!("{words}: {statement}");
+            tell(found, RiskKind::Proof, worse, None, text);
+        }
     }
 }
 

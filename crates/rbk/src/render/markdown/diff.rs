@@ -6,7 +6,8 @@ use super::plan::action;
 use super::{LINE, command, foot, mark};
 use crate::render::colour::Paint;
 use crate::render::plan_diff::{
-    change_words, nothing, origin_words, planned, preflight_words, step_words, total, value_words,
+    change_words, nothing, origin_words, path_words, planned, preflight_words, step_words, total,
+    value_words,
 };
 use rbk_core::plan::diff::{ActionChange, PlanDiff, PreflightChange, StepChange, ValueChange};
 use rbk_core::plan::{Plan, Risk, Wording};
@@ -77,7 +78,7 @@ fn row(change: &ValueChange) -> [String; 3] {
         })
     };
     [
-        clipped(&change.path, LINE),
+        clipped(path_words(&change.path), LINE),
         side(&change.old),
         side(&change.new),
     ]
@@ -147,11 +148,21 @@ impl Sheet<'_> {
         let whole = inner(&step.changes);
         Section {
             open: format!(
-                "<h3>{}</h3>\n{whole}<ul>\n",
-                clipped(&step_words(step), LINE)
+                "<h3>{}</h3>\n{whole}{}",
+                clipped(&step_words(step), LINE),
+                if step.actions.is_empty() {
+                    ""
+                } else {
+                    "<ul>\n"
+                }
             ),
             items: step.actions.iter().map(|it| self.item(it)).collect(),
-            close: "</ul>\n\n".to_owned(),
+            close: if step.actions.is_empty() {
+                "\n"
+            } else {
+                "</ul>\n\n"
+            }
+            .to_owned(),
             names: ("change", "changes"),
         }
     }

@@ -3,7 +3,8 @@
 mod words;
 
 pub use words::{
-    change_words, nothing, origin_words, planned, preflight_words, step_words, total, value_words,
+    change_words, nothing, origin_words, path_words, planned, preflight_words, step_words, total,
+    value_words,
 };
 
 use super::colour::{Paint, printable};
@@ -11,7 +12,7 @@ use super::plan::risk_word;
 use rbk_core::plan::diff::{
     ActionChange, PlanDiff, PreflightChange, StepChange, StepFate, ValueChange,
 };
-use rbk_core::plan::{Bound, PlannedAction};
+use rbk_core::plan::{Action, Bound, PlannedAction};
 use std::fmt::Write;
 
 /// Draws all that differs.
@@ -96,7 +97,7 @@ impl Sheet {
     }
 
     fn value(&mut self, indent: &str, change: &ValueChange) {
-        let path = printable(&change.path);
+        let path = printable(path_words(&change.path));
         let inner = format!("\n{indent}    ");
         let told = |value| printable(&value_words(&change.path, value)).replace('\n', &inner);
         let mark = self.paint.yellow("~");
@@ -188,7 +189,10 @@ impl Sheet {
     fn about(&mut self, planned: &PlannedAction) {
         let bound = Bound::of([planned]);
         let id = printable(planned.id.as_str());
-        let risk = risk_word(planned.risk, self.paint);
+        let risk = match planned.action {
+            Action::Approve { .. } | Action::Note { .. } => self.paint.magenta("? a person"),
+            _ => risk_word(planned.risk, self.paint),
+        };
         let about = self.paint.dim(format_args!(", {bound}  [{id}]"));
         self.line(format_args!("    {risk}{about}"));
     }

@@ -16,6 +16,16 @@ const SECONDS: [&str; 5] = [
     "connect_timeout",
 ];
 
+/// A path as a reader reads it.
+pub fn path_words(path: &str) -> &str {
+    match path {
+        "upper_bound" => "takes at most",
+        "lock_timeout" => "waits for locks at most",
+        "only_if" => "only if",
+        other => other,
+    }
+}
+
 /// A value as a reader reads it: texts without quotes, lengths of time in their units, the rest as JSON.
 pub fn value_words(path: &str, value: &Value) -> String {
     let name = path.rsplit('.').next().unwrap_or_default();
