@@ -127,6 +127,8 @@ pub(super) fn refusal(
         .or_else(|| place.detached_unit())
         .or_else(|| place.typographic_quotes())
         .or_else(|| place.semicolon(&expected))
+        .or_else(|| place.which_snapshot())
+        .or_else(|| place.lone_of(&expected))
         .or_else(|| place.phrase(&expected))
         .unwrap_or_else(|| place.unexpected(&expected))
 }
@@ -310,6 +312,51 @@ impl<'t> Place<'t> {
             } else {
                 diagnostic
             }
+        })
+    }
+
+    /// `odlest snapshot of source`, `snapshot of source`
+    fn which_snapshot(&self) -> Option<Diagnostic> {
+        let before = self.before().trim_end();
+        let start = before
+            .trim_end_matches(|last: char| last.is_ascii_alphanumeric() || last == '_')
+            .len();
+        let word = before.get(start..)?;
+        let place = self.span(start, before.len());
+        match words::first_word(self.rest()) {
+            "snapshot" => {
+                let near = crate::near(word, ["latest", "oldest"])?;
+                let error = SyntaxError::Unexpected {
+                    expected: format!("`{}`", near.word),
+                    found: format!("`{word}`"),
+                    help: None,
+                };
+                Some(error.at(place).fix_spelling(place, near))
+            }
+            "of" if word == "snapshot" => {
+                let error = SyntaxError::Unexpected {
+                    expected: "`latest snapshot of` or `oldest snapshot of`".into(),
+                    found: "`snapshot of`".into(),
+                    help: Some("say which one: `latest snapshot of source`, `snapshot \"…\" of source`".into()),
+                };
+                Some(error.at(place).fix(place, "latest snapshot"))
+            }
+            _ => None,
+        }
+    }
+
+    /// `restore target from source of 2026-11-22T09:15:00Z`
+    fn lone_of(&self, expected: &Expected) -> Option<Diagnostic> {
+        let is_lone =
+            words::first_word(self.rest()) == "of" && expected.literals.contains(&"as of");
+        is_lone.then(|| {
+            let place = self.token_span();
+            let error = SyntaxError::Unexpected {
+                expected: "`as of`".into(),
+                found: "`of`".into(),
+                help: None,
+            };
+            error.at(place).safe_fix(place, "as of")
         })
     }
 
