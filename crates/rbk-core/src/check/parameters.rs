@@ -158,12 +158,7 @@ impl Checker<'_> {
     }
 
     /// A value as `--set` and the environment give it: written as in a runbook, text without its quotes.
-    fn value_of_text(
-        &mut self,
-        text: &str,
-        source: SourceId,
-        ty: Type,
-    ) -> Option<(Value, Span)> {
+    fn value_of_text(&mut self, text: &str, source: SourceId, ty: Type) -> Option<(Value, Span)> {
         let span = Span::new(source, 0, text.len());
         if ty == Type::Text {
             return Some((Value::Text(text.to_owned()), span));
