@@ -13,6 +13,7 @@ mod ending;
 mod evaluate;
 mod failure;
 mod look;
+mod online;
 mod options;
 mod performer;
 mod preflight;
@@ -33,6 +34,7 @@ pub use ending::{Ending, EndingKind, Refusal};
 pub use failure::{
     Class, CountedTable, FailedTable, Failure, OrphanedKey, RemovalFailure, ReplicationFailure,
 };
+pub use online::{Bound, Check, NotSeen, Online, OnlineFinding, Verdict, Weight, look_further};
 pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
 pub use preflight::{Finding, look_ahead};
 pub use reading::{Unread, prove_identity, read_catalog};
