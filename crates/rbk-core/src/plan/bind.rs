@@ -65,7 +65,7 @@ impl BindError {
     /// Its code, for `rbk explain`.
     pub fn code(&self) -> &'static str {
         match self {
-            BindError::Missing { .. } => "RBK4113",
+            BindError::Missing { .. } => "RBK4096",
             BindError::Malformed { .. } | BindError::OutOfBounds { .. } => "RBK4114",
             BindError::Unknown { .. } | BindError::NotAHole { .. } => "RBK4115",
         }
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn holes_get_their_values_and_nothing_else_changes() {
-        let bound = bind(&[("max_loss", "2 * 6h"), ("rows", "-5"), ("why", "a = 'b'")]).unwrap();
+        let bound = bind(&[("max_loss", "6h * 2"), ("rows", "-5"), ("why", "a = 'b'")]).unwrap();
         let mut expected = plan();
         let values = [
             Value::Duration(43_200),

@@ -207,6 +207,9 @@ impl Found {
             }
             Found::Quota { .. } => "raise the quota, or delete what isn't needed".to_owned(),
             Found::NoRole { .. } => "create it, or correct its name in the environment".to_owned(),
+            Found::LongTransaction { pid: 0, .. } => {
+                "it stays until somebody says COMMIT PREPARED or ROLLBACK PREPARED".to_owned()
+            }
             Found::LongTransaction { pid, .. } => format!(
                 "find out whether it ends by itself; otherwise `select pg_terminate_backend({pid})`"
             ),
