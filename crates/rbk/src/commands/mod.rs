@@ -4,11 +4,13 @@ mod check;
 mod diff;
 mod drill;
 mod env;
+mod online;
 mod plan;
 mod pull;
 mod run;
 mod runs;
 mod sandbox;
+mod saved;
 mod status;
 
 use crate::cli::{Cli, Command, EnvironmentCommand, SandboxCommand};
@@ -128,9 +130,13 @@ fn not_a_command(screen: Screen, error: &clap::Error) -> Exit {
 fn tell(screen: Screen, failure: &Failure) {
     let paint = screen.err;
     if !failure.message.is_empty() {
+        let word = match failure.code {
+            Some(code) => format!("error {code}:"),
+            None => "error:".to_owned(),
+        };
         screen.say(format_args!(
             "{} {}",
-            paint.red("error:"),
+            paint.red(word),
             printable(&failure.message)
         ));
     }

@@ -2,7 +2,8 @@
 
 use crate::catalog::{self, Catalog};
 use crate::environment::TableName;
-use crate::ids::DatabaseName;
+use crate::ids::{ActionId, DatabaseName};
+use crate::plan::{Plan, PlannedAction};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,4 +92,49 @@ pub fn catalog_changes(
         }
     }
     told
+}
+
+/// What would be done otherwise: actions by their identity, in the order of the plans, then parameters.
+pub fn action_changes(before: &Plan, after: &Plan) -> Vec<String> {
+    let (was, is) = (by_id(before), by_id(after));
+    let mut told = Vec::new();
+    for old in before.actions() {
+        let id = &old.id;
+        match is.get(id) {
+            None => told.push(format!("{id} is gone: {}", old.summary)),
+            Some(new) if new.action == old.action && new.only_if == old.only_if => {}
+            Some(new) if new.summary == old.summary => told.extend(
+                changes(&old.action, &new.action)
+                    .into_iter()
+                    .map(|change| format!("{id}: {change}")),
+            ),
+            Some(new) => told.push(format!("{id} was: {}; is: {}", old.summary, new.summary)),
+        }
+    }
+    for new in after.actions().filter(|new| !was.contains_key(&new.id)) {
+        told.push(format!("{} is new: {}", new.id, new.summary));
+    }
+    let values = |plan: &Plan| -> BTreeMap<String, Option<String>> {
+        let parameters = plan.parameters.iter();
+        parameters
+            .map(|parameter| {
+                let value = parameter.value.as_ref();
+                (parameter.name.clone(), value.map(ToString::to_string))
+            })
+            .collect()
+    };
+    told.extend(changes(&values(before), &values(after)));
+    if told.is_empty() && before.preflight != after.preflight {
+        told.push("what is proven before the first effect is another".to_owned());
+    }
+    if told.is_empty() {
+        told.push("no action differs".to_owned());
+    }
+    told
+}
+
+fn by_id(plan: &Plan) -> BTreeMap<&ActionId, &PlannedAction> {
+    plan.actions()
+        .map(|planned| (&planned.id, planned))
+        .collect()
 }

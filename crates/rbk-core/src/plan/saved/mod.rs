@@ -8,7 +8,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{catalog_changes, changes};
+pub use compare::{action_changes, catalog_changes, changes};
 pub use error::{Changed, SavedPlanError};
 pub use read::{is_meant_as_saved_plan, is_saved_plan, read};
 
