@@ -3,6 +3,7 @@
 use crate::adapters::SystemClock;
 use crate::cli::PlanArgs;
 use crate::exit::{Exit, Failure};
+use crate::files;
 use crate::load::{Given, Loaded, Near, load, load_environment};
 use crate::render::colour::Screen;
 use rbk_core::environment;
@@ -15,7 +16,7 @@ use rbk_core::plan::{BindError, Plan};
 use rbk_core::ports::Clock;
 use rbk_syntax::{SourceId, Sources};
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 /// The most bytes of a saved plan that are read: some 100,000 actions.
@@ -107,14 +108,14 @@ pub fn save(screen: Screen, loaded: &Loaded, args: &PlanArgs, out: &Path) -> Res
     let given: BTreeMap<String, String> = args.set.set.iter().cloned().collect();
     let inputs = inputs(loaded, plan).map_err(unfit)?;
     let saved = SavedPlan::new(id, clock.now(), inputs, given, plan.clone()).map_err(unfit)?;
-    let bytes = saved.to_bytes().map_err(unfit)?;
+    let text = saved.to_text().map_err(unfit)?;
     // Whoever runs it reads it back: better to know now that it can be.
-    match saved::read(&bytes) {
+    match saved::read(text.as_bytes()) {
         Ok(read_back) if read_back == saved => {}
         Ok(_) => return Err(unread("it is another plan when it is read back")),
         Err(error) => return Err(unread(&error.to_string())),
     }
-    replace(out, &bytes)
+    files::replace(out, &text)
         .map_err(|error| Failure::outside(format!("writing `{}`: {error}", out.display())))?;
     screen.say(format_args!(
         "{} saved to {} as plan {}",
@@ -160,24 +161,6 @@ fn may_be_replaced(out: &Path) -> Result<(), Failure> {
         out.display()
     ))
     .help("name another file, or remove this one first"))
-}
-
-/// Writes a file as a whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = path.with_file_name(name);
-    std::fs::File::create(&new)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&new, path))
-        .inspect_err(|_| {
-            // Nothing more can be done about a file that can't be taken away.
-            let _ = std::fs::remove_file(&new);
-        })
 }
 
 /// What a plan was made from, by the very texts that it was made from.

@@ -114,14 +114,14 @@ impl SavedPlan {
         Ok(saved)
     }
 
-    /// The file's bytes: JSON for eyes and for `git diff`.
+    /// The file's text: JSON for eyes and for `git diff`.
     ///
     /// # Errors
     /// Where it can't be written as JSON.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+    pub fn to_text(&self) -> Result<String, serde_json::Error> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        Ok(text)
     }
 
     /// The input of that kind, where there is one; of used files the first.

@@ -20,15 +20,15 @@ fn edited(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
 #[test]
 fn what_is_saved_is_read_back() {
     let saved = saved();
-    let bytes = saved.to_bytes().unwrap();
-    assert!(bytes.starts_with(b"{\n  \"rbk_plan\": 1,\n"));
-    assert_eq!(read(&bytes).unwrap(), saved);
+    let text = saved.to_text().unwrap();
+    assert!(text.starts_with("{\n  \"rbk_plan\": 1,\n"));
+    assert_eq!(read(text.as_bytes()).unwrap(), saved);
 }
 
 #[test]
 fn layout_line_ends_and_the_order_of_keys_say_nothing() {
     let saved = saved();
-    let text = String::from_utf8(saved.to_bytes().unwrap()).unwrap();
+    let text = saved.to_text().unwrap();
     let crlf = format!("\u{feff}{}", text.replace('\n', "\r\n"));
     assert_eq!(read(crlf.as_bytes()).unwrap(), saved);
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -68,7 +68,7 @@ fn every_leaf_is_covered_by_the_hash() {
 
 #[test]
 fn a_file_that_ends_anywhere_is_told_as_such() {
-    let bytes = saved().to_bytes().unwrap();
+    let bytes = saved().to_text().unwrap().into_bytes();
     let whole = bytes.len() - 2;
     for end in (20..whole).step_by(97).chain([whole]) {
         let error = read(&bytes[..end]).unwrap_err();

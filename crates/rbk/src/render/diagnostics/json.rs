@@ -1,7 +1,8 @@
 //! Diagnostics for programs.
 
 use super::{Counts, Finding};
-use rbk_syntax::{Diagnostic, Fix, Label, Severity, Sources, Span};
+use crate::mend::Mended;
+use rbk_syntax::{Diagnostic, Fix, Label, Safety, Severity, Sources, Span};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -14,6 +15,21 @@ struct Document {
     version: u32,
     diagnostics: Vec<Entry>,
     summary: Counts,
+    /// What was mended before, by `check --fix`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mended: Option<Vec<Mend>>,
+}
+
+/// The places are those of the text in which it was mended.
+#[derive(Serialize)]
+struct Mend {
+    code: String,
+    message: String,
+    file: String,
+    line: usize,
+    column: usize,
+    written: String,
+    replacement: String,
 }
 
 #[derive(Serialize)]
@@ -50,6 +66,8 @@ struct Edit {
     end_line: usize,
     end_column: usize,
     replacement: String,
+    /// Whether `rbk check --fix` applies it.
+    safe: bool,
 }
 
 /// One-based lines and columns (in characters); the end is behind the last character.
@@ -63,6 +81,11 @@ struct Place {
 
 /// Writes all diagnostics as one JSON document.
 pub fn json(findings: &[Finding<'_>]) -> String {
+    json_mended(findings, None)
+}
+
+/// The same, and what was mended before, where that was asked for.
+pub fn json_mended(findings: &[Finding<'_>], mended: Option<&[Mended]>) -> String {
     let mut diagnostics = Vec::new();
     for finding in findings {
         let mut places = Places::new(finding.sources);
@@ -77,7 +100,20 @@ pub fn json(findings: &[Finding<'_>]) -> String {
         version: VERSION,
         diagnostics,
         summary: Counts::of(findings),
+        mended: mended.map(|mended| mended.iter().map(mend).collect()),
     })
+}
+
+fn mend(mended: &Mended) -> Mend {
+    Mend {
+        code: mended.code.to_string(),
+        message: mended.message.clone(),
+        file: mended.file.clone(),
+        line: mended.line,
+        column: mended.column,
+        written: mended.written.clone(),
+        replacement: mended.replacement.clone(),
+    }
 }
 
 /// Finds lines and columns, with each text's line starts looked up once.
@@ -155,6 +191,7 @@ impl<'a> Places<'a> {
             end_line,
             end_column,
             replacement: fix.replacement.clone(),
+            safe: fix.safety == Safety::Safe,
         }
     }
 
