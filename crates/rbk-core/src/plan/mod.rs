@@ -3,12 +3,15 @@
 //! `plan` prints it, `run` performs it, the journal records it. There is no second interpretation.
 
 mod arithmetic;
+mod bind;
 mod expression;
 mod replication;
+pub mod saved;
 mod schema;
 mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
+pub use bind::BindError;
 pub use expression::{Expr, TablePair, Template, TemplatePart};
 pub use rbk_syntax::ast::Operator;
 pub use replication::{

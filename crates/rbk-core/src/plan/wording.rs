@@ -79,6 +79,19 @@ impl<'a, D: Dress> Wording<'a, D> {
         }
     }
 
+    /// Learns the plan's `let`s, and what some of them would be now.
+    pub fn seeing(plan: &'a Plan, dress: D, seen: &BTreeMap<String, String>) -> Self {
+        let mut wording = Self::of(plan, dress);
+        if let Bindings::Planned(bindings) = &mut wording.bindings {
+            for (name, text) in seen {
+                if let Some((_, when)) = bindings.get_mut(name.as_str()) {
+                    *when = format!(" = {text}");
+                }
+            }
+        }
+        wording
+    }
+
     /// An expression; what isn't known yet stands in ‹…›.
     pub fn expr(&self, expr: &Expr) -> String {
         self.nested(expr, 0)

@@ -4,6 +4,7 @@ pub mod colour;
 pub mod diagnostics;
 pub mod diff;
 pub mod expression;
+pub mod online;
 pub mod page;
 pub mod plan;
 pub mod progress;
