@@ -285,9 +285,7 @@ fn names_of(runbook: &ast::Runbook) -> HashMap<String, Span> {
         ast::Item::Let(item) => Some(&item.name),
         _ => None,
     });
-    names
-        .map(|name| (name.value.clone(), name.span))
-        .collect()
+    names.map(|name| (name.value.clone(), name.span)).collect()
 }
 
 /// How plan and journal call the block of that name.

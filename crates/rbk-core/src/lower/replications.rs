@@ -46,14 +46,17 @@ impl Lowering<'_> {
             return;
         }
         let needed = !self.is_guarded();
-        let known = self.preflight.iter_mut().find_map(|preflight| match preflight {
-            Preflight::Instance {
-                database: of,
-                if_there,
-                ..
-            } if of == database => Some(if_there),
-            _ => None,
-        });
+        let known = self
+            .preflight
+            .iter_mut()
+            .find_map(|preflight| match preflight {
+                Preflight::Instance {
+                    database: of,
+                    if_there,
+                    ..
+                } if of == database => Some(if_there),
+                _ => None,
+            });
         match known {
             Some(if_there) => *if_there &= !needed,
             None => self.preflight.push(Preflight::Instance {

@@ -337,7 +337,10 @@ impl<'t> Place<'t> {
                 let error = SyntaxError::Unexpected {
                     expected: "`latest snapshot of` or `oldest snapshot of`".into(),
                     found: "`snapshot of`".into(),
-                    help: Some("say which one: `latest snapshot of source`, `snapshot \"…\" of source`".into()),
+                    help: Some(
+                        "say which one: `latest snapshot of source`, `snapshot \"…\" of source`"
+                            .into(),
+                    ),
                 };
                 Some(error.at(place).fix(place, "latest snapshot"))
             }

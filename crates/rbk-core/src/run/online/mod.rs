@@ -207,7 +207,9 @@ fn asks(plan: &Plan, preflight: &Preflight) -> String {
         Preflight::ActiveDatabase { application } => {
             format!("the active database of {application}")
         }
-        Preflight::Instance { database, instance } => format!("instance `{instance}` ({database})"),
+        Preflight::Instance {
+            database, instance, ..
+        } => format!("instance `{instance}` ({database})"),
         Preflight::RestoreWindow {
             database,
             instance,

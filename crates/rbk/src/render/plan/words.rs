@@ -67,7 +67,9 @@ pub fn preflight(wording: &Wording<'_, Paint>, preflight: &Preflight) -> String 
             database,
             instance,
             if_there: true,
-        } => format!("whether instance {instance} ({database}) is there; its identity is remembered"),
+        } => {
+            format!("whether instance {instance} ({database}) is there; its identity is remembered")
+        }
         Preflight::RestoreWindow {
             database,
             instance,
