@@ -54,6 +54,7 @@ const PREPOSITIONS: &[&str] = &["from", "in", "of", "on", "to", "using", "with"]
 
 const OPERATOR: &str = "an operator";
 const END_OF_ENTRY: &str = "the end of the line";
+const END_OF_STATEMENT: &str = "the end of the statement";
 const SAID_OF_IT: &str = "what is said of it";
 const TEXT: &str = "a text in double quotes";
 
@@ -121,7 +122,18 @@ pub(super) fn refusal(
         written,
         at,
     };
-    let expected = Expected::of(error);
+    let mut expected = Expected::of(error);
+    if words::opens_block(written) {
+        // Its statement goes on with a block.
+        let end = expected
+            .kinds
+            .iter()
+            .position(|kind| *kind == END_OF_STATEMENT);
+        if let Some(end) = end {
+            expected.kinds.remove(end);
+            expected.literals.push("{");
+        }
+    }
     None.or_else(|| place.hyphenated_name())
         .or_else(|| place.foreign_name())
         .or_else(|| place.detached_unit())
@@ -325,7 +337,8 @@ impl<'t> Place<'t> {
         let place = self.span(start, before.len());
         match words::first_word(self.rest()) {
             "snapshot" => {
-                let near = crate::near(word, ["latest", "oldest"])?;
+                let near =
+                    crate::near(word, ["latest", "oldest"]).filter(|near| near.word != word)?;
                 let error = SyntaxError::Unexpected {
                     expected: format!("`{}`", near.word),
                     found: format!("`{word}`"),
@@ -476,7 +489,7 @@ impl<'t> Place<'t> {
             (None, Some(literal @ (")" | ":" | "]" | "}"))) => {
                 diagnostic.fix(self.span(end, end), literal)
             }
-            (None, Some("(")) => diagnostic,
+            (None, Some("(" | "{")) => diagnostic,
             // One little word was taken for another, or one was left out.
             (None, Some(literal))
                 if PREPOSITIONS.contains(&word) && PREPOSITIONS.contains(&literal) =>

@@ -650,7 +650,6 @@ fn clauses_of_parameters_and_points_in_time_are_asked_for() {
             "snapshot a as",
             "snapshot a as x",
             "snapshot a \"x\"",
-            "let s = snapshot",
             "let s = snapshot of a",
             "let s = snapshot a of",
             "let s = snpashot a",
