@@ -193,6 +193,8 @@ async fn a_run_that_is_killed_anywhere_is_resumed_to_the_same_end() {
                 Ok(ending) => assert_eq!(ending.kind, EndingKind::Done, "{context}: {ending:?}"),
                 Err(Refusal::NeverBegan { .. }) => {
                     bench.start(&careful()).await;
+                    assert_eq!(bench.ledger(), LEDGER, "{context}");
+                    continue;
                 }
                 Err(Refusal::Ended { .. }) => {}
                 Err(refusal) => panic!("{context}: {refusal}"),
@@ -349,7 +351,7 @@ async fn a_window_that_moves_on_between_the_look_and_the_call_is_told_as_such() 
     // Its beginning passes the wanted instant while the call is throttled.
     let bench = Bench::new(incident());
     let earliest: Timestamp = "2026-11-21T09:15:20Z".parse().unwrap();
-    let fault = Fault::new("restore_to_point_in_time", 1, PortErrorKind::Throttled).times(9);
+    let fault = Fault::new("restore_to_point_in_time", 1, PortErrorKind::Throttled).times(12);
     bench.fake.lock().faults.push(fault);
     let wanted = AsOf::Time {
         at: Expr::Value(Value::Time(earliest)),
