@@ -3,9 +3,9 @@
 use crate::adapters::SystemClock;
 use crate::cli::PlanArgs;
 use crate::exit::{Exit, Failure};
-use crate::runbooks;
 use crate::load::{Given, Loaded, Near, load, load_environment};
 use crate::render::colour::Screen;
+use crate::runbooks;
 use rbk_core::environment;
 use rbk_core::journal::SavedUse;
 use rbk_core::plan::saved::{
