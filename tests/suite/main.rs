@@ -31,4 +31,5 @@ mod recovered;
 mod reference;
 mod repair;
 mod run;
+mod saved;
 mod stack;

@@ -299,6 +299,12 @@ pub fn compare(screen: Screen, saved: &SavedPlan) -> Result<Comparison, Failure>
     Ok(found)
 }
 
+/// The environment file of a saved plan, as `--env` takes it, where it is here.
+pub fn environment_file(saved: &SavedPlan) -> Option<String> {
+    let input = saved.input(InputKind::Environment)?;
+    Path::new(&input.path).exists().then(|| as_path(&input.path))
+}
+
 /// A path that `--env` takes for one, and not for a name.
 fn as_path(path: &str) -> String {
     if path.contains(['/', std::path::MAIN_SEPARATOR]) {

@@ -80,11 +80,14 @@ pub fn human(online: &Online, paint: Paint) -> String {
             printable(&finding.help)
         ));
     }
-    if !online.unseen.is_empty() {
+    // What stands among the checks has been told.
+    let is_told = |what: &str| online.checks.iter().any(|check| check.asks == what);
+    let mut unseen = online.unseen.iter().filter(|unseen| !is_told(&unseen.what)).peekable();
+    if unseen.peek().is_some() {
         line(String::new());
         line(paint.bold("Not seen"));
     }
-    for unseen in &online.unseen {
+    for unseen in unseen {
         line(format!(
             "  {} {}, because: {}",
             paint.yellow("?"),
