@@ -4,6 +4,8 @@
 
 mod arithmetic;
 mod bind;
+mod bound;
+pub mod diff;
 mod expression;
 mod replication;
 pub mod saved;
@@ -12,6 +14,7 @@ mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
 pub use bind::BindError;
+pub use bound::Bound;
 pub use expression::{Expr, TablePair, Template, TemplatePart};
 pub use rbk_syntax::ast::Operator;
 pub use replication::{

@@ -1,9 +1,9 @@
 //! `rbk plan --online`: what the account says about a plan. Reads, and changes nothing.
 
-use super::plan::exit_of;
+use super::plan::{detailed, has_effects};
 use super::{block_on, unwritten};
 use crate::adapters::person::Approver;
-use crate::cli::{Format, PlanArgs};
+use crate::cli::{PlanArgs, PlanFormat};
 use crate::exit::{Exit, Failure};
 use crate::overlay;
 use crate::render::colour::Screen;
@@ -21,9 +21,14 @@ pub fn look(screen: Screen, args: &PlanArgs, plan: &Plan) -> Result<Exit, Failur
         overlay.apply_to_plan(&mut looked_at);
     }
     let found = block_on_result(see(screen, &looked_at))?;
-    let text = match args.format.format {
-        Format::Json => json_text(&online::Document::new(plan, &found)),
-        Format::Human => {
+    let text = match args.format {
+        PlanFormat::Json => json_text(&online::Document::new(plan, &found)),
+        PlanFormat::Markdown => format!(
+            "{}\n{}",
+            render::markdown::plan(plan),
+            online::markdown(&found)
+        ),
+        PlanFormat::Human => {
             let seen: BTreeMap<String, String> = found
                 .bound()
                 .map(|bound| (bound.name.clone(), bound.text.clone()))
@@ -38,7 +43,7 @@ pub fn look(screen: Screen, args: &PlanArgs, plan: &Plan) -> Result<Exit, Failur
     } else if found.is_blind() {
         Exit::Outside
     } else {
-        exit_of(args, plan)
+        detailed(args, has_effects(plan))
     })
 }
 

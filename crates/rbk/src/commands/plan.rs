@@ -1,7 +1,7 @@
 //! `rbk plan FILE`
 
-use super::{online, saved, unwritten};
-use crate::cli::{Format, PlanArgs};
+use super::{online, plan_diff, saved, unwritten};
+use crate::cli::{PlanArgs, PlanFormat};
 use crate::exit::{Exit, Failure};
 use crate::load::{Given, load};
 use crate::render::colour::Screen;
@@ -9,12 +9,12 @@ use crate::render::{self, diagnostics};
 use rbk_core::plan::saved::SavedPlan;
 use rbk_core::plan::{Plan, Risk};
 
-/// Prints every action in order, and performs none.
+/// Prints every action in order, or what a change does to them, and performs none.
 pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
-    if let Some(saved) = saved::recognise(&args.file)? {
-        return show(screen, args, &saved);
-    }
     let given = Given::new(&args.set.set)?;
+    if let Some(saved) = saved::recognise(&args.file)? {
+        return show_saved(screen, args, &given, &saved);
+    }
     let loaded = load(
         screen,
         &args.file,
@@ -24,12 +24,17 @@ pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
     )?;
     let finding = loaded.finding();
     let Some(plan) = &loaded.plan else {
-        // A pipeline that asked for JSON gets its errors as JSON, too.
-        match args.format.format {
-            Format::Json => screen
+        // A pipeline that asked for a document gets its errors as one, too.
+        match args.format {
+            PlanFormat::Json => screen
                 .data(&diagnostics::json(&[finding]))
                 .map_err(unwritten)?,
-            Format::Human => diagnostics::tell(screen, &[finding]),
+            PlanFormat::Markdown => {
+                let text = render::markdown::wrong(&args.file, &finding);
+                screen.data(&text).map_err(unwritten)?;
+                diagnostics::tell(screen, &[finding]);
+            }
+            PlanFormat::Human => diagnostics::tell(screen, &[finding]),
         }
         return Ok(Exit::Wrong);
     };
@@ -37,43 +42,61 @@ pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(out) = &args.out {
         saved::save(screen, &loaded, args, out)?;
     }
-    if args.online {
-        return online::look(screen, args, plan);
-    }
-    let text = match args.format.format {
-        Format::Json => render::json_text(plan),
-        Format::Human => render::plan::human(plan, screen.out),
-    };
-    screen.data(&text).map_err(unwritten)?;
-    let exit = exit_of(args, plan);
+    let exit = show(screen, args, &given, plan)?;
     // The process ends here: taking the tree and the plan of a long runbook apart first would take a tenth of its time.
     std::mem::forget(loaded);
     Ok(exit)
 }
 
 /// Shows a saved plan as it would be performed.
-fn show(screen: Screen, args: &PlanArgs, saved: &SavedPlan) -> Result<Exit, Failure> {
+fn show_saved(
+    screen: Screen,
+    args: &PlanArgs,
+    given: &Given,
+    saved: &SavedPlan,
+) -> Result<Exit, Failure> {
     if args.out.is_some() {
-        return Err(Failure::usage("`--out` saves the plan of a runbook, and this is a saved plan")
-            .help("copy the file; or plan its runbook again"));
+        return Err(
+            Failure::usage("`--out` saves the plan of a runbook, and this is a saved plan")
+                .help("copy the file; or plan its runbook again"),
+        );
     }
     saved::agree(saved, args.environment.env.as_deref())?;
     saved::tell(screen, saved)?;
     let plan = saved::bind(&saved.plan, &args.set.set)?;
-    if args.online {
-        return online::look(screen, args, &plan);
-    }
-    let text = match args.format.format {
-        Format::Json => render::json_text(&plan),
-        Format::Human => render::plan::human(&plan, screen.out),
-    };
-    screen.data(&text).map_err(unwritten)?;
-    Ok(exit_of(args, &plan))
+    show(screen, args, given, &plan)
 }
 
-/// 2 where that is asked for and the plan changes something.
-pub(super) fn exit_of(args: &PlanArgs, plan: &Plan) -> Exit {
-    if args.detailed_exitcode && has_effects(plan) {
+fn show(screen: Screen, args: &PlanArgs, given: &Given, plan: &Plan) -> Result<Exit, Failure> {
+    if args.online {
+        return online::look(screen, args, plan);
+    }
+    let (text, differs) = match &args.diff {
+        Some(base) => {
+            let diff = plan_diff::compare(screen, args, given, base, plan)?;
+            let text = match args.format {
+                PlanFormat::Json => render::json_text(&diff),
+                PlanFormat::Human => render::plan_diff::human(&diff, screen.out),
+                PlanFormat::Markdown => render::markdown::diff(&diff, plan),
+            };
+            (text, diff.differs)
+        }
+        None => {
+            let text = match args.format {
+                PlanFormat::Json => render::json_text(plan),
+                PlanFormat::Human => render::plan::human(plan, screen.out),
+                PlanFormat::Markdown => render::markdown::plan(plan),
+            };
+            (text, has_effects(plan))
+        }
+    };
+    screen.data(&text).map_err(unwritten)?;
+    Ok(detailed(args, differs))
+}
+
+/// 2 where that is asked for and there is something.
+pub(super) fn detailed(args: &PlanArgs, is_something: bool) -> Exit {
+    if args.detailed_exitcode && is_something {
         Exit::HoldsActions
     } else {
         Exit::Done
@@ -81,7 +104,7 @@ pub(super) fn exit_of(args: &PlanArgs, plan: &Plan) -> Exit {
 }
 
 /// Whether anything is created, changed or destroyed.
-fn has_effects(plan: &Plan) -> bool {
+pub(super) fn has_effects(plan: &Plan) -> bool {
     let mut actions = plan.steps.iter().flat_map(|step| &step.actions);
     actions.any(|planned| planned.risk > Risk::Reads)
 }
