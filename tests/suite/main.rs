@@ -23,6 +23,7 @@ mod hostile;
 mod lang;
 mod migration;
 mod new;
+mod online;
 mod plan;
 mod process;
 mod pull;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::ids::DatabaseName;
 use crate::run::tests_plan;
 
 fn saved() -> SavedPlan {
@@ -125,4 +126,3 @@ fn a_difference_is_told_by_its_path_and_both_values() {
     assert!(changes(&before, &before).is_empty());
 }
 
-use crate::ids::DatabaseName;

@@ -6,6 +6,8 @@ mod database;
 mod dms;
 mod endings;
 mod faults;
+mod online;
+mod once;
 mod removals;
 mod repair;
 mod repairs;
