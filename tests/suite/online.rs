@@ -9,7 +9,9 @@ use std::process::Output;
 #[track_caller]
 fn look(account: &Account, runbook: &str, env: &str, more: &[&str]) -> (Output, Value) {
     let before = account.effects();
-    let mut all = vec!["plan", runbook, "--env", env, "--online", "--format", "json"];
+    let mut all = vec![
+        "plan", runbook, "--env", env, "--online", "--format", "json",
+    ];
     all.extend(more);
     let output = account.finish(&all);
     assert_eq!(account.effects(), before, "{}", said(&output));
@@ -53,9 +55,14 @@ fn an_account_is_read_and_what_a_run_would_find_is_told() {
         text.contains(&format!("latest snapshot of original = rds:{ORIGINAL}-")),
         "{text}"
     );
-    let comment = ["plan", RUNBOOK, "--env", "prod", "--online", "--format", "markdown"];
+    let comment = [
+        "plan", RUNBOOK, "--env", "prod", "--online", "--format", "markdown",
+    ];
     let comment = said(&account.finish(&comment));
-    assert!(comment.contains("Nothing was found that would stop a run"), "{comment}");
+    assert!(
+        comment.contains("Nothing was found that would stop a run"),
+        "{comment}"
+    );
 
     // A precondition that doesn't hold.
     let (output, document) = look(&account, RUNBOOK, "prod", &["--set", "max_loss=1s"]);
@@ -69,10 +76,14 @@ fn an_account_is_read_and_what_a_run_would_find_is_told() {
     );
     let (output, document) = look(&account, RUNBOOK, &environment, &[]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    assert!(codes(&document).contains(&"RBK4116".to_owned()), "{document}");
+    assert!(
+        codes(&document).contains(&"RBK4116".to_owned()),
+        "{document}"
+    );
 
     // Another account.
-    let environment = account.environment_with("account = \"123456789012\"", "account = \"210987654321\"");
+    let environment =
+        account.environment_with("account = \"123456789012\"", "account = \"210987654321\"");
     let (output, document) = look(&account, RUNBOOK, &environment, &[]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert_eq!(codes(&document), ["RBK4001"]);
@@ -117,9 +128,15 @@ fn an_account_is_read_and_what_a_run_would_find_is_told() {
     assert_eq!(done.status.code(), Some(0), "{}", said(&done));
     let (output, document) = look(&account, RUNBOOK, "prod", &[]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    assert!(codes(&document).contains(&"RBK4004".to_owned()), "{document}");
+    assert!(
+        codes(&document).contains(&"RBK4004".to_owned()),
+        "{document}"
+    );
     let text = document["online"]["checks"].to_string();
-    assert!(text.contains(&account.only_run()) && text.contains(RECOVERY), "{text}");
+    assert!(
+        text.contains(&account.only_run()) && text.contains(RECOVERY),
+        "{text}"
+    );
 }
 
 #[test]

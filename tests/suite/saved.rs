@@ -137,7 +137,10 @@ fn every_refusal_says_what_is_wrong_and_what_to_do() {
     };
     let text = change(RUNBOOK, "  analyze", "  note \"Now\"\n  analyze");
     tell("another runbook", text);
-    tell("a runbook that is wrong now", change(RUNBOOK, "step", "stepp"));
+    tell(
+        "a runbook that is wrong now",
+        change(RUNBOOK, "step", "stepp"),
+    );
     tell(
         "another used file",
         change("shared.rbk", "accepts connections", "is available"),
@@ -164,10 +167,7 @@ fn every_refusal_says_what_is_wrong_and_what_to_do() {
     folder.write("shared.rbk", SHARED);
     let elsewhere = tempfile::tempdir().unwrap();
     std::fs::copy(folder.path().join(PLAN), elsewhere.path().join(PLAN)).unwrap();
-    let output = finish(
-        rbk(&["run", PLAN]).current_dir(elsewhere.path()),
-        PATIENCE,
-    );
+    let output = finish(rbk(&["run", PLAN]).current_dir(elsewhere.path()), PATIENCE);
     tell("another folder", folder.stable(&output));
 
     let other = folder.rbk(&["run", PLAN, "--env", "./other.toml"]);
@@ -209,9 +209,7 @@ fn what_says_the_same_is_the_same() {
 #[test]
 fn no_secret_is_in_it_and_nothing_but_a_saved_plan_is_overwritten() {
     let folder = Folder::new();
-    let out = |file: &str| {
-        folder.rbk(&["plan", RUNBOOK, "--env", ENVIRONMENT, "--out", file])
-    };
+    let out = |file: &str| folder.rbk(&["plan", RUNBOOK, "--env", ENVIRONMENT, "--out", file]);
     folder.save();
     let first = folder.read(PLAN);
     assert!(first.starts_with("{\n  \"rbk_plan\": 1,\n"), "{first}");
@@ -252,7 +250,10 @@ fn a_saved_plan_is_shown_as_the_runbook_was_and_says_what_changed() {
     assert_eq!(shown.status.code(), Some(0), "{}", said(&shown));
     assert_eq!(shown.stdout, planned.stdout);
     let warned = String::from_utf8_lossy(&shown.stderr).into_owned();
-    assert!(warned.contains("was `db.r6g.large`, is `db.r6g.xlarge`"), "{warned}");
+    assert!(
+        warned.contains("was `db.r6g.large`, is `db.r6g.xlarge`"),
+        "{warned}"
+    );
 }
 
 /// The actions of a plan file or of a stored plan.
@@ -292,12 +293,26 @@ fn exactly_the_saved_plan_is_performed_once() {
     account.clear();
     let waiting = account.only_run();
     let held = run(&["--approve", "all"]);
-    assert_eq!(held.status.code(), Some(1), "{}{}", said(&early), said(&held));
+    assert_eq!(
+        held.status.code(),
+        Some(1),
+        "{}{}",
+        said(&early),
+        said(&held)
+    );
     let text = said(&held);
-    assert!(text.contains("RBK4112") && text.contains(&waiting), "{text}");
+    assert!(
+        text.contains("RBK4112") && text.contains(&waiting),
+        "{text}"
+    );
     assert!(text.contains(&format!("rbk resume {waiting}")), "{text}");
     let given_up = account.finish(&["abort", &waiting, "--env", "prod"]);
-    assert_eq!(account.effects(), Vec::<String>::new(), "{}", said(&given_up));
+    assert_eq!(
+        account.effects(),
+        Vec::<String>::new(),
+        "{}",
+        said(&given_up)
+    );
 
     let done = run(&["--approve", "all"]);
     assert_eq!(done.status.code(), Some(0), "{}", said(&done));
@@ -347,7 +362,11 @@ fn a_plan_without_its_inputs_is_performed_where_that_is_said_and_the_journal_say
         PATIENCE,
     );
     assert_eq!(output.status.code(), Some(4), "{}", said(&output));
-    assert!(said(&output).contains("--without-inputs"), "{}", said(&output));
+    assert!(
+        said(&output).contains("--without-inputs"),
+        "{}",
+        said(&output)
+    );
     let store = elsewhere.path().join("rbk/123456789012/eu-central-1");
     let run = std::fs::read_dir(store)
         .unwrap()

@@ -82,7 +82,11 @@ pub fn human(online: &Online, paint: Paint) -> String {
     }
     // What stands among the checks has been told.
     let is_told = |what: &str| online.checks.iter().any(|check| check.asks == what);
-    let mut unseen = online.unseen.iter().filter(|unseen| !is_told(&unseen.what)).peekable();
+    let mut unseen = online
+        .unseen
+        .iter()
+        .filter(|unseen| !is_told(&unseen.what))
+        .peekable();
     if unseen.peek().is_some() {
         line(String::new());
         line(paint.bold("Not seen"));
@@ -143,7 +147,13 @@ pub fn markdown(online: &Online) -> String {
     list(
         &mut out,
         unseen
-            .map(|unseen| format!("❔ not seen: {}, because: {}", plain(&unseen.what), plain(&unseen.why)))
+            .map(|unseen| {
+                format!(
+                    "❔ not seen: {}, because: {}",
+                    plain(&unseen.what),
+                    plain(&unseen.why)
+                )
+            })
             .collect(),
     );
     let holds = online

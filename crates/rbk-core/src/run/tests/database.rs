@@ -5,9 +5,8 @@ use crate::catalog::{Catalog, Column, Index, Schema, Sequence, Table};
 use crate::environment::TableName;
 use crate::plan::{Change, CopiedTable, ForeignKeyFacts, IndexFacts, SequenceFacts, TablePair};
 use crate::ports::{
-    LongTransaction,
-    ChangeSets, Marker, MigrationLock, Orphans, PortError, PortErrorKind, Sent, SequenceState,
-    TableDigest,
+    ChangeSets, LongTransaction, Marker, MigrationLock, Orphans, PortError, PortErrorKind, Sent,
+    SequenceState, TableDigest,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

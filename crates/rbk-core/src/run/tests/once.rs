@@ -31,7 +31,13 @@ async fn a_plan_that_was_performed_is_refused_and_its_run_is_named() {
     assert_eq!(header.saved, Some(saved()));
     let effects = bench.ledger();
     let refused = bench.runner().start(&quick_recovery()).await.unwrap_err();
-    assert_eq!(refused, Refusal::PlanUsed { run: run.clone(), is_over: true });
+    assert_eq!(
+        refused,
+        Refusal::PlanUsed {
+            run: run.clone(),
+            is_over: true
+        }
+    );
     assert_eq!(refused.code(), "RBK4112");
     assert_eq!(bench.store.only_run(), Some(run));
     assert_eq!(bench.ledger(), effects);
@@ -45,7 +51,10 @@ async fn a_run_that_changed_nothing_and_is_over_does_not_count() {
     assert_eq!(ending.kind, EndingKind::Failed);
     assert!(bench.ledger().is_empty());
     // Refused for the same reason again, and not because it was used.
-    assert_eq!(bench.start(&quick_recovery()).await.kind, EndingKind::Failed);
+    assert_eq!(
+        bench.start(&quick_recovery()).await.kind,
+        EndingKind::Failed
+    );
 }
 
 #[tokio::test]
@@ -53,9 +62,18 @@ async fn a_run_that_waits_to_be_gone_on_with_keeps_its_plan() {
     let bench = bench();
     let lost = Fault::new("caller", 1, PortErrorKind::Credentials);
     bench.fake.lock().faults.push(lost);
-    assert_eq!(bench.start(&quick_recovery()).await.kind, EndingKind::Suspended);
+    assert_eq!(
+        bench.start(&quick_recovery()).await.kind,
+        EndingKind::Suspended
+    );
     let run = bench.store.only_run().unwrap();
     let refused = bench.runner().start(&quick_recovery()).await.unwrap_err();
-    assert_eq!(refused, Refusal::PlanUsed { run: run.clone(), is_over: false });
+    assert_eq!(
+        refused,
+        Refusal::PlanUsed {
+            run: run.clone(),
+            is_over: false
+        }
+    );
     assert!(refused.help().contains(&format!("rbk resume {run}")));
 }

@@ -187,7 +187,11 @@ async fn who_would_be_in_the_way_of_a_change_is_found() {
         ),
         "{found:?}"
     );
-    assert!(online.findings[0].help.contains("pg_terminate_backend(4711)"));
+    assert!(
+        online.findings[0]
+            .help
+            .contains("pg_terminate_backend(4711)")
+    );
 
     // Where the schema isn't recreated, the lock stays.
     let mut plan = repair();
