@@ -5,9 +5,10 @@ use super::repair::{damaged, repair};
 use super::replicate::load;
 use super::scenario::{incident, quick_recovery};
 use super::world::{Fake, Fault};
-use crate::plan::Plan;
+use crate::plan::{Expr, Operator, Origin, Parameter, Plan, Preflight};
 use crate::ports::{LongTransaction, MigrationLock, PortErrorKind, Quota};
 use crate::run::{Online, Verdict, Weight, look_further};
+use crate::value::{Type, Value};
 
 /// The account of the quick recovery, with all that it needs.
 fn furnished(fake: Fake) -> Fake {
@@ -219,4 +220,39 @@ async fn a_role_that_dms_needs_is_found_missing_or_not_seen() {
     assert_eq!(missing(&online), None);
     let mut unseen = online.unseen.iter();
     assert!(unseen.any(|it| it.what == "whether there is a role `dms-vpc-role`"));
+}
+
+#[tokio::test]
+async fn what_depends_on_a_hole_is_not_judged() {
+    let fake = furnished(incident());
+    let mut plan = quick_recovery();
+    plan.parameters.push(Parameter {
+        name: "max_loss".to_owned(),
+        doc: None,
+        ty: Type::Duration,
+        value: None,
+        origin: Origin::Open,
+        bounds: None,
+    });
+    plan.preflight.push(Preflight::Require {
+        condition: Expr::Binary {
+            operator: Operator::Less,
+            left: Box::new(Expr::Value(Value::Duration(1))),
+            right: Box::new(Expr::Parameter {
+                name: "max_loss".to_owned(),
+                ty: Type::Duration,
+            }),
+        },
+        otherwise: None,
+        statement: "require 1s < max_loss".to_owned(),
+    });
+    let online = look(&fake, &plan).await;
+    let last = online.checks.last().unwrap();
+    assert_eq!(last.verdict, Verdict::Unseen);
+    assert!(last.seen.contains("--set max_loss=…"), "{last:?}");
+    assert!(!online.stops() && online.is_blind());
+    let mut given = std::collections::BTreeMap::new();
+    given.insert("max_loss".to_owned(), "1h".to_owned());
+    let online = look(&fake, &plan.bind(&given).unwrap()).await;
+    assert!(online.checks.iter().all(|it| it.verdict == Verdict::Holds));
 }
