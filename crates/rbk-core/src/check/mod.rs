@@ -497,7 +497,10 @@ impl<'a> Checker<'a> {
 
     fn title(&mut self, title: &rbk_syntax::Spanned<String>) {
         if title.value.trim().is_empty() {
-            self.report(CheckError::EmptyTitle { span: title.span });
+            // One that isn't there at all has been told.
+            if title.span.start < title.span.end {
+                self.report(CheckError::EmptyTitle { span: title.span });
+            }
             return;
         }
         if let ON_FAILURE | CLEANUP = title.value.as_str() {
