@@ -57,6 +57,14 @@ impl<'a> Wording<'a, Undressed> {
             dress: Undressed,
         }
     }
+
+    /// `let`s stand by their names, and nothing is marked as a hole: as a runbook writes it.
+    pub(super) fn by_names() -> Self {
+        Self {
+            bindings: Bindings::Names,
+            dress: Undressed,
+        }
+    }
 }
 
 impl<'a, D: Dress> Wording<'a, D> {

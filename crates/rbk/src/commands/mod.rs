@@ -9,10 +9,12 @@ mod fmt;
 mod manual;
 mod new;
 mod plan;
+mod plan_diff;
 mod pull;
 mod run;
 mod runs;
 mod sandbox;
+mod schema;
 mod status;
 
 use crate::cli::{Cli, Command, EnvironmentCommand, NewCommand, SandboxCommand};
@@ -81,6 +83,7 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         Command::Completions(args) => manual::completions(screen, &args),
         Command::Man(args) => manual::man(screen, &args),
         Command::Explain(args) => explain::explain(screen, &args),
+        Command::Schema(args) => schema::schema(screen, &args),
     }
 }
 
