@@ -252,6 +252,17 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
             diagnostic.primary.span.start,
         )
     });
+    // Whoever doesn't wait for a replication uses its name nowhere, either.
+    let unawaited: Vec<Span> = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.code.0 == "RBK2058")
+        .map(|diagnostic| diagnostic.primary.span)
+        .collect();
+    diagnostics.retain(|diagnostic| {
+        let Span { source, start, end } = diagnostic.primary.span;
+        let within = |span: &Span| span.source == source && span.start <= start && end <= span.end;
+        diagnostic.code.0 != "RBK1018" || !unawaited.iter().any(within)
+    });
     // What is wrong in a procedure is wrong in each of its calls; it is said of the first.
     let mut told = HashSet::new();
     diagnostics.retain(|diagnostic| {
