@@ -295,6 +295,8 @@ pub(crate) struct Checker<'a> {
     catalogs: BTreeMap<DatabaseName, Catalog>,
     /// Databases of which it was said that nothing is known of their schema: once is enough.
     unknown: BTreeSet<DatabaseName>,
+    /// Names of which it was said that nobody knows them, and where first.
+    unknown_names: BTreeMap<String, Span>,
     scope: Scope,
     diagnostics: Vec<Diagnostic>,
     /// Whether something could not be read; its diagnostic was given, and states behind it are guesses.
@@ -320,6 +322,7 @@ impl<'a> Checker<'a> {
             lock,
             catalogs: BTreeMap::new(),
             unknown: BTreeSet::new(),
+            unknown_names: BTreeMap::new(),
             scope: Scope::default(),
             diagnostics: Vec::new(),
             broken: false,

@@ -207,6 +207,10 @@ impl Flow<'_> {
             }
         });
         self.tell_parted_use(parted, "available");
+        // Said once: what follows is read as if it were.
+        self.change(database, |state| {
+            state.existence.set(Existence::Available, span);
+        });
         false
     }
 

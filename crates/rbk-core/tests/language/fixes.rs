@@ -76,5 +76,10 @@ fn a_fix_can_be_read_and_what_it_mends_is_gone() {
         }
     }
     assert!(tried > 60, "only {tried} fixes");
-    assert!(wrong.is_empty(), "{} of {tried}\n{}", wrong.len(), wrong.concat());
+    assert!(
+        wrong.is_empty(),
+        "{} of {tried}\n{}",
+        wrong.len(),
+        wrong.concat()
+    );
 }
