@@ -27,4 +27,5 @@ mod rebuild;
 mod recovered;
 mod repair;
 mod run;
+mod said;
 mod stack;
