@@ -23,6 +23,7 @@ mod pages;
 mod profile;
 mod rds;
 mod redact;
+mod roles;
 mod secrets;
 #[cfg(test)]
 mod tests;
@@ -83,6 +84,8 @@ pub struct Aws {
     pub dms: Arc<dyn ports::Dms>,
     /// Secrets Manager.
     pub secrets: Arc<dyn ports::Secrets>,
+    /// IAM.
+    pub roles: Arc<dyn ports::Roles>,
 }
 
 /// Why there are no clients.
@@ -205,6 +208,7 @@ pub(crate) async fn connect_at(
         identity: Arc::new(identity::Sts::new(&config, region.to_string())),
         rds: Arc::new(rds::Rds::new(&config, &pace)),
         dms: Arc::new(dms::DatabaseMigration::new(&config, &pace)),
+        roles: Arc::new(roles::Iam::new(&config)),
         secrets: Arc::new(secrets::SecretsManager::new(&config, &pace)),
     })
 }

@@ -115,6 +115,13 @@ pub(crate) fn explain_with(failure: Failure, ended: &Ended, doing: &Doing) -> Po
 
 #[async_trait]
 impl Session for PgSession {
+    async fn long_transactions(
+        &self,
+        _: std::time::Duration,
+    ) -> Result<Vec<rbk_core::ports::LongTransaction>, PortError> {
+        unimplemented!("contract: saved")
+    }
+
     async fn whoami(&self) -> Result<SessionFacts, PortError> {
         let work = async {
             let client = self.client.lock().await;

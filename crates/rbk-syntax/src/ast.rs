@@ -39,6 +39,8 @@ pub enum Item {
     Require(Require),
     /// `step "Restore" { … }`
     Step(Step),
+    /// `parallel { step "Copy" { … } step "Warm" { … } }`
+    Parallel(Parallel),
     /// `on failure { … }`
     OnFailure(OnFailure),
     /// `use "shared.rbk"`
@@ -60,6 +62,8 @@ pub struct Param {
     pub ty: Name,
     /// What it is when nothing is given.
     pub default: Option<Expr>,
+    /// What must hold of it, behind `where`.
+    pub bounds: Option<Expr>,
     /// The whole item.
     pub span: Span,
 }
@@ -95,6 +99,17 @@ pub struct Step {
     pub title: Spanned<String>,
     /// What it does, in order.
     pub body: Vec<Statement>,
+    /// The whole block.
+    pub span: Span,
+}
+
+/// Steps that are done together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parallel {
+    /// In the order they are written.
+    pub steps: Vec<Step>,
+    /// The word `parallel`.
+    pub keyword: Span,
     /// The whole block.
     pub span: Span,
 }
@@ -156,6 +171,33 @@ pub enum StatementKind {
         database: Path,
         /// The snapshot.
         from: Expr,
+    },
+    /// `restore target from source as of 2026-11-22T09:15:00Z`, `restore target from source as of latest`
+    RestoreAsOf {
+        /// The database that comes into being.
+        database: Path,
+        /// The database whose past it gets.
+        source: Path,
+        /// Which instant.
+        at: AsOf,
+    },
+    /// `snapshot source as "before-the-repair"`
+    Snapshot {
+        /// The database.
+        database: Path,
+        /// The snapshot's identifier; absent: one is made up.
+        id: Option<Text>,
+    },
+    /// `if target exists { … } else { … }`
+    If {
+        /// What decides.
+        condition: Expr,
+        /// What is done where it holds.
+        then: Vec<Statement>,
+        /// What is done where it doesn't.
+        otherwise: Option<Otherwise>,
+        /// The word `if`.
+        keyword: Span,
     },
     /// `set credentials of target`
     SetCredentials {
@@ -357,6 +399,27 @@ pub enum StatementKind {
     },
     /// Something that could not be read; its diagnostic was given.
     Error,
+}
+
+/// Which instant a restore goes back to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AsOf {
+    /// `latest`: the newest that can be restored when it is done.
+    Latest {
+        /// The word.
+        span: Span,
+    },
+    /// A time.
+    Time(Expr),
+}
+
+/// `else { … }`; `else if … { … }` is one whose body is that `if` alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Otherwise {
+    /// What is done.
+    pub body: Vec<Statement>,
+    /// The word `else`.
+    pub keyword: Span,
 }
 
 /// What becomes of the data of an instance that is destroyed.
@@ -570,6 +633,11 @@ pub enum ExprKind {
     Now,
     /// `latest snapshot of source`
     LatestSnapshot {
+        /// Of which database.
+        database: Path,
+    },
+    /// `oldest snapshot of source`
+    OldestSnapshot {
         /// Of which database.
         database: Path,
     },

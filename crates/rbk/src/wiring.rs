@@ -24,6 +24,7 @@ pub async fn world(
         identity: aws.identity,
         rds: aws.rds,
         dms: aws.dms,
+        roles: aws.roles,
         secrets: aws.secrets,
         postgres: Arc::new(postgres.clone()),
         health: Arc::new(HttpHealth::default()),

@@ -73,6 +73,12 @@ pub enum Event {
     },
     /// Preflight passed.
     Ready,
+    /// These steps are done together from here on, each with an action of its own under way; until they are all over or the run
+    /// turns to `on failure`.
+    Together {
+        /// Which.
+        steps: Vec<StepPath>,
+    },
     /// An action begins, or is gone on with after a resume.
     Started,
     /// A call is about to be sent.
@@ -152,6 +158,7 @@ impl Event {
             Event::Lease(_) => "lease",
             Event::Observed { .. } => "observed",
             Event::Ready => "ready",
+            Event::Together { .. } => "together",
             Event::Started => "started",
             Event::Intent(_) => "intent",
             Event::Outcome(_) => "outcome",
@@ -281,6 +288,22 @@ pub enum Observation {
         /// Its immutable identity.
         resource: ResourceId,
     },
+    /// What an instance can be restored to.
+    RestoreWindow {
+        /// The database.
+        database: DatabaseName,
+        /// The oldest instant.
+        earliest: jiff::Timestamp,
+        /// The newest.
+        latest: Option<jiff::Timestamp>,
+        /// The one that is wanted, where it is known.
+        wanted: Option<jiff::Timestamp>,
+    },
+    /// There is no snapshot of that name.
+    SnapshotAbsent {
+        /// Its identifier.
+        id: SnapshotId,
+    },
     /// A replication subnet group is there.
     ReplicationSubnetGroup {
         /// Its name.
@@ -376,6 +399,23 @@ impl std::fmt::Display for Observation {
             Observation::Instance { database, resource } => {
                 write!(f, "the instance of {database} is `{resource}`")
             }
+            Observation::RestoreWindow {
+                database,
+                earliest,
+                latest,
+                wanted,
+            } => {
+                write!(f, "{database} can be restored from {earliest} ")?;
+                match latest {
+                    Some(latest) => write!(f, "until {latest}")?,
+                    None => f.write_str("on, not yet until any instant")?,
+                }
+                match wanted {
+                    Some(wanted) => write!(f, "; {wanted} lies within"),
+                    None => Ok(()),
+                }
+            }
+            Observation::SnapshotAbsent { id } => write!(f, "there is no snapshot `{id}`"),
             Observation::ReplicationSubnetGroup { name } => {
                 write!(f, "there is a replication subnet group `{name}`")
             }
@@ -461,6 +501,20 @@ pub enum Proof {
         replication: String,
         /// How it ended.
         facts: ReplicationFacts,
+    },
+    /// A snapshot that this run made.
+    Taken {
+        /// The database.
+        database: DatabaseName,
+        /// The snapshot, available.
+        snapshot: crate::value::Snapshot,
+        /// The `let` that it is the value of.
+        binding: Option<String>,
+    },
+    /// Which way an `if` went.
+    Decided {
+        /// Whether its condition held.
+        holds: bool,
     },
     /// An instance that this run destroyed.
     Destroyed {

@@ -36,6 +36,8 @@ pub struct Facts {
     pub instances: BTreeMap<DatabaseName, ResourceId>,
     /// How replications stood when that was journaled last.
     pub replications: BTreeMap<String, ReplicationFacts>,
+    /// Which way each `if` went.
+    pub decisions: BTreeMap<ActionId, bool>,
     /// By action.
     pub actions: BTreeMap<ActionId, ActionFacts>,
     /// What stopped the steps.
@@ -112,6 +114,19 @@ impl Facts {
                 Some(Proof::Destroyed { database, .. }) => {
                     self.created.remove(database);
                 }
+                Some(Proof::Taken {
+                    snapshot, binding, ..
+                }) => {
+                    if let Some(name) = binding {
+                        let value = Value::Snapshot(snapshot.clone());
+                        self.bindings.insert(name.clone(), value);
+                    }
+                }
+                Some(Proof::Decided { holds }) => {
+                    if let Some(id) = action {
+                        self.decisions.insert(id.clone(), *holds);
+                    }
+                }
                 None => {}
             },
             Event::Outcome(Outcome::Failed { failure }) => self.fail(Failed {
@@ -169,6 +184,8 @@ impl Facts {
             }
             Observation::Identity { .. }
             | Observation::ReplicationSubnetGroup { .. }
+            | Observation::RestoreWindow { .. }
+            | Observation::SnapshotAbsent { .. }
             | Observation::Absent { .. }
             | Observation::Required { .. }
             | Observation::Catalog { .. }

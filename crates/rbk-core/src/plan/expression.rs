@@ -21,6 +21,38 @@ pub enum Expr {
         /// Its type.
         ty: Type,
     },
+    /// A parameter that is a hole in this plan: what [`crate::plan::Parameter::value`] says by the time it is asked.
+    Parameter {
+        /// Its name.
+        name: String,
+        /// Its type.
+        ty: Type,
+    },
+    /// The oldest instant that a database's instance can be restored to. Source: `RestoreWindow.EarliestTime`.
+    RestorableFrom {
+        /// The database.
+        database: DatabaseName,
+    },
+    /// The newest. Source: `LatestRestorableTime`.
+    RestorableUntil {
+        /// The database.
+        database: DatabaseName,
+    },
+    /// How long automated backups are kept, as RDS says. Source: `BackupRetentionPeriod`.
+    Retention {
+        /// The database.
+        database: DatabaseName,
+    },
+    /// The longest time without an available snapshot: between two neighbours, and from the newest until now.
+    SnapshotGap {
+        /// The database.
+        database: DatabaseName,
+    },
+    /// The available snapshot with the oldest creation time.
+    OldestSnapshot {
+        /// The database.
+        database: DatabaseName,
+    },
     /// The instant of evaluation.
     Now,
     /// How long ago: of a time, or of a snapshot's data.

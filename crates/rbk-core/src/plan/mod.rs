@@ -3,12 +3,15 @@
 //! `plan` prints it, `run` performs it, the journal records it. There is no second interpretation.
 
 mod arithmetic;
+mod bound;
+pub mod diff;
 mod expression;
 mod replication;
 mod schema;
 mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
+pub use bound::Bound;
 pub use expression::{Expr, TablePair, Template, TemplatePart};
 pub use rbk_syntax::ast::Operator;
 pub use replication::{
@@ -68,6 +71,20 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// A parameter.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters
+            .iter()
+            .find(|parameter| parameter.name == name)
+    }
+
+    /// The parameters that whoever runs the plan must give.
+    pub fn holes(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters
+            .iter()
+            .filter(|parameter| parameter.value.is_none())
+    }
+
     /// All actions: of the steps, of `on failure`, of the cleanup.
     pub fn actions(&self) -> impl Iterator<Item = &PlannedAction> {
         self.steps
@@ -125,10 +142,24 @@ pub struct Parameter {
     pub doc: Option<String>,
     /// Its type.
     pub ty: Type,
-    /// What it is in this plan.
-    pub value: Value,
+    /// What it is in this plan; absent: it is a hole, and whoever runs the plan gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
     /// Who gave it.
     pub origin: Origin,
+    /// What must hold of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<Bounds>,
+}
+
+/// What must hold of a parameter's value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Bounds {
+    /// The condition; the parameter itself and those before it are [`Expr::Parameter`] in it as far as they are holes. What of it is
+    /// known without the world is judged as soon as the value is given, the rest at preflight.
+    pub condition: Expr,
+    /// As the runbook says it, without `where`.
+    pub text: String,
 }
 
 /// Who gave a parameter's value; the first that did wins.
@@ -141,6 +172,8 @@ pub enum Origin {
     Environment,
     /// The runbook's default.
     Default,
+    /// Nobody yet: it is a hole.
+    Open,
 }
 
 /// Something read or proven before the first effect.
@@ -177,6 +210,20 @@ pub enum Preflight {
         database: DatabaseName,
         /// Its instance.
         instance: InstanceId,
+    },
+    /// The instance must have a restorable window; where the time is known by then, it must lie within.
+    RestoreWindow {
+        /// The database whose past is restored.
+        database: DatabaseName,
+        /// Its instance.
+        instance: InstanceId,
+        /// Which instant.
+        at: AsOf,
+    },
+    /// No snapshot of this name may exist, since the plan creates it.
+    SnapshotAbsent {
+        /// How it is called.
+        id: Template,
     },
     /// The replication subnet group must be there.
     ReplicationSubnetGroup {
@@ -233,6 +280,9 @@ pub struct Step {
     pub path: StepPath,
     /// Its documentation.
     pub doc: Option<String>,
+    /// Neighbouring steps of the same number are done together; absent: it is done by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<u32>,
     /// Its actions, in order.
     pub actions: Vec<PlannedAction>,
 }
@@ -250,8 +300,46 @@ pub struct PlannedAction {
     pub risk: Risk,
     /// How long it may take at most, in seconds; absent where nobody can say (a person's answer).
     pub upper_bound: Option<u64>,
+    /// It is done only if all of these decisions were taken so; outermost first. Otherwise it is skipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only_if: Vec<Guard>,
     /// What is performed.
     pub action: Action,
+}
+
+/// What an action depends on: which way an `if` went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Guard {
+    /// The [`Action::Decide`] of that `if`.
+    pub decision: ActionId,
+    /// Whether its condition must have held, or must not.
+    pub holds: bool,
+}
+
+/// Which instant a restore goes back to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "as_of", rename_all = "snake_case")]
+pub enum AsOf {
+    /// The newest that can be restored when the action begins: read then, journaled, and sent as a time.
+    Latest,
+    /// A time.
+    Time {
+        /// An expression of type time.
+        at: Expr,
+    },
+}
+
+/// How a snapshot is called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "snapshot_id", rename_all = "snake_case")]
+pub enum SnapshotName {
+    /// Made of the instance's name, the run and the action.
+    Generated,
+    /// This.
+    Given {
+        /// The identifier.
+        id: Template,
+    },
 }
 
 /// What an action does to the world, mildest first.
@@ -282,6 +370,33 @@ pub enum Action {
         snapshot: Expr,
         /// What the instance is created with.
         settings: InstanceSettings,
+    },
+    /// `RestoreDBInstanceToPointInTime`, with everything the environment says of the database.
+    RestoreToPointInTime {
+        /// The database that comes into being.
+        database: DatabaseName,
+        /// The database whose past it gets.
+        source: DatabaseName,
+        /// Which instant.
+        at: AsOf,
+        /// What the instance is created with.
+        settings: InstanceSettings,
+    },
+    /// `CreateDBSnapshot`; done when the snapshot is available.
+    CreateSnapshot {
+        /// The database.
+        database: DatabaseName,
+        /// Its instance.
+        instance: InstanceId,
+        /// How the snapshot is called.
+        id: SnapshotName,
+        /// The `let` that it becomes the value of.
+        binding: Option<String>,
+    },
+    /// Observes once which way an `if` goes; what is in it stands behind this, each with a [`Guard`].
+    Decide {
+        /// The condition.
+        condition: Expr,
     },
     /// Puts a new version into a secret under the run's own label; nobody reads it yet.
     StageSecret {

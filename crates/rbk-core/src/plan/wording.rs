@@ -39,11 +39,29 @@ enum Bindings<'a> {
     Planned(BTreeMap<&'a str, (&'a Expr, String)>),
 }
 
+impl Wording<'static, Undressed> {
+    /// Names stand for themselves, as a runbook says them.
+    pub(crate) fn by_names() -> Self {
+        Self {
+            bindings: Bindings::Names,
+            dress: Undressed,
+        }
+    }
+}
+
 impl<'a> Wording<'a, Undressed> {
     /// Knows what some `let`s read, but not when.
     pub(crate) fn knowing(bindings: &'a BTreeMap<String, Expr>) -> Self {
         Self {
             bindings: Bindings::Lowered(bindings),
+            dress: Undressed,
+        }
+    }
+
+    /// `let`s stand by their names, and nothing is marked as a hole: as a runbook writes it.
+    pub(super) fn by_names() -> Self {
+        Self {
+            bindings: Bindings::Names,
             dress: Undressed,
         }
     }
@@ -79,7 +97,9 @@ impl<'a, D: Dress> Wording<'a, D> {
         let part = |part: &TemplatePart| match part {
             TemplatePart::Text(text) => self.dress.text(text),
             TemplatePart::Expr(Expr::Value(value)) => self.dress.text(&value.to_string()),
-            TemplatePart::Expr(expr @ Expr::Binding { .. }) => self.expr(expr),
+            TemplatePart::Expr(expr @ (Expr::Binding { .. } | Expr::Parameter { .. })) => {
+                self.expr(expr)
+            }
             TemplatePart::Expr(expr) => self.dress.hole(&self.within_a_hole(expr)),
         };
         template.0.iter().map(part).collect()
@@ -87,11 +107,7 @@ impl<'a, D: Dress> Wording<'a, D> {
 
     /// An expression as it stands within a hole: without a hole inside the hole.
     fn within_a_hole(&self, expr: &Expr) -> String {
-        let within = Wording {
-            bindings: Bindings::Names,
-            dress: Undressed,
-        };
-        self.dress.text(&within.expr(expr))
+        self.dress.text(&Wording::by_names().expr(expr))
     }
 
     /// A `let`: what it stands for is a hole.
@@ -115,6 +131,15 @@ impl<'a, D: Dress> Wording<'a, D> {
         match expr {
             Expr::Value(value) => self.literal(value),
             Expr::Binding { name, .. } => self.binding(name),
+            Expr::Parameter { name, .. } => match &self.bindings {
+                Bindings::Names => name.clone(),
+                Bindings::Lowered(_) | Bindings::Planned(_) => self.dress.hole(name),
+            },
+            Expr::RestorableFrom { database } => format!("restorable_from({database})"),
+            Expr::RestorableUntil { database } => format!("restorable_until({database})"),
+            Expr::Retention { database } => format!("retention({database})"),
+            Expr::SnapshotGap { database } => format!("snapshot_gap({database})"),
+            Expr::OldestSnapshot { database } => format!("oldest snapshot of {database}"),
             Expr::Now => "now".to_owned(),
             Expr::Age(of) => format!("age({})", self.nested(of, 0)),
             Expr::Count { database, table } => format!("count({database}.{table})"),

@@ -39,6 +39,8 @@ pub struct World {
     pub rds: Arc<dyn Rds>,
     /// Replications.
     pub dms: Arc<dyn Dms>,
+    /// Roles.
+    pub roles: Arc<dyn Roles>,
     /// Secrets Manager.
     pub secrets: Arc<dyn Secrets>,
     /// Logins.
@@ -85,6 +87,28 @@ pub trait Rds: Send + Sync {
     /// Creates an instance from a snapshot; returns when RDS has accepted it. Source: `RestoreDBInstanceFromDBSnapshot`.
     async fn restore_from_snapshot(&self, request: &RestoreRequest) -> Result<Instance, PortError>;
 
+    /// Creates an instance from another one's past; returns when RDS has accepted it. Source: `RestoreDBInstanceToPointInTime`.
+    async fn restore_to_point_in_time(
+        &self,
+        request: &PointInTimeRequest,
+    ) -> Result<Instance, PortError>;
+
+    /// Begins a manual snapshot; returns when RDS has accepted it. Source: `CreateDBSnapshot`.
+    async fn create_snapshot(&self, request: &SnapshotRequest) -> Result<Snapshot, PortError>;
+
+    /// The instants that an instance can be restored to, or `None` where it keeps no automated backups.
+    /// Source: `DescribeDBInstanceAutomatedBackups`.
+    async fn restore_window(&self, of: &InstanceId) -> Result<Option<RestoreWindow>, PortError>;
+
+    /// Whether there is a DB subnet group of that name. Source: `DescribeDBSubnetGroups`.
+    async fn has_subnet_group(&self, name: &str) -> Result<bool, PortError>;
+
+    /// Whether there is a DB parameter group of that name. Source: `DescribeDBParameterGroups`.
+    async fn has_parameter_group(&self, name: &str) -> Result<bool, PortError>;
+
+    /// What the account may have, and has. Source: `DescribeAccountAttributes`.
+    async fn quotas(&self) -> Result<Vec<Quota>, PortError>;
+
     /// Sets the master user's password; takes effect later (`PendingModifiedValues`). Source: `ModifyDBInstance`.
     async fn set_master_password(
         &self,
@@ -110,6 +134,12 @@ pub trait Rds: Send + Sync {
     /// The snapshot of that identifier, or `None`. Source: `DescribeDBSnapshots`.
     async fn snapshot(&self, id: &SnapshotId) -> Result<Option<Snapshot>, PortError>;
 
+    /// The tags of a snapshot, or `None` where there is no such snapshot. Source: `DescribeDBSnapshots`, `TagList`.
+    async fn snapshot_tags(
+        &self,
+        id: &SnapshotId,
+    ) -> Result<Option<BTreeMap<String, String>>, PortError>;
+
     /// All instances that carry the tag `rbk:run`, of all pages. Source: `DescribeDBInstances`.
     async fn created_by_rbk(&self) -> Result<Vec<Instance>, PortError>;
 }
@@ -123,6 +153,72 @@ pub struct RestoreRequest {
     pub settings: InstanceSettings,
     /// All tags, rbk's own included.
     pub tags: BTreeMap<String, String>,
+}
+
+/// What an instance is restored with to a point in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PointInTimeRequest {
+    /// The instance whose past it gets.
+    pub source: InstanceId,
+    /// Which instant; RDS knows seconds.
+    pub at: jiff::Timestamp,
+    /// The environment's settings.
+    pub settings: InstanceSettings,
+    /// All tags, rbk's own included.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What a snapshot is made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotRequest {
+    /// Its identifier.
+    pub id: SnapshotId,
+    /// Of what.
+    pub instance: InstanceId,
+    /// All tags, rbk's own included.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The instants that an instance can be restored to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestoreWindow {
+    /// The oldest.
+    pub earliest: jiff::Timestamp,
+    /// The newest; absent while there is none yet.
+    pub latest: Option<jiff::Timestamp>,
+}
+
+/// How much of something an account may have, and has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// `DBInstances`, `ManualSnapshots`, …: a free string in the API.
+    pub name: String,
+    /// How much there is.
+    pub used: i64,
+    /// How much there may be.
+    pub max: i64,
+}
+
+/// IAM, as far as a plan asks it.
+#[async_trait]
+pub trait Roles: Send + Sync {
+    /// Whether there is a role of that name. Source: `GetRole`.
+    async fn has_role(&self, name: &str) -> Result<bool, PortError>;
+}
+
+/// A transaction that has been open for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LongTransaction {
+    /// The backend's process id.
+    pub pid: i32,
+    /// Its role; absent where Postgres doesn't tell.
+    pub role: Option<String>,
+    /// Its `application_name`.
+    pub application: String,
+    /// `active`, `idle in transaction`, …
+    pub state: String,
+    /// Seconds since it began.
+    pub seconds: u64,
 }
 
 /// An instance as RDS describes it.
@@ -512,6 +608,12 @@ pub trait Session: Send + Sync {
 
     /// One value out of one statement in a read-only transaction.
     async fn query(&self, sql: &str, ty: Type) -> Result<Value, PortError>;
+
+    /// Transactions that have been open for longer than that, the oldest first, our own left out. Source: `pg_stat_activity`.
+    async fn long_transactions(
+        &self,
+        longer_than: Duration,
+    ) -> Result<Vec<LongTransaction>, PortError>;
 
     /// Evaluates the environment's checks, all of them, one finding each.
     async fn checks(&self, checks: &Checks) -> Result<Vec<CheckFinding>, PortError>;

@@ -1,7 +1,14 @@
 //! `destroy DB by its removal policy|with final snapshot [as "id"]|without final snapshot`: an instance goes, with its automated
 //! backups. What becomes of its data is decided here, once: the plan says it.
+//!
+//! ```rbk
+//! destroy recovery by its removal policy
+//! destroy recovery with final snapshot as "before-the-return"
+//! destroy recovery without final snapshot
+//! ```
 
 use super::Meaning;
+use super::snapshot::is_identifier;
 use crate::check::{Checker, StatementError};
 use crate::environment::RemovalPolicy;
 use crate::ids::{DatabaseName, InstanceId, SnapshotId};
@@ -47,15 +54,10 @@ impl Destroy {
     }
 }
 
-/// The identifier of a snapshot that is made. Source: `DeleteDBInstance.FinalDBSnapshotIdentifier`.
+/// The identifier of a snapshot that is made.
 fn snapshot_id(text: &ast::Text, checker: &mut Checker<'_>) -> Option<SnapshotId> {
     let id = checker.constant_text(text)?;
-    let is_good = (1..=255).contains(&id.len())
-        && id.starts_with(|first: char| first.is_ascii_alphabetic())
-        && id.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
-        && !id.ends_with('-')
-        && !id.contains("--");
-    if !is_good {
+    if !is_identifier(&id) {
         checker.report(StatementError::SnapshotId { span: text.span, id });
         return None;
     }
@@ -71,6 +73,7 @@ impl Meaning for Destroy {
     fn lower(&self, lowering: &mut Lowering<'_>) {
         let (database, instance) = (&self.database, &self.instance);
         lowering.must_be_there(database);
+        lowering.destroys(database);
         lowering.action(
             Risk::Changes,
             15 * MINUTE,

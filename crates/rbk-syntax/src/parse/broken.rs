@@ -35,6 +35,7 @@ impl Reader<'_, '_> {
             name,
             ty,
             default,
+            bounds: None,
             span: self.chunk_span(chunk),
         })
     }

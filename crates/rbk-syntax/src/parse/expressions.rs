@@ -203,7 +203,7 @@ impl Converter<'_> {
                 written: written.into(),
                 meant,
             };
-            self.add_with(&error, span, |it| it.fix(span, meant));
+            self.add_with(&error, span, |it| it.safe_fix(span, meant));
         }
         operator
     }
@@ -235,7 +235,7 @@ impl Converter<'_> {
                 name: name.to_owned(),
             },
             whole,
-            |it| it.fix(whole, fixed),
+            |it| it.safe_fix(whole, fixed),
         );
         right.kind = ExprKind::Error;
     }
@@ -271,6 +271,17 @@ impl Converter<'_> {
                         end: end.end,
                         ..span
                     },
+                }
+            }
+            Rule::oldest_snapshot => {
+                let database = self.entity(&mut self.parts(pair));
+                let span = Span {
+                    end: database.span.end,
+                    ..span
+                };
+                Expr {
+                    kind: ExprKind::OldestSnapshot { database },
+                    span,
                 }
             }
             Rule::snapshot_named => {

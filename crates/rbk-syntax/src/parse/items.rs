@@ -4,29 +4,32 @@ use super::convert::Converter;
 use super::diagnose;
 use super::error::SyntaxError;
 use super::grammar::{Grammar, Rule};
+use super::outline::Outline;
 use super::scan::{Chunk, Level, Piece, Scanner};
 use super::{Problems, words};
 use crate::ast::{Doc, Item, OnFailure, Param, Procedure, Runbook, Step};
+use crate::similar::Near;
 use crate::span::{SourceId, Span, Spanned};
 use pest::Parser;
 use pest::iterators::Pair;
 
 /// What a file is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Has a title.
     Runbook,
     /// Is used by a runbook, and has none.
     Used,
 }
 
-/// Reads a whole file; the second result is its comments.
+/// Reads a whole file; the second result is its comments, the third what was noted of it, if that was asked for.
 pub(super) fn file(
     kind: Kind,
     source: SourceId,
     text: &str,
     problems: &mut Problems,
-) -> (Runbook, Vec<Span>) {
+    outline: Option<Outline>,
+) -> (Runbook, Vec<Span>, Option<Outline>) {
     let start = if text.starts_with('\u{feff}') {
         '\u{feff}'.len_utf8()
     } else {
@@ -44,9 +47,17 @@ pub(super) fn file(
         loose_docs: Vec::new(),
         items: Vec::new(),
         quiet: Quiet::default(),
+        suspect: None,
+        depth: 0,
     };
+    reader.scanner.outline = outline;
     reader.items();
-    reader.finish()
+    let outline = reader.scanner.outline.take().map(|outline| Outline {
+        comments: reader.scanner.comments.clone(),
+        ..outline
+    });
+    let (runbook, trivia) = reader.finish();
+    (runbook, trivia, outline)
 }
 
 /// What needs no word any more, because one was said that explains it.
@@ -56,6 +67,8 @@ pub(super) struct Quiet {
     pub(super) misplaced: bool,
     /// The next `}` that closes nothing: a block was said to be open too long.
     pub(super) brace: bool,
+    /// Blocks that are never closed, up to the next item: the innermost was told of.
+    pub(super) unclosed: bool,
     /// The next line, if it begins nothing: the one before broke off.
     pub(super) continuation: bool,
 }
@@ -75,6 +88,10 @@ pub(super) struct Reader<'t, 'p> {
     pub(super) loose_docs: Vec<Span>,
     pub(super) items: Vec<Item>,
     pub(super) quiet: Quiet,
+    /// The `{` whose `}` is indented like that of a block around it: it was probably left out.
+    pub(super) suspect: Option<usize>,
+    /// How many blocks of `if` are open.
+    pub(super) depth: usize,
 }
 
 impl<'t> Reader<'t, '_> {
@@ -139,10 +156,13 @@ impl<'t> Reader<'t, '_> {
     fn item(&mut self, chunk: &Chunk) {
         let word = words::first_word(self.written(chunk));
         let quiet = std::mem::take(&mut self.quiet);
+        self.suspect = None;
         self.quiet.brace = quiet.brace;
         self.quiet.misplaced = quiet.misplaced && word == "let";
         match word {
-            "runbook" | "param" | "let" | "require" | "step" | "on" if self.kind == Kind::Used => {
+            "runbook" | "param" | "let" | "require" | "step" | "parallel" | "on"
+                if self.kind == Kind::Used =>
+            {
                 self.not_in_used(chunk, word);
             }
             "runbook" => self.runbook(chunk),
@@ -152,8 +172,20 @@ impl<'t> Reader<'t, '_> {
             "require" => self.require(chunk),
             "use" => self.use_file(chunk),
             "procedure" => self.procedure(chunk),
-            "step" => self.step(chunk),
+            "step" => {
+                let step = self.step(chunk);
+                self.items.push(Item::Step(step));
+            }
+            "parallel" => self.parallel(chunk),
             "on" => self.on_failure(chunk),
+            "else" => {
+                self.quiet.misplaced = quiet.misplaced;
+                if !quiet.misplaced {
+                    let place = self.span(chunk.start, chunk.start + word.len());
+                    self.problems.add(|| SyntaxError::ElseWithoutIf.at(place));
+                }
+                self.skip_block(chunk);
+            }
             _ if quiet.continuation => {}
             _ if words::statement(word).is_some() => {
                 self.quiet.misplaced = true;
@@ -164,7 +196,10 @@ impl<'t> Reader<'t, '_> {
             }
             _ => self.unknown_item(chunk, word),
         }
-        if !matches!(word, "param" | "step" | "procedure" | "runbook") {
+        if !matches!(
+            word,
+            "param" | "step" | "parallel" | "procedure" | "runbook"
+        ) {
             self.doc_is_loose();
         }
     }
@@ -257,7 +292,7 @@ impl<'t> Reader<'t, '_> {
         });
     }
 
-    fn step(&mut self, chunk: &Chunk) {
+    pub(super) fn step(&mut self, chunk: &Chunk) -> Step {
         let span = self.chunk_span(chunk);
         let doc = self.pending_doc.take();
         let title = self.read(chunk, Rule::step, |converter, pair| {
@@ -266,12 +301,12 @@ impl<'t> Reader<'t, '_> {
         let was_read = title.is_some();
         let title = title.unwrap_or_else(|| self.broken_title(chunk));
         let (body, end) = self.block(chunk, was_read);
-        self.items.push(Item::Step(Step {
+        Step {
             doc,
             title,
             body,
             span: Span { end, ..span },
-        }));
+        }
     }
 
     fn on_failure(&mut self, chunk: &Chunk) {
@@ -327,15 +362,17 @@ impl<'t> Reader<'t, '_> {
     fn unknown_item(&mut self, chunk: &Chunk, word: &str) {
         let span = self.chunk_span(chunk);
         let written = self.written(chunk);
-        let similar = self.similar(word, words::ITEMS.iter().map(|(word, _)| *word));
+        let items = words::ITEMS.iter().map(|(word, _)| *word);
+        let near = self.similar(word, items.chain(words::clauses()));
+        let similar = near.map(|near| near.word);
         let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
         self.problems.add(|| {
             let error = SyntaxError::UnknownItem {
                 word: shown,
                 similar,
             };
-            match similar {
-                Some(similar) => error.at(place).fix(place, similar),
+            match near {
+                Some(near) => error.at(place).fix_spelling(place, near),
                 None => error.at(place),
             }
         });
@@ -362,11 +399,11 @@ impl<'t> Reader<'t, '_> {
         &self,
         word: &str,
         candidates: impl Iterator<Item = &'static str>,
-    ) -> Option<&'static str> {
+    ) -> Option<Near<'static>> {
         if self.problems.is_full() {
             None
         } else {
-            crate::nearest(word, candidates)
+            crate::near(word, candidates)
         }
     }
 
@@ -388,6 +425,9 @@ impl<'t> Reader<'t, '_> {
         match Grammar::parse(rule, &code) {
             Ok(mut pairs) => {
                 let pair = pairs.next()?;
+                if let Some(outline) = &mut self.scanner.outline {
+                    outline.note(chunk.start, pair.clone());
+                }
                 Some(convert(
                     &mut Converter::new(self.problems, chunk.start),
                     pair,
@@ -427,13 +467,13 @@ impl<'t> Reader<'t, '_> {
         between.bytes().filter(|byte| *byte == b'\n').count() > 1
     }
 
-    fn doc_is_loose(&mut self) {
+    pub(super) fn doc_is_loose(&mut self) {
         if let Some(doc) = self.pending_doc.take() {
             self.loose_docs.push(doc.span);
         }
     }
 
-    fn make_doc(&self, start: usize, end: usize) -> Doc {
+    pub(super) fn make_doc(&self, start: usize, end: usize) -> Doc {
         let mut text = String::new();
         for line in self.text.get(start..end).unwrap_or("").lines() {
             let line = line.trim().trim_start_matches("##");
@@ -467,6 +507,7 @@ fn item_span(item: &Item) -> Span {
         Item::Let(value) => value.span,
         Item::Require(require) => require.span,
         Item::Step(step) => step.span,
+        Item::Parallel(parallel) => parallel.span,
         Item::OnFailure(on_failure) => on_failure.span,
         Item::Use(item) => item.span,
         Item::Procedure(procedure) => procedure.span,

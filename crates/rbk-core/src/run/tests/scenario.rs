@@ -139,6 +139,7 @@ pub fn actions(path: &str, actions: Vec<Action>) -> Vec<PlannedAction> {
                 summary: format!("does {name}"),
                 risk: Risk::Changes,
                 upper_bound: None,
+                only_if: Vec::new(),
                 action,
             }
         })
@@ -149,6 +150,7 @@ pub fn step(path: &str, of: Vec<Action>) -> Step {
     Step {
         path: StepPath::from(path),
         doc: None,
+        parallel: None,
         actions: actions(path, of),
     }
 }

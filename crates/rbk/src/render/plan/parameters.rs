@@ -3,11 +3,13 @@
 use super::{removal, replication, schema};
 use crate::render::colour::{Paint, printable};
 use rbk_core::ids::{DatabaseName, RoleName};
-use rbk_core::plan::{Action, Freeze, InstanceSettings, Plan, SecretContent, Wording};
+use rbk_core::plan::{
+    Action, AsOf, Freeze, InstanceSettings, Plan, SecretContent, SnapshotName, Wording,
+};
 use rbk_core::value::duration_text;
 
 /// Every parameter of an action, in words.
-pub(super) fn parameters(
+pub fn parameters(
     plan: &Plan,
     action: &Action,
     wording: &Wording<'_, Paint>,
@@ -25,6 +27,43 @@ pub(super) fn parameters(
             parameters.extend(settings_parameters(settings));
             parameters
         }
+        Action::RestoreToPointInTime {
+            database,
+            source,
+            at,
+            settings,
+        } => {
+            let mut parameters = vec![
+                ("database", database.to_string()),
+                ("source", source.to_string()),
+                (
+                    "as of",
+                    match at {
+                        AsOf::Latest => "the newest instant, read when it begins".to_owned(),
+                        AsOf::Time { at } => wording.expr(at),
+                    },
+                ),
+            ];
+            parameters.extend(settings_parameters(settings));
+            parameters
+        }
+        Action::CreateSnapshot {
+            database,
+            instance,
+            id,
+            binding: _,
+        } => vec![
+            ("database", database.to_string()),
+            ("instance", instance.to_string()),
+            (
+                "snapshot",
+                match id {
+                    SnapshotName::Generated => format!("{instance}-‹run›"),
+                    SnapshotName::Given { id } => wording.template(id),
+                },
+            ),
+        ],
+        Action::Decide { condition } => vec![("condition", wording.expr(condition))],
         Action::StageSecret { secret, content } => {
             let mut parameters = vec![
                 ("secret", secret.to_string()),
