@@ -9,7 +9,7 @@ use rbk_core::lease::{Held, Holder};
 use rbk_core::plan::IndexFacts;
 use rbk_core::ports::{PortError, PortErrorKind};
 use rbk_core::run::{
-    Class, CountedTable, FailedTable, Failure, OrphanedKey, Refusal, RemovalFailure,
+    BackupFailure, Class, CountedTable, FailedTable, Failure, OrphanedKey, Refusal, RemovalFailure,
     ReplicationFailure,
 };
 
@@ -310,6 +310,33 @@ fn replications() -> Vec<ReplicationFailure> {
     ]
 }
 
+fn backups() -> Vec<BackupFailure> {
+    let at = |time: &str| time.parse().expect("a time");
+    vec![
+        BackupFailure::BackupsOff {
+            instance: "shop-db".into(),
+        },
+        BackupFailure::NothingYet {
+            instance: "shop-db".into(),
+        },
+        BackupFailure::OutsideWindow {
+            instance: "shop-db".into(),
+            wanted: at("2026-11-22T09:15:00Z"),
+            earliest: at("2026-11-22T10:00:00Z"),
+            latest: at("2026-11-22T17:40:00Z"),
+        },
+        BackupFailure::SnapshotExists {
+            snapshot: "before-the-migration".into(),
+            owner: None,
+        },
+        BackupFailure::SnapshotFailed {
+            snapshot: "before-the-migration".into(),
+            instance: "shop-db".into(),
+            status: text("failed"),
+        },
+    ]
+}
+
 fn removals() -> Vec<RemovalFailure> {
     vec![
         RemovalFailure::Replaced {
@@ -379,6 +406,9 @@ fn refusals() -> Vec<Refusal> {
         Refusal::PlanUnfit {
             reason: text("recursion limit exceeded"),
         },
+        Refusal::Holes {
+            parameters: vec![text("since")],
+        },
         Refusal::NoSuchRun { run: run() },
         Refusal::NeverBegan { run: run() },
         Refusal::Ended { run: run() },
@@ -437,6 +467,9 @@ fn a_page_shows_what_is_said() {
     for it in replications() {
         said.push((it.code(), it.to_string(), it.exit_code()));
     }
+    for it in backups() {
+        said.push((it.code(), it.to_string(), it.exit_code()));
+    }
     for it in removals() {
         said.push((it.code(), it.to_string(), it.exit_code()));
     }
@@ -465,6 +498,7 @@ fn a_page_says_whether_the_run_goes_on() {
     let failures = failures()
         .into_iter()
         .chain(replications().into_iter().map(Failure::from))
+        .chain(backups().into_iter().map(Failure::from))
         .chain(removals().into_iter().map(Failure::from));
     for failure in failures {
         let page = page(failure.code());
