@@ -33,4 +33,5 @@ mod reference;
 mod repair;
 mod run;
 mod saved;
+mod said;
 mod stack;
