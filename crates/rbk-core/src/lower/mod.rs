@@ -3,6 +3,7 @@
 //! Pure, and done once: a run executes its stored plan and never lowers again.
 
 mod bounds;
+mod branches;
 mod ledger;
 mod replications;
 
@@ -21,6 +22,7 @@ use crate::plan::{
 };
 use crate::state;
 use crate::steps;
+use branches::name_what_must_be_typed;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +47,10 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         preflight: Vec::new(),
         actions: Vec::new(),
         path: StepPath::new(""),
+        step: StepPath::new(""),
+        created: BTreeSet::new(),
+        observed_first: BTreeSet::new(),
+        behind: Vec::new(),
         ordinals: BTreeMap::new(),
         statement: String::new(),
         bindings: BTreeMap::new(),
@@ -53,6 +59,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
     for precondition in &program.preflight {
         if let Precondition::Let { name, value, .. } = precondition {
             lowering.bindings.insert(name.clone(), value.expr.clone());
+            lowering.observed_first.insert(name.clone());
         }
         match precondition {
             Precondition::Let { value: read, .. }
@@ -78,7 +85,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         None => Vec::new(),
     };
     let cleanup = lowering.cleanup();
-    let preflight = preflight(program, lowering.preflight);
+    let preflight = preflight(program, lowering.preflight, lowering.behind);
     Plan {
         version: PLAN_VERSION,
         rbk: env!("CARGO_PKG_VERSION").to_owned(),
@@ -102,8 +109,8 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
 }
 
 /// Who we are comes first, then what the actions need, then what the runbook itself reads and requires, which says better than a
-/// failed login that a database isn't there yet. Catalogs come last: reading them logs in.
-fn preflight(program: &Program, needed: Vec<Preflight>) -> Vec<Preflight> {
+/// failed login that a database isn't there yet; behind it what may be said in its values. Catalogs come last: reading them logs in.
+fn preflight(program: &Program, needed: Vec<Preflight>, behind: Vec<Preflight>) -> Vec<Preflight> {
     let environment = &program.environment;
     let mut all = vec![Preflight::Identity {
         account: environment.account.clone(),
@@ -132,6 +139,7 @@ fn preflight(program: &Program, needed: Vec<Preflight>) -> Vec<Preflight> {
             },
         });
     }
+    all.extend(behind);
     all.append(&mut catalogs);
     all
 }
@@ -156,6 +164,14 @@ pub(crate) struct Lowering<'p> {
     actions: Vec<PlannedAction>,
     /// Of the step, and behind it the labels of the calls that the statement came through.
     path: StepPath,
+    /// Of the step.
+    step: StepPath,
+    /// The databases that the plan creates.
+    created: BTreeSet<DatabaseName>,
+    /// What the `let`s at the top are called.
+    observed_first: BTreeSet<String>,
+    /// What preflight proves behind the runbook's own values.
+    behind: Vec<Preflight>,
     /// How many actions there are of each path.
     ordinals: BTreeMap<StepPath, usize>,
     statement: String,
@@ -251,6 +267,11 @@ impl Lowering<'_> {
 
     /// The instance is created by the plan, so preflight proves that there is none of its name.
     pub(crate) fn must_be_absent(&mut self, database: &DatabaseName) {
+        self.created.insert(database.clone());
+        // Whether it is done at all is seen only when the run gets there; RDS refuses a name that is taken.
+        if self.is_guarded() {
+            return;
+        }
         let Some(facts) = self.environment.database(database) else {
             return;
         };
@@ -287,7 +308,7 @@ impl Lowering<'_> {
         {
             return;
         }
-        if !self.is_created_here(database) {
+        if !self.is_created_here(database) && !self.is_guarded() {
             self.prove(Preflight::Catalog {
                 database: database.clone(),
                 scope: CatalogScope::Whole,
@@ -322,7 +343,7 @@ impl Lowering<'_> {
 
     /// A schema is about to be recreated: what goes with it besides tables must be what the lock file says.
     pub(crate) fn relies_on_surroundings(&mut self, database: &DatabaseName, schema: &str) {
-        if self.is_created_here(database) {
+        if self.is_created_here(database) || self.is_guarded() {
             return self.relies_on_lock(database, [schema].into_iter());
         }
         let found = self
@@ -362,9 +383,7 @@ impl Lowering<'_> {
     }
 
     fn is_created_here(&self, database: &DatabaseName) -> bool {
-        self.preflight.iter().any(
-            |preflight| matches!(preflight, Preflight::Absent { database: of, .. } if of == database),
-        )
+        self.created.contains(database)
     }
 
     /// Adds statements for one transaction.
@@ -455,38 +474,11 @@ impl Lowering<'_> {
     }
 
     fn block(&mut self, path: StepPath, block: &Block) -> Vec<PlannedAction> {
-        for located in &block.statements {
-            match &located.via {
-                Some(via) => {
-                    self.path.clone_from(&via.path);
-                    self.statement = format!("{}: {}", via.text, located.text);
-                }
-                None => {
-                    self.path.clone_from(&path);
-                    self.statement.clone_from(&located.text);
-                }
-            }
-            located.statement.lower(self);
-        }
+        self.step = path;
+        self.statements(block);
         let mut actions = std::mem::take(&mut self.actions);
         name_what_must_be_typed(&mut actions);
         actions
-    }
-}
-
-/// Whoever approves a destruction types the name of the database that it strikes: the first one before the next approval.
-fn name_what_must_be_typed(actions: &mut [PlannedAction]) {
-    let mut struck: Option<String> = None;
-    for planned in actions.iter_mut().rev() {
-        match &mut planned.action {
-            Action::Approve { typed, .. } => *typed = struck.take(),
-            Action::ChangeSchema { database, .. } | Action::DestroyInstance { database, .. }
-                if planned.risk == Risk::Destroys =>
-            {
-                struck = Some(database.to_string());
-            }
-            _ => {}
-        }
     }
 }
 

@@ -42,7 +42,7 @@ impl Lowering<'_> {
         let Some(facts) = self.environment.database(database) else {
             return;
         };
-        if !self.is_created_here(database) {
+        if !self.is_created_here(database) && !self.is_guarded() {
             self.prove(Preflight::Instance {
                 database: database.clone(),
                 instance: facts.instance.clone(),
