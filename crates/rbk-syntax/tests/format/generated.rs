@@ -62,7 +62,7 @@ fn value() -> BoxedStrategy<String> {
             (inner.clone(), select(operators.as_slice()), inner.clone())
                 .prop_map(|(left, operator, right)| format!("{left} {operator} {right}")),
             (inner.clone(), inner.clone())
-                .prop_map(|(left, right)| format!("({left}) <= ({right})")),
+                .prop_map(|(left, right)| format!("(({left}) <= ({right}))")),
             inner.clone().prop_map(|inner| format!("not ({inner})")),
             inner.clone().prop_map(|inner| format!("-({inner})")),
             vec(inner.clone(), 0..3).prop_map(|inner| format!("f({})", inner.join(", "))),
