@@ -15,6 +15,7 @@ mod crash;
 mod deletion;
 mod diff;
 mod drill;
+mod explain;
 mod faults;
 mod fix;
 mod fmt;

@@ -16,6 +16,7 @@ use rbk_core::ids::{InstanceId, SnapshotId};
 use rbk_core::ports::{self, Instance, PortError, PortErrorKind, RestoreRequest};
 use rbk_core::value::Snapshot;
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeMap;
 
 /// RDS in one region.
 pub(crate) struct Rds {
@@ -286,6 +287,30 @@ impl ports::Rds for Rds {
                 snapshot.id
             )))
         }
+    }
+
+    async fn snapshot_tags(
+        &self,
+        id: &SnapshotId,
+    ) -> Result<Option<BTreeMap<String, String>>, PortError> {
+        let call = Call::new(
+            Service::Rds,
+            "DescribeDBSnapshots",
+            format!("reading the tags of snapshot `{id}`"),
+        );
+        let sending = self
+            .client
+            .describe_db_snapshots()
+            .db_snapshot_identifier(id.as_str())
+            .set_snapshot_type(snapshot_type(id).map(str::to_owned))
+            .customize();
+        let answer = match call.run(sending.interceptor(call.watch()).send()).await {
+            Ok(answer) => answer,
+            Err(error) if has_code(&error, "DBSnapshotNotFound") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let snapshot = answer.db_snapshots().first();
+        Ok(snapshot.map(|snapshot| mapping::tags(snapshot.tag_list())))
     }
 
     async fn created_by_rbk(&self) -> Result<Vec<Instance>, PortError> {

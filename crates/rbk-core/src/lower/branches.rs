@@ -31,6 +31,7 @@ impl Lowering<'_> {
                     self.statement.clone_from(&located.text);
                 }
             }
+            self.place = Some(located.span);
             located.statement.lower(self);
         }
     }
@@ -101,7 +102,8 @@ impl Lowering<'_> {
         instance: &InstanceId,
         at: &AsOf,
     ) {
-        if self.is_guarded() || self.is_created_here(source) {
+        let is_replaced = self.is_created_here(source) || self.destroyed.contains(source);
+        if self.is_guarded() || is_replaced {
             return;
         }
         let at = match at {

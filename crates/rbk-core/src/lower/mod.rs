@@ -23,6 +23,7 @@ use crate::plan::{
 use crate::state;
 use crate::steps;
 use branches::name_what_must_be_typed;
+use rbk_syntax::Span;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,30 +33,37 @@ pub(crate) const MINUTE: u64 = 60;
 /// What the actions of the cleanup are quoted with: no statement of the runbook says them.
 const CLEANUP_STATEMENT: &str = "(cleanup when the run fails)";
 
+/// What the statements of a step do, each with the place where it stands.
+pub(crate) struct Doings {
+    /// The actions of each step, in the order of the program.
+    pub(crate) steps: Vec<Vec<(Span, Action)>>,
+    /// What the replications are that they name.
+    pub(crate) replications: BTreeMap<String, PlannedReplication>,
+}
+
+/// The actions of a program's steps, for those who must know what its statements touch.
+pub(crate) fn doings(program: &Program) -> Doings {
+    let active = state::active_at_preflight(program);
+    let mut lowering = Lowering::of(program, &active);
+    let steps = program.steps.iter();
+    let steps = steps
+        .map(|step| {
+            let actions = lowering.block(step.path.clone(), &step.block);
+            let places = std::mem::take(&mut lowering.places);
+            let actions = actions.into_iter().map(|planned| planned.action);
+            places.into_iter().zip(actions).collect()
+        })
+        .collect();
+    Doings {
+        steps,
+        replications: lowering.replications,
+    }
+}
+
 /// Lowers a program. `file` is the runbook's path as it was given, `text` its text.
 pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
     let active = state::active_at_preflight(program);
-    let mut lowering = Lowering {
-        environment: &program.environment,
-        catalogs: &program.catalogs,
-        ledger: Ledger::default(),
-        in_failure: false,
-        active: &active,
-        active_now: active.clone(),
-        replications: BTreeMap::new(),
-        completed: BTreeSet::new(),
-        preflight: Vec::new(),
-        actions: Vec::new(),
-        path: StepPath::new(""),
-        step: StepPath::new(""),
-        created: BTreeSet::new(),
-        observed_first: BTreeSet::new(),
-        behind: Vec::new(),
-        ordinals: BTreeMap::new(),
-        statement: String::new(),
-        bindings: BTreeMap::new(),
-        guards: Vec::new(),
-    };
+    let mut lowering = Lowering::of(program, &active);
     for precondition in &program.preflight {
         if let Precondition::Let { name, value, .. } = precondition {
             lowering.bindings.insert(name.clone(), value.expr.clone());
@@ -162,12 +170,18 @@ pub(crate) struct Lowering<'p> {
     completed: BTreeSet<String>,
     preflight: Vec<Preflight>,
     actions: Vec<PlannedAction>,
+    /// Where the statements of the actions stand.
+    places: Vec<Span>,
+    /// Where the statement stands that is lowered.
+    place: Option<Span>,
     /// Of the step, and behind it the labels of the calls that the statement came through.
     path: StepPath,
     /// Of the step.
     step: StepPath,
     /// The databases that the plan creates.
     created: BTreeSet<DatabaseName>,
+    /// The databases that the plan destroys, or may.
+    destroyed: BTreeSet<DatabaseName>,
     /// What the `let`s at the top are called.
     observed_first: BTreeSet<String>,
     /// What preflight proves behind the runbook's own values.
@@ -181,6 +195,33 @@ pub(crate) struct Lowering<'p> {
 }
 
 impl<'p> Lowering<'p> {
+    fn of(program: &'p Program, active: &'p BTreeMap<ApplicationName, DatabaseName>) -> Self {
+        Self {
+            environment: &program.environment,
+            catalogs: &program.catalogs,
+            ledger: Ledger::default(),
+            in_failure: false,
+            active,
+            active_now: active.clone(),
+            replications: BTreeMap::new(),
+            completed: BTreeSet::new(),
+            preflight: Vec::new(),
+            actions: Vec::new(),
+            places: Vec::new(),
+            place: None,
+            path: StepPath::new(""),
+            step: StepPath::new(""),
+            created: BTreeSet::new(),
+            destroyed: BTreeSet::new(),
+            observed_first: BTreeSet::new(),
+            behind: Vec::new(),
+            ordinals: BTreeMap::new(),
+            statement: String::new(),
+            bindings: BTreeMap::new(),
+            guards: Vec::new(),
+        }
+    }
+
     /// What the lock file says of a database that the check has looked up.
     pub(crate) fn catalog(&self, database: &DatabaseName) -> Option<&'p Catalog> {
         self.catalogs.get(database)
@@ -205,6 +246,7 @@ impl Lowering<'_> {
         if let Action::Observe { name, expr, .. } = &action {
             self.bindings.insert(name.clone(), expr.clone());
         }
+        self.places.extend(self.place);
         self.actions.push(PlannedAction {
             id,
             statement: self.statement.clone(),
@@ -268,8 +310,9 @@ impl Lowering<'_> {
     /// The instance is created by the plan, so preflight proves that there is none of its name.
     pub(crate) fn must_be_absent(&mut self, database: &DatabaseName) {
         self.created.insert(database.clone());
-        // Whether it is done at all is seen only when the run gets there; RDS refuses a name that is taken.
-        if self.is_guarded() {
+        // Whether it is done at all is seen only when the run gets there, and what the plan destroys before may well be there: RDS
+        // refuses a name that is taken.
+        if self.is_guarded() || self.destroyed.contains(database) {
             return;
         }
         let Some(facts) = self.environment.database(database) else {

@@ -50,6 +50,11 @@ impl Lowering<'_> {
         }
     }
 
+    /// The plan destroys the instance, or may.
+    pub(crate) fn destroys(&mut self, database: &DatabaseName) {
+        self.destroyed.insert(database.clone());
+    }
+
     /// The database that an application uses at this point of the steps, as far as it is known.
     pub(crate) fn active_now(&self, application: &ApplicationName) -> Option<&DatabaseName> {
         self.active_now.get(application)

@@ -3,12 +3,15 @@
 //! `plan` prints it, `run` performs it, the journal records it. There is no second interpretation.
 
 mod arithmetic;
+mod bound;
+pub mod diff;
 mod expression;
 mod replication;
 mod schema;
 mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
+pub use bound::Bound;
 pub use expression::{Expr, TablePair, Template, TemplatePart};
 pub use rbk_syntax::ast::Operator;
 pub use replication::{

@@ -39,11 +39,29 @@ enum Bindings<'a> {
     Planned(BTreeMap<&'a str, (&'a Expr, String)>),
 }
 
+impl Wording<'static, Undressed> {
+    /// Names stand for themselves, as a runbook says them.
+    pub(crate) fn by_names() -> Self {
+        Self {
+            bindings: Bindings::Names,
+            dress: Undressed,
+        }
+    }
+}
+
 impl<'a> Wording<'a, Undressed> {
     /// Knows what some `let`s read, but not when.
     pub(crate) fn knowing(bindings: &'a BTreeMap<String, Expr>) -> Self {
         Self {
             bindings: Bindings::Lowered(bindings),
+            dress: Undressed,
+        }
+    }
+
+    /// `let`s stand by their names, and nothing is marked as a hole: as a runbook writes it.
+    pub(super) fn by_names() -> Self {
+        Self {
+            bindings: Bindings::Names,
             dress: Undressed,
         }
     }
@@ -89,11 +107,7 @@ impl<'a, D: Dress> Wording<'a, D> {
 
     /// An expression as it stands within a hole: without a hole inside the hole.
     fn within_a_hole(&self, expr: &Expr) -> String {
-        let within = Wording {
-            bindings: Bindings::Names,
-            dress: Undressed,
-        };
-        self.dress.text(&within.expr(expr))
+        self.dress.text(&Wording::by_names().expr(expr))
     }
 
     /// A `let`: what it stands for is a hole.

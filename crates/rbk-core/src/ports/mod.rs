@@ -134,6 +134,12 @@ pub trait Rds: Send + Sync {
     /// The snapshot of that identifier, or `None`. Source: `DescribeDBSnapshots`.
     async fn snapshot(&self, id: &SnapshotId) -> Result<Option<Snapshot>, PortError>;
 
+    /// The tags of a snapshot, or `None` where there is no such snapshot. Source: `DescribeDBSnapshots`, `TagList`.
+    async fn snapshot_tags(
+        &self,
+        id: &SnapshotId,
+    ) -> Result<Option<BTreeMap<String, String>>, PortError>;
+
     /// All instances that carry the tag `rbk:run`, of all pages. Source: `DescribeDBInstances`.
     async fn created_by_rbk(&self) -> Result<Vec<Instance>, PortError>;
 }

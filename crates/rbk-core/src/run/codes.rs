@@ -97,6 +97,18 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK4088"), "the stack isn't what was deployed"),
     (Code("RBK4089"), "the stack must be deployed"),
     (Code("RBK4090"), "a bug in rbk"),
+    (Code("RBK4091"), "an instance keeps no automated backups"),
+    (
+        Code("RBK4092"),
+        "an instance can't be restored to any instant yet",
+    ),
+    (
+        Code("RBK4093"),
+        "an instance can't be restored to that instant",
+    ),
+    (Code("RBK4094"), "a snapshot's name is taken"),
+    (Code("RBK4095"), "a snapshot failed"),
+    (Code("RBK4096"), "a parameter has no value"),
 ];
 
 #[cfg(test)]
@@ -121,6 +133,7 @@ mod tests {
             include_str!("failure.rs"),
             include_str!("failure/replication.rs"),
             include_str!("failure/removal.rs"),
+            include_str!("failure/backup.rs"),
             include_str!("ending.rs"),
         ]
         .concat();

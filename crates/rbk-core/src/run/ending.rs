@@ -119,6 +119,12 @@ pub enum Refusal {
         /// Why not.
         reason: String,
     },
+    /// The plan has holes: nobody knows what it would do.
+    #[error("{} no value", holes_text(parameters))]
+    Holes {
+        /// The parameters without a value.
+        parameters: Vec<String>,
+    },
     /// The store has no such run.
     #[error("there is no run `{run}`")]
     NoSuchRun {
@@ -189,7 +195,7 @@ impl Refusal {
             Refusal::Damaged { .. }
             | Refusal::PlanChanged { .. }
             | Refusal::NeedsDecision { .. } => 7,
-            Refusal::PlanUnfit { .. } => 1,
+            Refusal::PlanUnfit { .. } | Refusal::Holes { .. } => 1,
             Refusal::NewerJournal { .. }
             | Refusal::NewerPlan { .. }
             | Refusal::NoSuchRun { .. }
@@ -213,6 +219,7 @@ impl Refusal {
             Refusal::NewerJournal { .. } | Refusal::NewerPlan { .. } => "RBK4071",
             Refusal::PlanChanged { .. } => "RBK4072",
             Refusal::PlanUnfit { .. } => "RBK4073",
+            Refusal::Holes { .. } => "RBK4096",
             Refusal::NoSuchRun { .. } => "RBK4074",
             Refusal::NeverBegan { .. } => "RBK4075",
             Refusal::Ended { .. } => "RBK4076",
@@ -243,6 +250,13 @@ impl Refusal {
             }
             Refusal::PlanChanged { .. } => "restore the plan from a copy".to_owned(),
             Refusal::PlanUnfit { .. } => "make the runbook's conditions shallower".to_owned(),
+            Refusal::Holes { parameters } => {
+                let set: Vec<String> = parameters
+                    .iter()
+                    .map(|name| format!("`--set {name}=…`"))
+                    .collect();
+                format!("nothing was begun: say it with {}", set.join(" "))
+            }
             Refusal::NoSuchRun { .. } => "look at `rbk runs`".to_owned(),
             Refusal::NeverBegan { .. } => "nothing was changed: run it again".to_owned(),
             Refusal::Ended { run } => format!("look at `rbk status {run}`"),
@@ -256,5 +270,13 @@ impl Refusal {
             Refusal::NothingToExtend { run } => format!("`rbk resume {run}` without `--extend`"),
             Refusal::Bug(_) => "report it".to_owned(),
         }
+    }
+}
+
+fn holes_text(parameters: &[String]) -> String {
+    let names: Vec<String> = parameters.iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [name] => format!("parameter {name} has"),
+        names => format!("parameters {} have", names.join(", ")),
     }
 }

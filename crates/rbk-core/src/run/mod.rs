@@ -4,6 +4,7 @@
 //! failure that may be mended outside undoes nothing; a decided one runs `on failure`.
 
 mod active;
+mod backup;
 mod codes;
 mod compare;
 mod compute;
@@ -12,6 +13,7 @@ mod effect;
 mod ending;
 mod evaluate;
 mod failure;
+mod guard;
 mod look;
 mod options;
 mod performer;
@@ -29,7 +31,8 @@ pub use active::stack_values;
 pub use codes::CODES;
 pub use ending::{Ending, EndingKind, Refusal};
 pub use failure::{
-    Class, CountedTable, FailedTable, Failure, OrphanedKey, RemovalFailure, ReplicationFailure,
+    BackupFailure, Class, CountedTable, FailedTable, Failure, OrphanedKey, RemovalFailure,
+    ReplicationFailure,
 };
 pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
 pub use preflight::{Finding, look_ahead};
@@ -37,10 +40,12 @@ pub use reading::{Unread, prove_identity, read_catalog};
 pub use survey::survey;
 
 pub(crate) use active::points_at;
+pub(crate) use backup::restorable_to;
 pub(crate) use compare::{may_be_copied, may_be_dropped};
 pub(crate) use credentials::{Content, pointed_at};
 pub(crate) use effect::{Effect, Probe, Since};
 pub(crate) use evaluate::{Hope, evaluate, render};
+pub(crate) use guard::is_other_way;
 pub(crate) use look::{Unreached, command_secrets, read_stack};
 pub(crate) use performer::{Performer, Scene};
 pub(crate) use preflight::{foreign, owner};
@@ -71,6 +76,10 @@ pub struct Runner {
 impl Runner {
     /// Takes the lease, begins a journal, proves the preflight and performs the steps.
     pub async fn start(&self, plan: &Plan) -> Result<Ending, Refusal> {
+        let parameters: Vec<String> = plan.holes().map(|hole| hole.name.clone()).collect();
+        if !parameters.is_empty() {
+            return Err(Refusal::Holes { parameters });
+        }
         let unfit = |reason: String| Refusal::PlanUnfit { reason };
         let bytes = plan_bytes(plan).map_err(|error| unfit(error.to_string()))?;
         // Whoever resumes reads it back: better to know now that it can be.

@@ -73,6 +73,7 @@ impl Meaning for Destroy {
     fn lower(&self, lowering: &mut Lowering<'_>) {
         let (database, instance) = (&self.database, &self.instance);
         lowering.must_be_there(database);
+        lowering.destroys(database);
         lowering.action(
             Risk::Changes,
             15 * MINUTE,

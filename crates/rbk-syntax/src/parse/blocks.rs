@@ -146,10 +146,9 @@ impl Reader<'_, '_> {
                     .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
             }
             _ => {
-                let near = words::other_way(word).or_else(|| {
-                    let statements = words::STATEMENTS.iter().map(|(word, ..)| *word);
-                    self.similar(word, statements.chain(words::clauses()))
-                });
+                let statements = words::STATEMENTS.iter().map(|(word, ..)| *word);
+                let near = words::other_way(word)
+                    .or_else(|| self.similar(word, statements.chain(words::clauses())));
                 let similar = near.map(|near| near.word);
                 let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
                 self.problems.add(|| {

@@ -118,6 +118,9 @@ impl Outline {
                 | Rule::using
                 | Rule::otherwise
                 | Rule::because
+                | Rule::bounds
+                | Rule::as_of
+                | Rule::label
                 | Rule::within
                 | Rule::every
                 | Rule::bounds

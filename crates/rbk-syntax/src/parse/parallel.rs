@@ -82,16 +82,16 @@ impl Reader<'_, '_> {
         let word = words::first_word(written);
         let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
         let is_told = std::mem::replace(misplaced, true);
-        let similar = self.similar(word, ["step"].into_iter());
+        let near = self.similar(word, ["step"].into_iter());
         if !is_told {
             let is_known = words::is_item(word) || words::statement(word).is_some();
-            self.problems.add(|| match similar {
-                Some(similar) => SyntaxError::UnknownItem {
+            self.problems.add(|| match near {
+                Some(near) => SyntaxError::UnknownItem {
                     word: shown,
-                    similar: Some(similar.word),
+                    similar: Some(near.word),
                 }
                 .at(place)
-                .fix_spelling(place, similar),
+                .fix_spelling(place, near),
                 None => {
                     let help = match word {
                         "parallel" => "its steps are done together already: put them all into one",

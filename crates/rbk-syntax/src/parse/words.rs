@@ -254,7 +254,7 @@ pub(super) fn clauses() -> impl Iterator<Item = &'static str> {
 
 /// What other languages call `else if`.
 pub(super) fn other_way(word: &str) -> Option<Near<'static>> {
-    matches!(word, "elif" | "elsif" | "elseif" | "elsf").then_some(Near {
+    matches!(word, "elif" | "elsif" | "elseif").then_some(Near {
         word: "else if",
         is_only: true,
     })

@@ -4,14 +4,17 @@ mod check;
 mod diff;
 mod drill;
 mod env;
+mod explain;
 mod fmt;
 mod manual;
 mod new;
 mod plan;
+mod plan_diff;
 mod pull;
 mod run;
 mod runs;
 mod sandbox;
+mod schema;
 mod status;
 
 use crate::cli::{Cli, Command, EnvironmentCommand, NewCommand, SandboxCommand};
@@ -79,6 +82,8 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         Command::New(NewCommand::Environment(args)) => block_on(new::environment(screen, args)),
         Command::Completions(args) => manual::completions(screen, &args),
         Command::Man(args) => manual::man(screen, &args),
+        Command::Explain(args) => explain::explain(screen, &args),
+        Command::Schema(args) => schema::schema(screen, &args),
     }
 }
 

@@ -1,14 +1,14 @@
 //! `rbk plan FILE`
 
-use super::unwritten;
-use crate::cli::{Format, PlanArgs};
+use super::{plan_diff, unwritten};
+use crate::cli::{PlanArgs, PlanFormat};
 use crate::exit::{Exit, Failure};
 use crate::load::{Given, load};
 use crate::render::colour::Screen;
 use crate::render::{self, diagnostics};
 use rbk_core::plan::{Plan, Risk};
 
-/// Prints every action in order, and performs none.
+/// Prints every action in order, or what a change does to them, and performs none.
 pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
     let given = Given::new(&args.set.set)?;
     let loaded = load(
@@ -20,22 +20,42 @@ pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
     )?;
     let finding = loaded.finding();
     let Some(plan) = &loaded.plan else {
-        // A pipeline that asked for JSON gets its errors as JSON, too.
-        match args.format.format {
-            Format::Json => screen
+        // A pipeline that asked for a document gets its errors as one, too.
+        match args.format {
+            PlanFormat::Json => screen
                 .data(&diagnostics::json(&[finding]))
                 .map_err(unwritten)?,
-            Format::Human => diagnostics::tell(screen, &[finding]),
+            PlanFormat::Markdown => {
+                let text = render::markdown::wrong(&args.file, &finding);
+                screen.data(&text).map_err(unwritten)?;
+                diagnostics::tell(screen, &[finding]);
+            }
+            PlanFormat::Human => diagnostics::tell(screen, &[finding]),
         }
         return Ok(Exit::Wrong);
     };
     diagnostics::tell(screen, &[finding]);
-    let text = match args.format.format {
-        Format::Json => render::json_text(plan),
-        Format::Human => render::plan::human(plan, screen.out),
+    let (text, differs) = match &args.diff {
+        Some(base) => {
+            let diff = plan_diff::compare(screen, args, &given, base, plan)?;
+            let text = match args.format {
+                PlanFormat::Json => render::json_text(&diff),
+                PlanFormat::Human => render::plan_diff::human(&diff, screen.out),
+                PlanFormat::Markdown => render::markdown::diff(&diff, plan),
+            };
+            (text, diff.differs)
+        }
+        None => {
+            let text = match args.format {
+                PlanFormat::Json => render::json_text(plan),
+                PlanFormat::Human => render::plan::human(plan, screen.out),
+                PlanFormat::Markdown => render::markdown::plan(plan),
+            };
+            (text, has_effects(plan))
+        }
     };
     screen.data(&text).map_err(unwritten)?;
-    let exit = if args.detailed_exitcode && has_effects(plan) {
+    let exit = if args.detailed_exitcode && differs {
         Exit::HoldsActions
     } else {
         Exit::Done
