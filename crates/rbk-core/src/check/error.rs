@@ -651,18 +651,14 @@ fn mismatch(
         (_, Type::Replication, _) => diagnostic.help(
             "a replication is asked whether it `is complete`, and for its figures; databases are named themselves",
         ),
-<<<<<<< HEAD
+        (Type::Time, Type::Text, _) => diagnostic
+            .help("a time is no text, and stands without quotes: `2026-11-22T09:15:00Z`"),
         (Type::Time, Type::Duration, Some(written)) => {
             diagnostic.help(format!("count from a time: `now - {written}`"))
         }
         (Type::Time, ..) => {
             diagnostic.help("a time is written as `2026-11-22T09:15:00Z`, or counted from one: `now - 1h`")
         }
-=======
-        (Type::Time, Type::Text, _) => diagnostic
-            .help("a time is no text, and stands without quotes: `2026-11-22T09:15:00Z`"),
-        (Type::Time, ..) => diagnostic.help("`age` takes a snapshot or a time"),
->>>>>>> five
         _ => diagnostic,
     }
 }
