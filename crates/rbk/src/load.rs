@@ -81,6 +81,13 @@ impl Given {
         Ok(Self(given))
     }
 
+    /// The same and one more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// What is given to each of several runbooks: the parameters that it has. One that none of them has goes to all, to be
     /// refused where it is looked at.
     pub fn of_each(

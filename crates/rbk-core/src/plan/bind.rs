@@ -170,7 +170,10 @@ impl Plan {
                 }),
             }
         }
-        let judged = bound.parameters.iter().filter(|one| given.contains_key(&one.name));
+        let judged = bound
+            .parameters
+            .iter()
+            .filter(|one| given.contains_key(&one.name));
         for parameter in judged {
             let (Some(value), Some(bounds)) = (&parameter.value, &parameter.bounds) else {
                 continue;
@@ -348,7 +351,9 @@ mod tests {
     }
 
     fn bind(given: &[(&str, &str)]) -> Result<Plan, Vec<BindError>> {
-        let given = given.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let given = given
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
         plan().bind(&given.collect())
     }
 
@@ -381,7 +386,9 @@ mod tests {
     fn what_is_known_of_bounds_is_judged_and_what_is_not_is_left() {
         assert_eq!(
             told(&[("max_loss", "2d")]),
-            ["RBK4114 `max_loss` is `2d`, and that isn't within its bounds: `max_loss <= 1d and max_loss < age(now)`; give another value"]
+            [
+                "RBK4114 `max_loss` is `2d`, and that isn't within its bounds: `max_loss <= 1d and max_loss < age(now)`; give another value"
+            ]
         );
         assert!(bind(&[("max_loss", "1d")]).is_ok());
     }

@@ -79,7 +79,10 @@ impl Performer<'_> {
     }
 }
 
-pub(super) async fn observe(look: &mut Look<'_>, preflight: &Preflight) -> Result<Observation, Failure> {
+pub(super) async fn observe(
+    look: &mut Look<'_>,
+    preflight: &Preflight,
+) -> Result<Observation, Failure> {
     match preflight {
         Preflight::Identity { account, region } => identity(look.world, account, region).await,
         Preflight::Absent { database, instance } => {

@@ -14,7 +14,7 @@ mod pull;
 mod run;
 mod runs;
 mod sandbox;
-mod saved;
+pub mod saved;
 mod status;
 
 use crate::cli::{Cli, Command, EnvironmentCommand, NewCommand, SandboxCommand};

@@ -42,9 +42,7 @@ pub fn look(screen: Screen, args: &PlanArgs, plan: &Plan) -> Result<Exit, Failur
     })
 }
 
-fn block_on_result(
-    work: impl Future<Output = Result<Online, Failure>>,
-) -> Result<Online, Failure> {
+fn block_on_result(work: impl Future<Output = Result<Online, Failure>>) -> Result<Online, Failure> {
     let mut found = None;
     block_on(async {
         found = Some(work.await?);

@@ -54,8 +54,10 @@ pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
 /// Shows a saved plan as it would be performed.
 fn show(screen: Screen, args: &PlanArgs, saved: &SavedPlan) -> Result<Exit, Failure> {
     if args.out.is_some() {
-        return Err(Failure::usage("`--out` saves the plan of a runbook, and this is a saved plan")
-            .help("copy the file; or plan its runbook again"));
+        return Err(Failure::usage(
+            "`--out` saves the plan of a runbook, and this is a saved plan",
+        )
+        .help("copy the file; or plan its runbook again"));
     }
     saved::agree(saved, args.environment.env.as_deref())?;
     saved::tell(screen, saved)?;

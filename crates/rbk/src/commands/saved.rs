@@ -33,9 +33,8 @@ pub fn recognise(file: &Path) -> Result<Option<SavedPlan>, Failure> {
     if opened.metadata().is_ok_and(|about| !about.is_file()) {
         return Ok(None);
     }
-    let unreadable = |error: std::io::Error| {
-        Failure::outside(format!("reading `{}`: {error}", file.display()))
-    };
+    let unreadable =
+        |error: std::io::Error| Failure::outside(format!("reading `{}`: {error}", file.display()));
     let mut bytes = Vec::new();
     (&mut opened)
         .take(4096)
@@ -75,7 +74,10 @@ pub fn unbound(errors: &[BindError]) -> Failure {
             let message: String = all.iter().map(|error| format!("\n  {error}")).collect();
             let mut helps: Vec<String> = all.iter().map(BindError::help).collect();
             helps.dedup();
-            let about = if all.iter().all(|error| matches!(error, BindError::Missing { .. })) {
+            let about = if all
+                .iter()
+                .all(|error| matches!(error, BindError::Missing { .. }))
+            {
                 "holes without a value"
             } else {
                 "values that can't be taken"
@@ -100,7 +102,8 @@ pub fn save(screen: Screen, loaded: &Loaded, args: &PlanArgs, out: &Path) -> Res
         return Ok(());
     };
     may_be_replaced(out)?;
-    let unfit = |error: serde_json::Error| Failure::wrong(format!("the plan can't be saved: {error}"));
+    let unfit =
+        |error: serde_json::Error| Failure::wrong(format!("the plan can't be saved: {error}"));
     let clock = SystemClock::new();
     let mut id = [0_u8; 16];
     clock.random(&mut id);
@@ -147,7 +150,10 @@ fn may_be_replaced(out: &Path) -> Result<(), Failure> {
     match std::fs::File::open(out) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => {
-            return Err(Failure::outside(format!("looking at `{}`: {error}", out.display())));
+            return Err(Failure::outside(format!(
+                "looking at `{}`: {error}",
+                out.display()
+            )));
         }
         Ok(file) => {
             let read = file.take(4096).read_to_end(&mut beginning);
@@ -215,7 +221,9 @@ pub struct Comparison {
 /// Compares what a plan was made from with what is there now.
 pub fn compare(screen: Screen, saved: &SavedPlan) -> Result<Comparison, Failure> {
     let mut found = Comparison::default();
-    let environment_path = saved.input(InputKind::Environment).map(|it| it.path.as_str());
+    let environment_path = saved
+        .input(InputKind::Environment)
+        .map(|it| it.path.as_str());
     let (mut other_texts, mut other_lock) = (Vec::new(), None);
     for input in &saved.inputs {
         let path = Path::new(&input.path);
@@ -284,7 +292,8 @@ pub fn compare(screen: Screen, saved: &SavedPlan) -> Result<Comparison, Failure>
     }
     let only_texts = found.changed.is_empty();
     for mut text in other_texts {
-        if only_texts && text.input == InputKind::Runbook || only_texts && found.changed.is_empty() {
+        if only_texts && text.input == InputKind::Runbook || only_texts && found.changed.is_empty()
+        {
             match &again {
                 Some(again) => text.said.extend(action_changes(&saved.plan, again)),
                 None if found.missing.is_empty() => {
@@ -398,7 +407,9 @@ pub fn tell(screen: Screen, saved: &SavedPlan) -> Result<(), Failure> {
     let Comparison { changed, missing } = compare(screen, saved)?;
     let running = env!("CARGO_PKG_VERSION");
     if saved.rbk != running {
-        screen.warn(format_args!("this is rbk {running}, which would refuse to run it"));
+        screen.warn(format_args!(
+            "this is rbk {running}, which would refuse to run it"
+        ));
     }
     if !changed.is_empty() {
         screen.warn(SavedPlanError::InputsChanged { changed });
@@ -408,4 +419,3 @@ pub fn tell(screen: Screen, saved: &SavedPlan) -> Result<(), Failure> {
     }
     Ok(())
 }
-

@@ -37,16 +37,14 @@ fn walk(path: &str, before: Option<&Value>, after: Option<&Value>, told: &mut Ve
         return;
     }
     let is_there = |value: &&Value| !value.is_null();
-    told.push(
-        match (before.filter(is_there), after.filter(is_there)) {
-            (Some(before), Some(after)) => {
-                format!("{path} was {}, is {}", word(before), word(after))
-            }
-            (Some(before), None) => format!("{path} was {}, and is gone", word(before)),
-            (None, Some(after)) => format!("{path} is new: {}", word(after)),
-            (None, None) => return,
-        },
-    );
+    told.push(match (before.filter(is_there), after.filter(is_there)) {
+        (Some(before), Some(after)) => {
+            format!("{path} was {}, is {}", word(before), word(after))
+        }
+        (Some(before), None) => format!("{path} was {}, and is gone", word(before)),
+        (None, Some(after)) => format!("{path} is new: {}", word(after)),
+        (None, None) => return,
+    });
 }
 
 fn word(value: &Value) -> String {

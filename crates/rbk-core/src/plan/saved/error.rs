@@ -43,7 +43,10 @@ pub enum SavedPlanError {
         running: String,
     },
     /// What it was made from isn't what it was.
-    #[error("what the plan was made from has changed since it was saved:{}", lines(changed))]
+    #[error(
+        "what the plan was made from has changed since it was saved:{}",
+        lines(changed)
+    )]
     InputsChanged {
         /// What, in the order of the plan's inputs.
         changed: Vec<Changed>,
@@ -81,9 +84,7 @@ impl std::fmt::Display for Changed {
 }
 
 fn lines(all: &[Changed]) -> String {
-    all.iter()
-        .map(|changed| format!("\n  {changed}"))
-        .collect()
+    all.iter().map(|changed| format!("\n  {changed}")).collect()
 }
 
 impl SavedPlanError {

@@ -63,7 +63,9 @@ pub fn read(bytes: &[u8]) -> Result<SavedPlan, SavedPlanError> {
     let saved_by = saved_by.unwrap_or_default().to_owned();
     let plan_version = document.pointer("/plan/version");
     if let Some(found) = plan_version
-        && found.as_u64().is_some_and(|found| found > u64::from(PLAN_VERSION))
+        && found
+            .as_u64()
+            .is_some_and(|found| found > u64::from(PLAN_VERSION))
     {
         return Err(newer(found));
     }

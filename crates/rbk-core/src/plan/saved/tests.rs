@@ -62,7 +62,10 @@ fn every_leaf_is_covered_by_the_hash() {
             *document.pointer_mut(&leaf).unwrap() = "something else".into();
         });
         let error = read(&bytes).unwrap_err();
-        assert!(matches!(error, SavedPlanError::Edited { .. }), "{leaf}: {error}");
+        assert!(
+            matches!(error, SavedPlanError::Edited { .. }),
+            "{leaf}: {error}"
+        );
     }
 }
 
@@ -72,7 +75,10 @@ fn a_file_that_ends_anywhere_is_told_as_such() {
     let whole = bytes.len() - 2;
     for end in (20..whole).step_by(97).chain([whole]) {
         let error = read(&bytes[..end]).unwrap_err();
-        assert!(matches!(error, SavedPlanError::CutOff { .. }), "{end}: {error}");
+        assert!(
+            matches!(error, SavedPlanError::CutOff { .. }),
+            "{end}: {error}"
+        );
     }
 }
 
@@ -80,18 +86,29 @@ fn a_file_that_ends_anywhere_is_told_as_such() {
 fn what_is_something_else_is_told_what_it_is() {
     let plan = serde_json::to_vec(&tests_plan()).unwrap();
     let cases: [(&[u8], &str); 6] = [
-        (b"PK\x03\x04\x14\0", "a zip archive, as Terraform saves its plans"),
+        (
+            b"PK\x03\x04\x14\0",
+            "a zip archive, as Terraform saves its plans",
+        ),
         (
             br#"{"format_version":"1.2","terraform_version":"1.9.0","resource_changes":[]}"#,
             "the JSON of a Terraform plan",
         ),
-        (&plan, "what `rbk plan --format json` prints, which is for reading"),
+        (
+            &plan,
+            "what `rbk plan --format json` prints, which is for reading",
+        ),
         (b"[1, 2]", "JSON of something else"),
         (b"{\"a\": ", "broken JSON of something else"),
         (b"runbook \"x\"", "a text"),
     ];
     for (bytes, what) in cases {
-        assert_eq!(read(bytes), Err(SavedPlanError::Foreign { what: what.to_owned() }));
+        assert_eq!(
+            read(bytes),
+            Err(SavedPlanError::Foreign {
+                what: what.to_owned()
+            })
+        );
         assert_eq!(is_meant_as_saved_plan(bytes), what != "a text");
     }
 }
@@ -99,14 +116,22 @@ fn what_is_something_else_is_told_what_it_is() {
 #[test]
 fn newer_formats_are_left_to_newer_builds() {
     let newer = read(&edited(|document| document["rbk_plan"] = 2.into())).unwrap_err();
-    assert_eq!(newer, SavedPlanError::Newer { found: "2".to_owned() });
+    assert_eq!(
+        newer,
+        SavedPlanError::Newer {
+            found: "2".to_owned()
+        }
+    );
 }
 
 #[test]
 fn a_difference_is_told_by_its_path_and_both_values() {
     let before = saved().plan.environment;
     let mut after = before.clone();
-    let recovery = after.databases.get_mut(&DatabaseName::from("recovery")).unwrap();
+    let recovery = after
+        .databases
+        .get_mut(&DatabaseName::from("recovery"))
+        .unwrap();
     recovery.class = "db.r6g.xlarge".to_owned();
     recovery.storage_type = Some("gp3".to_owned());
     recovery.security_groups.pop();
@@ -120,7 +145,11 @@ fn a_difference_is_told_by_its_path_and_both_values() {
             "databases.recovery.storage_type is new: `gp3`",
         ]
     );
-    assert!(told[0].starts_with("applications.sgpt was `{"), "{}", told[0]);
+    assert!(
+        told[0].starts_with("applications.sgpt was `{"),
+        "{}",
+        told[0]
+    );
     assert!(told[0].ends_with("…`, and is gone"), "{}", told[0]);
     assert!(changes(&before, &before).is_empty());
 }

@@ -76,7 +76,9 @@ pub struct OnlineFinding {
 }
 
 /// What a finding means to a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Weight {
     /// It would stop it.
@@ -100,7 +102,9 @@ impl Online {
     /// Whether something was found that would stop a run.
     pub fn stops(&self) -> bool {
         let mut findings = self.findings.iter();
-        self.checks.iter().any(|check| check.verdict == Verdict::Fails)
+        self.checks
+            .iter()
+            .any(|check| check.verdict == Verdict::Fails)
             || findings.any(|finding| finding.weight == Weight::Stops)
     }
 
@@ -142,9 +146,7 @@ pub(super) enum Found {
         name: String,
         of: Vec<String>,
     },
-    #[error(
-        "the quota of {what} is {max}, {used} are there, and the plan makes {makes} more"
-    )]
+    #[error("the quota of {what} is {max}, {used} are there, and the plan makes {makes} more")]
     Quota {
         what: &'static str,
         used: i64,

@@ -78,7 +78,9 @@ async fn preflight(
             Ok(observation) => {
                 let binds = bound(&observation);
                 if let Some(bound) = &binds {
-                    facts.bindings.insert(bound.name.clone(), bound.value.clone());
+                    facts
+                        .bindings
+                        .insert(bound.name.clone(), bound.value.clone());
                 }
                 Check {
                     asks,
@@ -249,15 +251,17 @@ impl<'a> Ahead<'a, '_> {
 
     /// What the plan creates instances with.
     fn created(&self) -> impl Iterator<Item = (&'a DatabaseName, &'a InstanceSettings)> {
-        self.plan().actions().filter_map(|planned| match &planned.action {
-            Action::RestoreFromSnapshot {
-                database, settings, ..
-            }
-            | Action::RestoreToPointInTime {
-                database, settings, ..
-            } => Some((database, settings)),
-            _ => None,
-        })
+        self.plan()
+            .actions()
+            .filter_map(|planned| match &planned.action {
+                Action::RestoreFromSnapshot {
+                    database, settings, ..
+                }
+                | Action::RestoreToPointInTime {
+                    database, settings, ..
+                } => Some((database, settings)),
+                _ => None,
+            })
     }
 
     async fn groups(&mut self) {
@@ -298,9 +302,10 @@ impl<'a> Ahead<'a, '_> {
                 name: name.to_owned(),
                 of: of.iter().map(ToString::to_string).collect(),
             }),
-            Err(error) => self
-                .online
-                .not_seen(format!("whether there is a DB {kind} group `{name}`"), error),
+            Err(error) => self.online.not_seen(
+                format!("whether there is a DB {kind} group `{name}`"),
+                error,
+            ),
         }
     }
 
@@ -331,8 +336,10 @@ impl<'a> Ahead<'a, '_> {
         };
         for (name, what, makes) in wanted.into_iter().filter(|(.., makes)| *makes > 0) {
             let Some(quota) = quotas.iter().find(|quota| quota.name == name) else {
-                self.online
-                    .not_seen(format!("the quota of {what}"), "RDS tells none of that name");
+                self.online.not_seen(
+                    format!("the quota of {what}"),
+                    "RDS tells none of that name",
+                );
                 continue;
             };
             let more = i64::try_from(makes).unwrap_or(i64::MAX);
@@ -442,9 +449,7 @@ impl<'a> Ahead<'a, '_> {
                     });
                 }
             }
-            Err(error) => self
-                .online
-                .not_seen("what earlier runs left in DMS", error),
+            Err(error) => self.online.not_seen("what earlier runs left in DMS", error),
         }
     }
 
@@ -497,7 +502,11 @@ impl<'a> Ahead<'a, '_> {
     async fn transactions(&mut self, database: &DatabaseName, patience: u64) {
         let what = format!("long transactions on {database}");
         let found = match self.look.session(database).await {
-            Ok(session) => session.long_transactions(Duration::from_secs(patience)).await,
+            Ok(session) => {
+                session
+                    .long_transactions(Duration::from_secs(patience))
+                    .await
+            }
             Err(unreached) => return self.online.not_seen(what, reason(unreached, database)),
         };
         match found {

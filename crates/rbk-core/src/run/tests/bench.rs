@@ -2,7 +2,9 @@
 
 use super::world::Fake;
 use crate::ids::RunId;
-use crate::journal::{AcquireError, Claim, Event, History, Log, Record, Store, StoreError, Stored, load};
+use crate::journal::{
+    AcquireError, Claim, Event, History, Log, Record, Store, StoreError, Stored, load,
+};
 use crate::lease::{Held, Holder, Lease, Request};
 use crate::plan::Plan;
 use crate::run::{Ending, Hooks, Interrupt, Observer, Options, Point, Refusal, Runner, Tick};
