@@ -9,6 +9,7 @@
 
 mod account;
 mod architecture;
+mod audit;
 mod check;
 mod cli;
 mod crash;
@@ -24,11 +25,13 @@ mod lang;
 mod migration;
 mod new;
 mod plan;
+mod point_in_time;
 mod process;
 mod pull;
 mod rebuild;
 mod recovered;
 mod reference;
 mod repair;
+mod replace;
 mod run;
 mod stack;
