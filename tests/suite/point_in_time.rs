@@ -111,8 +111,12 @@ fn where_no_backups_are_kept_there_is_no_instant() {
     });
     let before = account.ledger();
     let output = run_at(&account, &jiff::Timestamp::now().to_string());
-    assert_ne!(output.status.code(), Some(0));
-    assert!(said(&output).contains("point in time"), "{}", said(&output));
+    assert_exit(&output, 3);
+    let told = said(&output);
+    assert!(
+        told.contains("RBK4091") && told.contains("its retention is 0 days"),
+        "{told}"
+    );
     assert_eq!(account.ledger(), before);
 }
 
@@ -167,6 +171,8 @@ fn a_snapshot_a_decision_and_steps_together_go_from_end_to_end() {
         r#"runbook "Together"
 param source: database = original
 param target: database = recovery
+
+require target is available
 
 step "Decide" {
   if target exists {

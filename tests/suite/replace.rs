@@ -44,7 +44,7 @@ fn the_original_goes_once_the_application_has_left_it() {
 #[test]
 fn the_application_stays_where_it_works_when_the_original_cant_be_removed() {
     let (output, report) = drill(&["--fault", "DeleteDBInstance:1:denied"]);
-    assert_exit(&output, 5);
+    assert_exit(&output, 4);
     assert_eq!(report["database"], "recovery", "{report}");
     let after = &report["applications"][0]["writes"]["after_recovery"];
     assert_eq!(after["writes"], after["there"], "{report}");
