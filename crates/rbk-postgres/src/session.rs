@@ -15,8 +15,8 @@ use rbk_core::environment::{Checks, TableName};
 use rbk_core::ids::RoleName;
 use rbk_core::plan::{ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts};
 use rbk_core::ports::{
-    ChangeRequest, ChangeSets, CheckFinding, FreezeState, Login, LongTransaction, Marker, MigrationLock, Orphans,
-    PortError, PortErrorKind, Sent, SequenceState, Session, SessionFacts,
+    ChangeRequest, ChangeSets, CheckFinding, FreezeState, Login, LongTransaction, Marker,
+    MigrationLock, Orphans, PortError, PortErrorKind, Sent, SequenceState, Session, SessionFacts,
 };
 use rbk_core::value::{Type, Value};
 use secrecy::{ExposeSecret, SecretString};

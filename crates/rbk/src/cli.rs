@@ -63,6 +63,29 @@ pub enum Command {
     Man(ManArgs),
     /// Explain what rbk says: the page of a diagnostic, or a list of all
     Explain(ExplainArgs),
+    /// Print the JSON Schema of what rbk writes or reads
+    Schema(SchemaArgs),
+}
+
+/// What rbk writes or reads as a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// What `rbk plan --format json` writes
+    Plan,
+    /// What `rbk plan --diff BASE --format json` writes
+    PlanDiff,
+    /// What `rbk check --format json` writes
+    Check,
+    /// Environment files
+    Environment,
+}
+
+/// `rbk schema`
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Of which document
+    #[arg(value_enum, value_name = "DOCUMENT")]
+    pub of: SchemaOf,
 }
 
 /// Which environment.
@@ -91,6 +114,34 @@ pub enum Format {
     Json,
 }
 
+/// How diagnostics are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum CheckFormat {
+    /// For reading
+    #[default]
+    Human,
+    /// One JSON document on stdout
+    Json,
+    /// One SARIF 2.1.0 document on stdout, for code scanning
+    Sarif,
+    /// GitHub's workflow commands, shown as annotations of a pull request
+    Github,
+    /// A line each: `file:line:column: error RBK2004: message`
+    Compact,
+}
+
+/// How a plan is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum PlanFormat {
+    /// For reading
+    #[default]
+    Human,
+    /// One JSON document on stdout
+    Json,
+    /// For the comment of a pull request, bounded so that it fits
+    Markdown,
+}
+
 /// How the result is written.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct FormatArg {
@@ -117,8 +168,9 @@ pub struct CheckArgs {
     pub environment: EnvironmentArg,
     #[command(flatten)]
     pub set: SetArg,
-    #[command(flatten)]
-    pub format: FormatArg,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: CheckFormat,
     /// Mend what can only have been meant otherwise (misspelt words, quotes, operators, units) in these files
     #[arg(long)]
     pub fix: bool,
@@ -136,6 +188,9 @@ pub struct FmtArgs {
     /// Write nothing; show what would change, and exit with 1 if anything would
     #[arg(long)]
     pub diff: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: CheckFormat,
 }
 
 /// The end of `rbk plan --help`.
@@ -156,9 +211,13 @@ pub struct PlanArgs {
     pub environment: EnvironmentArg,
     #[command(flatten)]
     pub set: SetArg,
-    #[command(flatten)]
-    pub format: FormatArg,
-    /// Exit with 2 when the plan holds actions that change something
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: PlanFormat,
+    /// Show what differs in what is done from a saved plan (`--format json`) or from a git revision, for instance `origin/main`
+    #[arg(long, value_name = "BASE", conflicts_with_all = ["online", "out"])]
+    pub diff: Option<String>,
+    /// Exit with 2 when the plan holds actions that change something; with `--diff`, when anything differs in what is done
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// Save the plan to a file, for `rbk run` to perform exactly it

@@ -1,6 +1,7 @@
 //! From files to a checked plan: shared by `check`, `plan`, `run` and `drill`. Opens files, and nothing else.
 
 use crate::exit::{Exit, Failure};
+use crate::files::Files;
 use crate::lock::LockFile;
 use crate::overlay::Overlay;
 use crate::render::colour::Screen;
@@ -14,7 +15,6 @@ use rbk_core::plan::Plan;
 use rbk_syntax::ast::Item;
 use rbk_syntax::{Diagnostic, MAX_TEXT, SourceId, Sources, Span, has_errors};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A runbook, checked against its environment.
@@ -88,6 +88,16 @@ impl Given {
         self
     }
 
+    /// What of it a runbook has a parameter for.
+    fn declared(&self, items: &[Item]) -> Self {
+        let names = names(items);
+        let own = self.0.iter().filter(|(name, _)| names.contains(*name));
+        Self(
+            own.map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
+    }
+
     /// What is given to each of several runbooks: the parameters that it has. One that none of them has goes to all, to be
     /// refused where it is looked at.
     pub fn of_each(
@@ -117,19 +127,22 @@ impl Given {
 
 /// The names of a runbook's parameters, as far as it can be read.
 fn parameters(file: &Path) -> Result<BTreeSet<String>, Failure> {
-    let bytes = read(file, "the runbook")?;
+    let bytes = read(&Files::Disk, file, "the runbook")?;
     let (id, text, _) = add(&mut Sources::default(), file, &bytes);
     let items = rbk_syntax::parse(id, &text)
         .runbook
         .map(|runbook| runbook.items)
         .unwrap_or_default();
-    Ok(items
-        .into_iter()
-        .filter_map(|item| match item {
-            Item::Param(param) => Some(param.name.value),
-            _ => None,
-        })
-        .collect())
+    Ok(names(&items))
+}
+
+/// The names of the parameters among a runbook's items.
+fn names(items: &[Item]) -> BTreeSet<String> {
+    let names = items.iter().filter_map(|item| match item {
+        Item::Param(param) => Some(param.name.value.clone()),
+        _ => None,
+    });
+    names.collect()
 }
 
 /// Where runbooks usually are, seen from a project's own folder.
@@ -143,7 +156,19 @@ pub fn load(
     given: &Given,
     overlay: Option<&Overlay>,
 ) -> Result<Loaded, Failure> {
-    let bytes = read(file, "the runbook")?;
+    load_from(&Files::Disk, screen, file, env, given, overlay)
+}
+
+/// The same with files that are read from elsewhere. Of a past revision, only parameters that it has are given.
+pub fn load_from(
+    files: &Files,
+    screen: Screen,
+    file: &Path,
+    env: Option<&str>,
+    given: &Given,
+    overlay: Option<&Overlay>,
+) -> Result<Loaded, Failure> {
+    let bytes = read(files, file, "the runbook")?;
     let EnvironmentFile {
         mut sources,
         mut diagnostics,
@@ -151,7 +176,7 @@ pub fn load(
         mut environment,
         lock,
         file: environment_file,
-    } = load_environment(screen, Near::Runbook(file), env)?;
+    } = load_environment_from(files, screen, Near::Runbook(file), env)?;
     let mut overlaid = Vec::new();
     if let (Some(environment), Some(overlay)) = (&mut environment, overlay) {
         overlaid = overlay.apply(environment);
@@ -165,7 +190,11 @@ pub fn load(
         diagnostics.extend(parsed.diagnostics);
         // The tree is checked also if some of it could not be read, so that all errors show at once.
         if let (Some(runbook), Some(environment)) = (&parsed.runbook, &environment) {
-            let uses = uses::read(file, runbook, &mut sources, &mut diagnostics);
+            let uses = uses::read(files, file, runbook, &mut sources, &mut diagnostics);
+            let given = match files {
+                Files::Disk => given.clone(),
+                Files::Revision(_) => given.declared(&runbook.items),
+            };
             let input = Input {
                 runbook,
                 environment,
@@ -244,10 +273,19 @@ pub fn load_environment(
     near: Near<'_>,
     env: Option<&str>,
 ) -> Result<EnvironmentFile, Failure> {
-    let environment::EnvironmentFile { name, path: file } =
-        environment::find(env, &project_directory(near))
-            .map_err(|error| lookup_failure(screen, &error))?;
-    let bytes = read(&file, "the environment")?;
+    load_environment_from(&Files::Disk, screen, near, env)
+}
+
+fn load_environment_from(
+    files: &Files,
+    screen: Screen,
+    near: Near<'_>,
+    env: Option<&str>,
+) -> Result<EnvironmentFile, Failure> {
+    let environment::EnvironmentFile { name, path: file } = files
+        .environment(env, &project_directory(near))
+        .map_err(|error| lookup_failure(screen, &error))?;
+    let bytes = read(files, &file, "the environment")?;
     let mut sources = Sources::default();
     let (id, text, undecodable) = add(&mut sources, &file, &bytes);
     if let Some(diagnostic) = undecodable {
@@ -267,7 +305,7 @@ pub fn load_environment(
         places,
         diagnostics,
     } = environment::load(&name, id, &text, base);
-    let lock = LockFile::beside(&file);
+    let lock = LockFile::beside(files, &file);
     Ok(EnvironmentFile {
         lock,
         file,
@@ -286,17 +324,14 @@ pub fn environment_or_tell(screen: Screen, env: Option<&str>) -> Result<Environm
 }
 
 /// Reads a file, but not much more of it than would be taken.
-fn read(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
-    bytes(file)
+fn read(files: &Files, file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+    bytes(files, file)
         .map_err(|error| Failure::wrong(format!("reading {what} `{}`: {error}", file.display())))
 }
 
 /// A file's bytes, but not much more of them than would be taken.
-pub fn bytes(file: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file)?;
-    opened.take(MAX_TEXT as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+pub fn bytes(files: &Files, file: &Path) -> std::io::Result<Vec<u8>> {
+    files.bytes(file, MAX_TEXT as u64)
 }
 
 /// Adds a text to the sources; where it isn't UTF-8, with a diagnostic at the first byte that is not.

@@ -1,10 +1,10 @@
 //! The lock file beside an environment file: read when something asks for what is in it.
 
 use crate::exit::Failure;
+use crate::files::Files;
 use rbk_core::environment::{Lock, LockError, LockSource};
 use rbk_syntax::{Diagnostic, Sources};
 use std::cell::OnceCell;
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// The most bytes of a lock file that are read: some 20,000 tables.
@@ -12,6 +12,7 @@ const MOST: u64 = 64 << 20;
 
 /// A lock file, whether it was read already or not.
 pub struct LockFile {
+    files: Files,
     path: PathBuf,
     content: OnceCell<Content>,
 }
@@ -30,13 +31,10 @@ enum Problem {
 
 impl LockFile {
     /// The lock file of an environment file, if there is one.
-    pub fn beside(environment: &Path) -> Option<Self> {
+    pub fn beside(files: &Files, environment: &Path) -> Option<Self> {
         let path = Lock::path(environment);
-        // What is there and can't be looked at is told when it is read.
-        let absent = path
-            .metadata()
-            .is_err_and(|error| error.kind() == ErrorKind::NotFound);
-        (!absent).then(|| Self {
+        (!files.is_absent(&path)).then(|| Self {
+            files: files.clone(),
             path,
             content: OnceCell::new(),
         })
@@ -83,16 +81,17 @@ impl LockFile {
     }
 
     fn content(&self) -> &Content {
-        self.content.get_or_init(|| match read(&self.path) {
-            Ok(text) => Content {
-                lock: Lock::read(&text).map_err(Problem::Wrong),
-                text,
-            },
-            Err(reason) => Content {
-                text: String::new(),
-                lock: Err(Problem::Unreadable(reason)),
-            },
-        })
+        self.content
+            .get_or_init(|| match read(&self.files, &self.path) {
+                Ok(text) => Content {
+                    lock: Lock::read(&text).map_err(Problem::Wrong),
+                    text,
+                },
+                Err(reason) => Content {
+                    text: String::new(),
+                    lock: Err(Problem::Unreadable(reason)),
+                },
+            })
     }
 }
 
@@ -102,13 +101,10 @@ impl LockSource for LockFile {
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let length = std::fs::File::open(path)
-        .and_then(|opened| opened.take(MOST + 1).read_to_string(&mut text))
-        .map_err(|error| error.to_string())?;
-    if length as u64 > MOST {
+fn read(files: &Files, path: &Path) -> Result<String, String> {
+    let bytes = files.bytes(path, MOST).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MOST {
         return Err(format!("it is larger than {} MB", MOST >> 20));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|error| error.to_string())
 }

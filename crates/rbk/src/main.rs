@@ -16,6 +16,7 @@ mod pages;
 mod panic;
 mod perform;
 mod render;
+mod runbooks;
 mod signals;
 mod stack;
 mod uses;

@@ -1,5 +1,6 @@
 //! The files that a runbook uses: found, read and parsed, each once. What they mean is the check's business.
 
+use crate::files::Files;
 use crate::load;
 use rbk_core::check::{UseError, Used, Uses};
 use rbk_syntax::{Diagnostic, Sources, Span, ast, has_errors};
@@ -8,23 +9,26 @@ use std::path::{Path, PathBuf};
 
 /// Reads the files that a runbook uses, and those that they use.
 pub fn read(
+    files: &Files,
     file: &Path,
     runbook: &ast::Runbook,
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Uses {
     let mut reader = Reader {
+        files,
         sources,
         diagnostics,
         uses: Uses::default(),
         known: BTreeSet::new(),
-        open: vec![(identity(file), None)],
+        open: vec![(files.identity(file), None)],
     };
     reader.follow(file, &runbook.items);
     reader.uses
 }
 
 struct Reader<'a> {
+    files: &'a Files,
     sources: &'a mut Sources,
     diagnostics: &'a mut Vec<Diagnostic>,
     uses: Uses,
@@ -48,7 +52,7 @@ impl Reader<'_> {
     /// Reads a file that `from` uses.
     fn file(&mut self, from: &Path, written: &str, span: Span) {
         let path = from.parent().unwrap_or(Path::new("")).join(written);
-        let identity = identity(&path);
+        let identity = self.files.identity(&path);
         if let Some(at) = self.open.iter().position(|(open, _)| *open == identity) {
             let through = self.open.iter().skip(at + 1);
             let error = UseError::Circle {
@@ -61,7 +65,7 @@ impl Reader<'_> {
         if !self.known.insert(identity.clone()) {
             return;
         }
-        let bytes = match load::bytes(&path) {
+        let bytes = match load::bytes(self.files, &path) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let error = UseError::Unreadable {
@@ -94,9 +98,4 @@ impl Reader<'_> {
         self.uses.incomplete = true;
         self.diagnostics.push(error.at(span));
     }
-}
-
-/// What tells that two ways lead to one file; a file that isn't there is as it is written.
-fn identity(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

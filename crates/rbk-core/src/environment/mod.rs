@@ -32,7 +32,8 @@ pub use load::{Loaded, load};
 pub use lock::{LOCK_VERSION, Lock, LockError, LockSource};
 pub use places::Places;
 pub use project::{
-    ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings, find,
+    ENVIRONMENTS, EnvironmentFile, LookupError, PROJECT_FILE, Project, Surroundings,
+    environment_name, find,
 };
 
 pub use schema::schema;

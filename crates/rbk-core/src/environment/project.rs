@@ -255,7 +255,7 @@ fn is_path(env: &str) -> bool {
 }
 
 /// The environment that a file in `environments/` describes; lock files describe none.
-fn environment_name(file: &OsStr) -> Option<String> {
+pub fn environment_name(file: &OsStr) -> Option<String> {
     let name = file.to_str()?.strip_suffix(".toml")?;
     (!name.is_empty() && !name.starts_with('.') && !name.ends_with(".lock"))
         .then(|| name.to_owned())

@@ -4,6 +4,8 @@
 
 mod arithmetic;
 mod bind;
+mod bound;
+pub mod diff;
 mod expression;
 mod replication;
 pub mod saved;
@@ -12,6 +14,7 @@ mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
 pub use bind::BindError;
+pub use bound::Bound;
 pub use expression::{Expr, TablePair, Template, TemplatePart};
 pub use rbk_syntax::ast::Operator;
 pub use replication::{
@@ -285,6 +288,13 @@ pub struct Step {
     pub parallel: Option<u32>,
     /// Its actions, in order.
     pub actions: Vec<PlannedAction>,
+}
+
+impl Step {
+    /// Whether two neighbours are done together.
+    pub fn is_beside(&self, next: &Step) -> bool {
+        self.parallel.is_some() && self.parallel == next.parallel
+    }
 }
 
 /// An action and what is told about it.

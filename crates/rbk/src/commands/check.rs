@@ -1,7 +1,7 @@
 //! `rbk check FILE…`
 
 use super::unwritten;
-use crate::cli::{CheckArgs, Format};
+use crate::cli::{CheckArgs, CheckFormat};
 use crate::exit::{Exit, Failure};
 use crate::load::{Given, Loaded, load};
 use crate::mend;
@@ -37,17 +37,24 @@ pub fn check(screen: Screen, args: &CheckArgs) -> Result<Exit, Failure> {
         }
     }
     let findings: Vec<Finding<'_>> = loaded.iter().map(Loaded::finding).collect();
-    match args.format.format {
-        Format::Json => screen
-            .data(&diagnostics::json_mended(
-                &findings,
-                args.fix.then_some(mended.as_slice()),
-            ))
-            .map_err(unwritten)?,
-        Format::Human => {
-            for mended in &mended {
-                screen.say(format_args!("{} {mended}", screen.err.green("✓")));
-            }
+    let document = match args.format {
+        CheckFormat::Json => Some(diagnostics::json_mended(
+            &findings,
+            args.fix.then_some(mended.as_slice()),
+        )),
+        CheckFormat::Sarif => Some(diagnostics::sarif(&findings)),
+        CheckFormat::Github => Some(diagnostics::github(&findings)),
+        CheckFormat::Compact => Some(diagnostics::compact(&findings)),
+        CheckFormat::Human => None,
+    };
+    if args.format != CheckFormat::Json {
+        for mended in &mended {
+            screen.say(format_args!("{} {mended}", screen.err.green("✓")));
+        }
+    }
+    match document {
+        Some(document) => screen.data(&document).map_err(unwritten)?,
+        None => {
             diagnostics::tell(screen, &findings);
             if !args.fix {
                 offer(screen, &args.files, &loaded);

@@ -10,11 +10,13 @@ mod manual;
 mod new;
 mod online;
 mod plan;
+mod plan_diff;
 mod pull;
 mod run;
 mod runs;
 mod sandbox;
 pub mod saved;
+mod schema;
 mod status;
 
 use crate::cli::{Cli, Command, EnvironmentCommand, NewCommand, SandboxCommand};
@@ -83,6 +85,7 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         Command::Completions(args) => manual::completions(screen, &args),
         Command::Man(args) => manual::man(screen, &args),
         Command::Explain(args) => explain::explain(screen, &args),
+        Command::Schema(args) => schema::schema(screen, &args),
     }
 }
 

@@ -3,10 +3,10 @@
 use super::plan::exit_of;
 use super::{block_on, unwritten};
 use crate::adapters::person::Approver;
-use crate::cli::{Format, PlanArgs};
+use crate::cli::{PlanArgs, PlanFormat};
 use crate::exit::{Exit, Failure};
 use crate::overlay;
-use crate::render::colour::Screen;
+use crate::render::colour::{Paint, Screen};
 use crate::render::{self, json_text, online};
 use crate::wiring;
 use rbk_core::plan::Plan;
@@ -21,9 +21,13 @@ pub fn look(screen: Screen, args: &PlanArgs, plan: &Plan) -> Result<Exit, Failur
         overlay.apply_to_plan(&mut looked_at);
     }
     let found = block_on_result(see(screen, &looked_at))?;
-    let text = match args.format.format {
-        Format::Json => json_text(&online::Document::new(plan, &found)),
-        Format::Human => {
+    let text = match args.format {
+        PlanFormat::Json => json_text(&online::Document::new(plan, &found)),
+        PlanFormat::Markdown => {
+            let found = online::human(&found, Paint::new(false));
+            render::markdown::online(plan, &found)
+        }
+        PlanFormat::Human => {
             let seen: BTreeMap<String, String> = found
                 .bound()
                 .map(|bound| (bound.name.clone(), bound.text.clone()))

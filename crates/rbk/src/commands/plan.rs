@@ -1,15 +1,16 @@
 //! `rbk plan FILE`
 
-use super::{online, saved, unwritten};
-use crate::cli::{Format, PlanArgs};
+use super::{online, plan_diff, saved, unwritten};
+use crate::cli::{PlanArgs, PlanFormat};
 use crate::exit::{Exit, Failure};
 use crate::load::{Given, load};
 use crate::render::colour::Screen;
 use crate::render::{self, diagnostics};
+use rbk_core::plan::diff::PlanDiff;
 use rbk_core::plan::saved::SavedPlan;
 use rbk_core::plan::{Plan, Risk};
 
-/// Prints every action in order, and performs none.
+/// Prints every action in order, or what a change does to them, and performs none.
 pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(saved) = saved::recognise(&args.file)? {
         return show(screen, args, &saved);
@@ -24,12 +25,17 @@ pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
     )?;
     let finding = loaded.finding();
     let Some(plan) = &loaded.plan else {
-        // A pipeline that asked for JSON gets its errors as JSON, too.
-        match args.format.format {
-            Format::Json => screen
+        // A pipeline that asked for a document gets its errors as one, too.
+        match args.format {
+            PlanFormat::Json => screen
                 .data(&diagnostics::json(&[finding]))
                 .map_err(unwritten)?,
-            Format::Human => diagnostics::tell(screen, &[finding]),
+            PlanFormat::Markdown => {
+                let text = render::markdown::wrong(&args.file, &finding);
+                screen.data(&text).map_err(unwritten)?;
+                diagnostics::tell(screen, &[finding]);
+            }
+            PlanFormat::Human => diagnostics::tell(screen, &[finding]),
         }
         return Ok(Exit::Wrong);
     };
@@ -40,12 +46,13 @@ pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
     if args.online {
         return online::look(screen, args, plan);
     }
-    let text = match args.format.format {
-        Format::Json => render::json_text(plan),
-        Format::Human => render::plan::human(plan, screen.out),
+    let exit = match &args.diff {
+        Some(base) => {
+            let diff = plan_diff::compare(screen, args, &given, base, plan)?;
+            compared(screen, args, &diff, plan)?
+        }
+        None => shown(screen, args, plan)?,
     };
-    screen.data(&text).map_err(unwritten)?;
-    let exit = exit_of(args, plan);
     // The process ends here: taking the tree and the plan of a long runbook apart first would take a tenth of its time.
     std::mem::forget(loaded);
     Ok(exit)
@@ -65,12 +72,44 @@ fn show(screen: Screen, args: &PlanArgs, saved: &SavedPlan) -> Result<Exit, Fail
     if args.online {
         return online::look(screen, args, &plan);
     }
-    let text = match args.format.format {
-        Format::Json => render::json_text(&plan),
-        Format::Human => render::plan::human(&plan, screen.out),
+    match &args.diff {
+        Some(base) => {
+            let diff = plan_diff::compare_saved(base, &plan)?;
+            compared(screen, args, &diff, &plan)
+        }
+        None => shown(screen, args, &plan),
+    }
+}
+
+/// Prints a plan.
+fn shown(screen: Screen, args: &PlanArgs, plan: &Plan) -> Result<Exit, Failure> {
+    let text = match args.format {
+        PlanFormat::Json => render::json_text(plan),
+        PlanFormat::Human => render::plan::human(plan, screen.out),
+        PlanFormat::Markdown => render::markdown::plan(plan),
     };
     screen.data(&text).map_err(unwritten)?;
-    Ok(exit_of(args, &plan))
+    Ok(exit_of(args, plan))
+}
+
+/// Prints what a change does to the actions.
+fn compared(
+    screen: Screen,
+    args: &PlanArgs,
+    diff: &PlanDiff,
+    plan: &Plan,
+) -> Result<Exit, Failure> {
+    let text = match args.format {
+        PlanFormat::Json => render::json_text(diff),
+        PlanFormat::Human => render::plan_diff::human(diff, screen.out),
+        PlanFormat::Markdown => render::markdown::diff(diff, plan),
+    };
+    screen.data(&text).map_err(unwritten)?;
+    Ok(if args.detailed_exitcode && diff.differs {
+        Exit::HoldsActions
+    } else {
+        Exit::Done
+    })
 }
 
 /// 2 where that is asked for and the plan changes something.

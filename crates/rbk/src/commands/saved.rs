@@ -3,9 +3,9 @@
 use crate::adapters::SystemClock;
 use crate::cli::PlanArgs;
 use crate::exit::{Exit, Failure};
-use crate::files;
 use crate::load::{Given, Loaded, Near, load, load_environment};
 use crate::render::colour::Screen;
+use crate::runbooks;
 use rbk_core::environment;
 use rbk_core::journal::SavedUse;
 use rbk_core::plan::saved::{
@@ -118,7 +118,7 @@ pub fn save(screen: Screen, loaded: &Loaded, args: &PlanArgs, out: &Path) -> Res
         Ok(_) => return Err(unread("it is another plan when it is read back")),
         Err(error) => return Err(unread(&error.to_string())),
     }
-    files::replace(out, &text)
+    runbooks::replace(out, &text)
         .map_err(|error| Failure::outside(format!("writing `{}`: {error}", out.display())))?;
     screen.say(format_args!(
         "{} saved to {} as plan {}",

@@ -115,11 +115,11 @@ impl Paint {
 }
 
 /// Text from outside (a file, a service, a database) as it may be put on a terminal: control characters, which could
-/// move the cursor or hide words, are written as escapes; line breaks and tabs stay.
+/// move the cursor or hide words, and characters that can't be seen are written as escapes; line breaks and tabs stay.
 pub fn printable(text: &str) -> String {
     text.chars()
         .fold(String::with_capacity(text.len()), |mut out, c| {
-            if c.is_control() && c != '\n' && c != '\t' || is_direction_override(c) {
+            if c.is_control() && c != '\n' && c != '\t' || is_unseen(c) {
                 out.extend(c.escape_unicode());
             } else {
                 out.push(c);
@@ -128,9 +128,13 @@ pub fn printable(text: &str) -> String {
         })
 }
 
-/// Whether a character changes the order in which others are shown, so that a reviewer reads something else than what stands there.
-fn is_direction_override(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Whether a character can't be seen, or changes the order in which others are shown: a reviewer would read something else than
+/// what stands there. Source: Unicode's default-ignorable code points, without what makes one emoji or letter out of two.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+        | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

@@ -2,14 +2,20 @@
 
 mod drawn;
 mod json;
+mod lines;
+mod places;
+mod sarif;
 mod window;
 
-pub use json::{json, json_mended};
+pub use json::{Document, json, json_mended};
+pub use lines::{compact, github};
+pub use sarif::sarif;
 
 use super::colour::{Paint, Screen};
 use drawn::Drawn;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use rbk_syntax::{Diagnostic, Severity, Sources};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How many diagnostics are drawn for people; a hundred of them help nobody.
@@ -27,7 +33,7 @@ pub struct Finding<'a> {
 }
 
 /// How many there are of each kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counts {
     /// Errors.
     pub errors: usize,

@@ -5,13 +5,12 @@ mod parameters;
 mod removal;
 mod replication;
 mod schema;
+pub(super) mod words;
 
 use super::colour::{Paint, printable};
-use parameters::parameters;
-use rbk_core::plan::{
-    Action, AsOf, Dress, Expr, Origin, Plan, PlannedAction, Preflight, Risk, Wording,
-};
-use rbk_core::value::{Value, duration_text};
+pub(super) use parameters::parameters;
+use rbk_core::plan::{Action, Bound, Expr, Plan, PlannedAction, Preflight, Risk, Wording};
+use rbk_core::value::duration_text;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -33,60 +32,19 @@ pub fn human_seeing(plan: &Plan, paint: Paint, seen: &BTreeMap<String, String>) 
     sheet.preflight();
     for step in &plan.steps {
         let heading = format!("Step \"{}\"", printable(step.path.as_str()));
-        sheet.block(&heading, step.doc.as_deref(), &step.actions);
+        let together = words::together_words(plan, step);
+        sheet.block(&heading, &together, step.doc.as_deref(), &step.actions);
     }
     if !plan.on_failure.is_empty() {
-        sheet.block("On failure", None, &plan.on_failure);
+        sheet.block("On failure", "", None, &plan.on_failure);
     }
     if !plan.cleanup.is_empty() {
         let doc = "Behind `on failure`, whatever became of it, so that nothing stays billed. What was never made is skipped.";
-        sheet.block("Removed if the run fails", Some(doc), &plan.cleanup);
+        sheet.block("Removed if the run fails", "", Some(doc), &plan.cleanup);
     }
     sheet.stack();
     sheet.total();
     sheet.out
-}
-
-/// Upper bounds of actions, added up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Bound {
-    /// Seconds of what is bounded.
-    pub seconds: u64,
-    /// How many actions wait for a person, for as long as that takes.
-    pub people: usize,
-}
-
-impl Bound {
-    /// Adds them up.
-    pub fn of<'a>(actions: impl IntoIterator<Item = &'a PlannedAction>) -> Self {
-        actions
-            .into_iter()
-            .fold(Self::default(), |sum, planned| match planned.upper_bound {
-                Some(seconds) => Self {
-                    seconds: sum.seconds.saturating_add(seconds),
-                    ..sum
-                },
-                None => Self {
-                    people: sum.people + 1,
-                    ..sum
-                },
-            })
-    }
-}
-
-impl std::fmt::Display for Bound {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.seconds, self.people) {
-            (0, 0) => f.write_str("at once"),
-            (0, _) => f.write_str("as long as a person takes"),
-            (seconds, 0) => write!(f, "at most {}", duration_text(seconds)),
-            (seconds, _) => write!(
-                f,
-                "at most {} and as long as a person takes",
-                duration_text(seconds)
-            ),
-        }
-    }
 }
 
 /// The word for a risk, with its mark, painted.
@@ -162,11 +120,8 @@ impl Sheet<'_> {
                 [
                     parameter.name.clone(),
                     parameter.ty.to_string(),
-                    match &parameter.value {
-                        Some(value) => self.value(value),
-                        None => self.paint.hole("given when it is run"),
-                    },
-                    origin(parameter.origin, &self.plan.environment.name),
+                    words::parameter(self.plan, &self.wording, self.paint, parameter),
+                    words::origin(parameter.origin, &self.plan.environment.name),
                 ]
             })
             .collect();
@@ -174,66 +129,20 @@ impl Sheet<'_> {
             return;
         }
         self.heading("Parameters", "");
-        for line in columns(&rows) {
+        let bounds = self.plan.parameters.iter().map(|it| &it.bounds);
+        for (line, bounds) in columns(&rows).into_iter().zip(bounds) {
             self.line(format_args!("  {line}"));
-        }
-    }
-
-    /// A value, with the instance behind a database's name.
-    fn value(&self, value: &Value) -> String {
-        let text = self.wording.literal(value);
-        match value {
-            Value::Database(name) => match self.plan.environment.database(name) {
-                Some(database) => format!("{text} (instance {})", database.instance),
-                None => text,
-            },
-            _ => text,
+            if let Some(bounds) = bounds {
+                let text = indent(&printable(&bounds.text), "    ");
+                self.line(format_args!("    where {text}"));
+            }
         }
     }
 
     fn preflight(&mut self) {
         self.heading("Read and proven before the first effect", "");
         for preflight in &self.plan.preflight {
-            let text = match preflight {
-                Preflight::Identity { account, region } => {
-                    format!("the credentials are of account {account}, the region is {region}")
-                }
-                Preflight::Absent { database, instance } => {
-                    format!("there is no instance {instance} yet ({database})")
-                }
-                Preflight::SecretVersion { secret } => format!(
-                    "the secret {secret} exists and isn't being rotated; its current version is remembered"
-                ),
-                Preflight::ActiveDatabase { application } => {
-                    format!("which database {application} uses; remembered for `on failure`")
-                }
-                Preflight::Instance { database, instance } => {
-                    format!("instance {instance} ({database}) is there; its identity is remembered")
-                }
-                Preflight::RestoreWindow {
-                    database,
-                    instance,
-                    at,
-                } => match at {
-                    AsOf::Latest => format!(
-                        "instance {instance} ({database}) can be restored to a point in time"
-                    ),
-                    AsOf::Time { at } => format!(
-                        "instance {instance} ({database}) can be restored to {}",
-                        self.wording.expr(at)
-                    ),
-                },
-                Preflight::SnapshotAbsent { id } => {
-                    format!("there is no snapshot {} yet", self.wording.template(id))
-                }
-                Preflight::ReplicationSubnetGroup { name } => {
-                    format!("the DMS replication subnet group {name} is there")
-                }
-                Preflight::Catalog { database, scope } => schema::catalog_words(database, scope),
-                Preflight::Observe { statement, .. } | Preflight::Require { statement, .. } => {
-                    printable(statement)
-                }
-            };
+            let text = words::preflight(&self.wording, preflight);
             self.line(format_args!(
                 "  {} {}",
                 self.paint.dim("·"),
@@ -246,8 +155,14 @@ impl Sheet<'_> {
         }
     }
 
-    fn block(&mut self, heading: &str, doc: Option<&str>, actions: &[PlannedAction]) {
-        self.heading(heading, &Bound::of(actions).to_string());
+    fn block(
+        &mut self,
+        heading: &str,
+        together: &str,
+        doc: Option<&str>,
+        actions: &[PlannedAction],
+    ) {
+        self.heading(heading, &format!("{}{together}", Bound::of(actions)));
         if let Some(doc) = doc {
             self.line(format_args!("  {}", indent(&printable(doc), "  ")));
         }
@@ -286,6 +201,9 @@ impl Sheet<'_> {
             "{INDENT}{mark}{}",
             self.paint.dim(format_args!("{bound}  [{id}]"))
         ));
+        if let Some(guards) = words::guards(self.plan, &self.wording, planned) {
+            self.line(format_args!("{INDENT}{}", self.paint.yellow(guards)));
+        }
         let parameters: Vec<[String; 2]> = parameters(self.plan, &planned.action, &self.wording)
             .into_iter()
             .map(|(name, value)| [name.to_owned(), value])
@@ -322,34 +240,12 @@ impl Sheet<'_> {
     }
 
     fn total(&mut self) {
-        let count = |wanted: Risk| {
-            let actions = self.plan.steps.iter().flat_map(|step| &step.actions);
-            actions.filter(|planned| planned.risk == wanted).count()
-        };
-        let parts: Vec<String> = [
-            (Risk::Reads, "read"),
-            (Risk::Creates, "create"),
-            (Risk::Changes, "change"),
-            (Risk::Destroys, "destroy"),
-        ]
-        .into_iter()
-        .filter_map(|(risk, word)| {
-            let count = count(risk);
-            (count > 0).then(|| format!("{count} {word}{}", if count == 1 { "s" } else { "" }))
-        })
-        .collect();
-        let actions = self.plan.steps.iter().flat_map(|step| &step.actions);
-        let (number, bound) = (actions.clone().count(), Bound::of(actions));
+        let bound = Bound::of_steps(&self.plan.steps);
         self.line("");
-        self.line(self.paint.bold(format_args!(
-            "{number} action{}: {}. Takes {bound}.",
-            if number == 1 { "" } else { "s" },
-            if parts.is_empty() {
-                "nothing to do".to_owned()
-            } else {
-                parts.join(", ")
-            },
-        )));
+        self.line(
+            self.paint
+                .bold(format_args!("{}. Takes {bound}.", words::count(self.plan))),
+        );
     }
 
     fn heading(&mut self, text: &str, aside: &str) {
@@ -372,7 +268,7 @@ fn indent(text: &str, by: &str) -> String {
 }
 
 /// Aligns all columns but the last.
-fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -389,15 +285,6 @@ fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
             cells.join("  ").trim_end().to_owned()
         })
         .collect()
-}
-
-fn origin(origin: Origin, environment: &str) -> String {
-    match origin {
-        Origin::Given => "given with --set".to_owned(),
-        Origin::Environment => format!("from environment {}", printable(environment)),
-        Origin::Default => "the runbook's default".to_owned(),
-        Origin::Open => "a hole".to_owned(),
-    }
 }
 
 /// The shipped runbook's plan.

@@ -9,7 +9,7 @@ use rbk_core::plan::{
 use rbk_core::value::duration_text;
 
 /// Every parameter of an action, in words.
-pub(super) fn parameters(
+pub fn parameters(
     plan: &Plan,
     action: &Action,
     wording: &Wording<'_, Paint>,

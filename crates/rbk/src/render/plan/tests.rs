@@ -1,12 +1,13 @@
 //! What a reviewer reads.
 
-use super::{Bound, human, quick_recovery};
+use super::{human, quick_recovery};
 use crate::render::colour::Paint;
 use insta::assert_snapshot;
 use rbk_core::environment::{Command, DmsTls, TableName};
 use rbk_core::ids::{
     ActionId, ApplicationName, DatabaseName, InstanceId, RoleName, SecretName, SnapshotId,
 };
+use rbk_core::plan::Bound;
 use rbk_core::plan::{
     Action, DmsReplication, EndpointSettings, Expr, FinalSnapshot, Freeze, NamedCommand, Plan,
     PlannedAction, PlannedReplication, Preflight, ReplicationMeans, Risk, Side, StackValue,
