@@ -3,6 +3,7 @@
 //! Each pass has its own error enum; it turns into a [`Diagnostic`] at the end of the pass, so that
 //! rendering, JSON and editors know one type only.
 
+use crate::similar::Near;
 use crate::span::Span;
 use serde::Serialize;
 
@@ -45,6 +46,18 @@ pub struct Fix {
     pub span: Span,
     /// The new text.
     pub replacement: String,
+    /// Who may apply it.
+    pub safety: Safety,
+}
+
+/// Who may apply a fix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// It writes down what can only have been meant: `rbk check --fix` applies it. Nothing is done to a database that was
+    /// not written already.
+    Safe,
+    /// Somebody has to decide: it adds a statement, guesses a value, or one of several is meant. It is only shown.
+    Shown,
 }
 
 /// One thing told about a text.
@@ -116,11 +129,32 @@ impl Diagnostic {
         self
     }
 
+    /// Adds the edit that mends it, for somebody to decide on.
+    pub fn fix(self, span: Span, replacement: impl Into<String>) -> Self {
+        self.fix_with(span, replacement, Safety::Shown)
+    }
+
+    /// Adds the edit that mends it and can only have been meant.
+    pub fn safe_fix(self, span: Span, replacement: impl Into<String>) -> Self {
+        self.fix_with(span, replacement, Safety::Safe)
+    }
+
+    /// Puts the word that was meant in the place of a misspelt one; safe where it is the only one that is near.
+    pub fn fix_spelling(self, span: Span, near: Near<'_>) -> Self {
+        let safety = if near.is_only {
+            Safety::Safe
+        } else {
+            Safety::Shown
+        };
+        self.fix_with(span, near.word, safety)
+    }
+
     /// Adds the edit that mends it.
-    pub fn fix(mut self, span: Span, replacement: impl Into<String>) -> Self {
+    pub fn fix_with(mut self, span: Span, replacement: impl Into<String>, safety: Safety) -> Self {
         self.fix = Some(Fix {
             span,
             replacement: replacement.into(),
+            safety,
         });
         self
     }

@@ -3,14 +3,28 @@
 /// Longer words are no misspelling of anything; comparing them would only take time.
 const LONGEST_WORD: usize = 64;
 
+/// The candidate that a misspelt word was probably meant for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Near<'c> {
+    /// The nearest.
+    pub word: &'c str,
+    /// Whether no other candidate is near enough to be meant.
+    pub is_only: bool,
+}
+
 /// The nearest of the candidates, if it is near enough to be meant. Upper and lower case count as the same.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    near(word, candidates).map(|near| near.word)
+}
+
+/// The same, and whether it is the only one that could be meant.
+pub fn near<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<Near<'c>> {
     let word = word.to_lowercase();
     let length = word.chars().count();
     if !(2..=LONGEST_WORD).contains(&length) {
         return None;
     }
-    candidates
+    let mut all: Vec<(usize, &'c str)> = candidates
         .into_iter()
         .filter(|candidate| candidate.len() > 1)
         .map(|candidate| {
@@ -22,13 +36,27 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .filter(|(distance, candidate)| {
             *distance <= (length.max(candidate.chars().count()) / 3).max(1)
         })
-        .min()
-        .map(|(_, candidate)| candidate)
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    let (_, word) = *all.first()?;
+    Some(Near {
+        word,
+        is_only: all.len() == 1,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{near, nearest};
+
+    #[test]
+    fn a_word_that_could_mean_two_is_told_from_one_that_can_not() {
+        let known = ["recovery_1", "recovery_2", "original"];
+        assert!(near("orignal", known).is_some_and(|near| near.is_only));
+        assert!(near("recovery", known).is_some_and(|near| !near.is_only));
+        assert!(near("x1", ["x2", "x2"]).is_some_and(|near| near.is_only));
+    }
 
     #[test]
     fn a_slip_is_mended_and_another_word_is_left_alone() {

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 )]
 pub struct SourceId(pub u16);
 
-/// A half-open range of bytes in one source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// A half-open range of bytes in one source. `{:-?}` of whatever holds one leaves it out: so two trees are compared
+/// whose texts differ in nothing but blanks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
     /// The text it stands in.
     pub source: SourceId,
@@ -46,6 +47,19 @@ impl Span {
     /// Whether it covers no byte.
     pub fn is_empty(self) -> bool {
         self.end <= self.start
+    }
+}
+
+impl std::fmt::Debug for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if f.sign_minus() {
+            return f.write_str("_");
+        }
+        f.debug_struct("Span")
+            .field("source", &self.source)
+            .field("start", &self.start)
+            .field("end", &self.end)
+            .finish()
     }
 }
 

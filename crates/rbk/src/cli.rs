@@ -29,6 +29,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 the runbook or environment is wr
 pub enum Command {
     /// Check runbooks against an environment; never touches the network
     Check(CheckArgs),
+    /// Lay runbooks out in the one way they are written
+    #[command(name = "fmt")]
+    Format(FmtArgs),
     /// Show every action of a runbook in order with its exact parameters, and run none
     Plan(PlanArgs),
     /// Run a runbook
@@ -53,6 +56,15 @@ pub enum Command {
     Environment(EnvironmentCommand),
     /// Print the JSON Schema of what rbk writes or reads
     Schema(SchemaArgs),
+    /// Begin a runbook or an environment from a template
+    #[command(subcommand)]
+    New(NewCommand),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    Man(ManArgs),
+    /// Explain what rbk says: the page of a diagnostic, or a list of all
+    Explain(ExplainArgs),
 }
 
 /// What rbk writes or reads as a document.
@@ -159,6 +171,23 @@ pub struct CheckArgs {
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     pub format: CheckFormat,
+    /// Mend what can only have been meant otherwise (misspelt words, quotes, operators, units) in these files
+    #[arg(long)]
+    pub fix: bool,
+}
+
+/// `rbk fmt`
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// Runbooks, files of procedures, folders of them; `-` or nothing: stdin, laid out onto stdout
+    #[arg(value_name = "FILE|DIR")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; list the files that would change, and exit with 1 if there is one
+    #[arg(long)]
+    pub check: bool,
+    /// Write nothing; show what would change, and exit with 1 if anything would
+    #[arg(long)]
+    pub diff: bool,
 }
 
 /// `rbk plan`
@@ -433,6 +462,114 @@ pub struct EnvironmentDiffArgs {
     pub environment: EnvironmentArg,
     #[command(flatten)]
     pub format: FormatArg,
+}
+
+/// `rbk new …`
+#[derive(Debug, Subcommand)]
+pub enum NewCommand {
+    /// Write a runbook from a template; never over a file that is there
+    Runbook(NewRunbookArgs),
+    /// Write an environment file, with what the account says of an instance where one is named
+    #[command(name = "environment", visible_alias = "env")]
+    Environment(NewEnvironmentArgs),
+}
+
+/// `rbk new runbook`
+#[derive(Debug, Args)]
+pub struct NewRunbookArgs {
+    /// Where it is written; `.rbk` is added where it is missing
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What it begins as
+    #[arg(long, value_enum, default_value_t)]
+    pub template: Template,
+    #[command(flatten)]
+    pub environment: EnvironmentArg,
+}
+
+/// What a new runbook begins as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Template {
+    /// The parts of a runbook, with a step that only looks
+    #[default]
+    Blank,
+    /// The application goes on with the newest snapshot
+    QuickRecovery,
+    /// An empty schema by the migration tool, and the rows copied back
+    RebuildSchema,
+    /// The same through DMS serverless
+    RepairOriginal,
+    /// The application returns to the original
+    ReturnToOriginal,
+    /// All of it, from the disaster to the repaired original
+    FullRecovery,
+}
+
+/// `rbk new environment`
+#[derive(Debug, Args)]
+pub struct NewEnvironmentArgs {
+    /// What it is called: `stage` becomes `environments/stage.toml`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Read class, groups, retention and the like of this instance from the account (only reads)
+    #[arg(long, value_name = "INSTANCE")]
+    pub instance: Option<String>,
+    /// The region [default: what the AWS configuration says, to read the account]
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// The database's name in Postgres
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// The secret that the application logs in with
+    #[arg(long, value_name = "SECRET")]
+    pub secret: Option<String>,
+    /// What the application is called in runbooks
+    #[arg(long, value_name = "NAME", default_value = "app")]
+    pub application: String,
+}
+
+/// `rbk completions`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "bash: rbk completions bash > ~/.local/share/bash-completion/completions/rbk\n\
+zsh:  rbk completions zsh > a file `_rbk` in a folder of $fpath\n\
+fish: rbk completions fish > ~/.config/fish/completions/rbk.fish"
+)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `rbk man`
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder that gets `rbk.1`, `rbk-plan.1` and so on; without it, `rbk.1` goes to stdout
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// How an explanation is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ExplainFormat {
+    /// For reading
+    #[default]
+    Human,
+    /// The page as it stands in `docs/diagnostics`
+    Markdown,
+    /// One JSON document on stdout
+    Json,
+}
+
+/// `rbk explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// What rbk said, for instance `RBK2004` or `2004` [default: a list of all]
+    #[arg(value_name = "CODE")]
+    pub codes: Vec<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExplainFormat,
 }
 
 /// `NAME=VALUE`.

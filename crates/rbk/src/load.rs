@@ -1,11 +1,11 @@
 //! From files to a checked plan: shared by `check`, `plan`, `run` and `drill`. Opens files, and nothing else.
 
 use crate::exit::{Exit, Failure};
-use crate::files::Files;
 use crate::lock::LockFile;
 use crate::overlay::Overlay;
 use crate::render::colour::Screen;
 use crate::render::diagnostics::{self, Finding};
+use crate::revision::Files;
 use crate::uses;
 use rbk_core::check::{self, Input};
 use rbk_core::environment::{
@@ -312,13 +312,14 @@ pub fn environment_or_tell(screen: Screen, env: Option<&str>) -> Result<Environm
 
 /// Reads a file, but not much more of it than would be taken.
 fn read(files: &Files, file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
-    bytes(files, file)
+    files
+        .bytes(file, MAX_TEXT as u64)
         .map_err(|error| Failure::wrong(format!("reading {what} `{}`: {error}", file.display())))
 }
 
 /// A file's bytes, but not much more of them than would be taken.
-pub fn bytes(files: &Files, file: &Path) -> std::io::Result<Vec<u8>> {
-    files.bytes(file, MAX_TEXT as u64)
+pub fn bytes(file: &Path) -> std::io::Result<Vec<u8>> {
+    Files::Disk.bytes(file, MAX_TEXT as u64)
 }
 
 /// Adds a text to the sources; where it isn't UTF-8, with a diagnostic at the first byte that is not.

@@ -3,7 +3,7 @@
 use crate::ids::{ApplicationName, DatabaseName};
 use crate::plan::{ArithmeticError, Operator};
 use crate::value::Type;
-use rbk_syntax::{Code, Diagnostic, Severity, Span, nearest};
+use rbk_syntax::{Code, Diagnostic, Severity, Span, near};
 use thiserror::Error;
 
 /// The types, in the order in which they are listed to a person.
@@ -576,10 +576,10 @@ pub(super) fn suggest(
     candidates: &[String],
     otherwise: impl FnOnce() -> String,
 ) -> Diagnostic {
-    match nearest(name, candidates.iter().map(String::as_str)) {
-        Some(candidate) => diagnostic
-            .help(format!("did you mean `{candidate}`?"))
-            .fix(span, candidate),
+    match near(name, candidates.iter().map(String::as_str)) {
+        Some(near) => diagnostic
+            .help(format!("did you mean `{}`?", near.word))
+            .fix_spelling(span, near),
         None => diagnostic.help(otherwise()),
     }
 }

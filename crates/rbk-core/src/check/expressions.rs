@@ -2,6 +2,7 @@
 
 use super::Checker;
 use super::error::CheckError;
+use super::functions::FUNCTIONS;
 use super::parameters::named_type;
 use super::scope::Meaning;
 use crate::environment::TableName;
@@ -40,17 +41,6 @@ pub(crate) enum Need {
     /// A login, to see whether there can be one.
     LoginTried,
 }
-
-const FUNCTIONS: [&str; 8] = [
-    "active_secret",
-    "age",
-    "count",
-    "query",
-    "removal_policy",
-    "secret",
-    "size",
-    "source_snapshot",
-];
 
 impl Checker<'_> {
     /// An expression of any type.
@@ -457,7 +447,10 @@ impl Checker<'_> {
                 None
             }
             (name, _) => {
-                let candidates = FUNCTIONS.iter().map(|&name| name.to_owned()).collect();
+                let candidates = FUNCTIONS
+                    .iter()
+                    .map(|function| function.name.to_owned())
+                    .collect();
                 self.report(CheckError::UnknownFunction {
                     span: function.span,
                     name: name.to_owned(),

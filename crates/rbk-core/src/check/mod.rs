@@ -7,6 +7,7 @@ mod column_type;
 mod comparison;
 mod error;
 mod expressions;
+mod functions;
 mod objects;
 mod parameters;
 mod procedures;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 
 pub use crate::state::CODES as STATE_CODES;
 pub use error::CODES;
+pub use functions::{FUNCTIONS, Function};
 pub use procedures::{Used, Uses};
 pub use setting::{Setting, setting};
 pub use uses::UseError;

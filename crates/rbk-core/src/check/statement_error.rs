@@ -3,7 +3,7 @@
 use super::error::{list, suggest};
 use crate::ids::DatabaseName;
 use crate::plan::Figure;
-use rbk_syntax::{Code, Diagnostic, Span, nearest};
+use rbk_syntax::{Code, Diagnostic, Span, near};
 use thiserror::Error;
 
 /// What can be wrong with them.
@@ -95,9 +95,9 @@ impl From<StatementError> for Diagnostic {
             ),
             E::OptionWord { span, option, word, allowed } => {
                 let diagnostic = make("RBK1051", span, "something else");
-                let near = word.as_deref().and_then(|word| nearest(word, allowed.iter().copied()));
+                let near = word.as_deref().and_then(|word| near(word, allowed.iter().copied()));
                 match (option, near) {
-                    (_, Some(near)) => diagnostic.help(format!("did you mean `{near}`?")).fix(span, near),
+                    (_, Some(near)) => diagnostic.help(format!("did you mean `{}`?", near.word)).fix_spelling(span, near),
                     ("mode", _) => diagnostic.help(
                         "rbk copies from a database whose writes are frozen: there are no changes to follow. Write `mode: full_load`, or leave it out",
                     ),

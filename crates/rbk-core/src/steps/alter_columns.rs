@@ -2,6 +2,11 @@
 //!
 //! Which columns have a type is what the lock file says, whatever they are for now. Partitions follow their parents. One
 //! action a table, since the table is written anew; its columns are changed together, so that this happens once.
+//!
+//! ```rbk
+//! alter columns of type vector in original.public to text
+//! alter column original.public.orders.note to varchar(200) using "left(note, 200)"
+//! ```
 
 use super::Meaning;
 use crate::catalog::{Catalog, ColumnName, Table, dependents_of_type};

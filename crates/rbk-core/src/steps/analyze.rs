@@ -1,4 +1,8 @@
 //! `analyze DB`: the planner's statistics of all tables. Those of a partitioned table are never made by autovacuum.
+//!
+//! ```rbk
+//! analyze original
+//! ```
 
 use super::Meaning;
 use super::alter_columns::whole_size;

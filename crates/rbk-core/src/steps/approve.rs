@@ -1,4 +1,8 @@
 //! `approve "…"`: a person says yes.
+//!
+//! ```rbk
+//! approve "Everything in {broken}.public will be dropped"
+//! ```
 
 use super::Meaning;
 use crate::check::Checker;

@@ -1,4 +1,10 @@
 //! `assert CONDITION [else "…"]`: fails the step unless the condition holds.
+//!
+//! ```rbk
+//! assert checks of recovery pass
+//! assert count(recovery.public.documents) > 0
+//!   else "the snapshot is empty"
+//! ```
 
 use super::Meaning;
 use super::replicate::complete;

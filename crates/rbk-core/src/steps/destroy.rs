@@ -1,5 +1,11 @@
 //! `destroy DB by its removal policy|with final snapshot [as "id"]|without final snapshot`: an instance goes, with its automated
 //! backups. What becomes of its data is decided here, once: the plan says it.
+//!
+//! ```rbk
+//! destroy recovery by its removal policy
+//! destroy recovery with final snapshot as "before-the-return"
+//! destroy recovery without final snapshot
+//! ```
 
 use super::Meaning;
 use crate::check::{Checker, StatementError};

@@ -1,6 +1,11 @@
 //! `drop index DB.SCHEMA.INDEX`, `drop indexes on …`: drops indexes; their definitions are journaled first.
 //!
 //! Never one behind a constraint, nor a part of a partitioned table's index: those come and go with what they belong to.
+//!
+//! ```rbk
+//! drop indexes on columns of type vector in original.public
+//! drop index original.public.documents_title_idx
+//! ```
 
 use super::Meaning;
 use crate::catalog::{Place, SelectedIndex};

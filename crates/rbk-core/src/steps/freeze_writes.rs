@@ -1,4 +1,8 @@
 //! `freeze writes on DB [if reachable]`: no application can write; proven by write counters that stand still.
+//!
+//! ```rbk
+//! freeze writes on original if reachable
+//! ```
 
 use super::Meaning;
 use crate::check::Checker;

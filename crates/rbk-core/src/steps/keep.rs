@@ -1,4 +1,8 @@
 //! `keep DB because "…"`: what was created stays, on purpose.
+//!
+//! ```rbk
+//! keep recovery because "it serves until the original is repaired"
+//! ```
 
 use super::Meaning;
 use crate::check::{CheckError, Checker};

@@ -1,4 +1,8 @@
 //! `keep writes frozen on DB because "…"`: a runbook may end with frozen writes, on purpose.
+//!
+//! ```rbk
+//! keep writes frozen on recovery because "return-to-original.rbk goes on"
+//! ```
 
 use super::Meaning;
 use crate::check::{CheckError, Checker};

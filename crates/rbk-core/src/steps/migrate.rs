@@ -3,6 +3,10 @@
 //! After a `recreate schema`, what roles may do on the new tables is put back, and who owns them: rbk's own login has made
 //! them, and in production that may be another role. The result is proven to be what the
 //! lock file says: everything that follows is lowered from it.
+//!
+//! ```rbk
+//! migrate original
+//! ```
 
 use super::Meaning;
 use super::recreate_schema::grants;

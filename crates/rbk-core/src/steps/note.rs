@@ -1,4 +1,8 @@
 //! `note "…"`: an instruction for a person, shown and recorded.
+//!
+//! ```rbk
+//! note "Tell the support team that answers may be a day old"
+//! ```
 
 use super::Meaning;
 use crate::check::Checker;

@@ -1,4 +1,8 @@
-//! `let NAME = EXPR` inside a step: a value read on arrival, journaled, and reused on resume.
+//! `let NAME = EXPRESSION`: in a step, a value read on arrival, journaled, and reused on resume.
+//!
+//! ```rbk
+//! let rows = count(recovery.public.documents)
+//! ```
 
 use super::Meaning;
 use crate::check::{Checker, Typed};

@@ -3,6 +3,10 @@
 //! `DROP SCHEMA … CASCADE` takes more than tables: extensions, grants and default privileges are put back in the same
 //! transaction, as the lock file says them, and shown in the plan. What roles may do on tables follows `migrate`, when
 //! the tables are there again. An extension gets the lock file's version: another one would be found out too late.
+//!
+//! ```rbk
+//! recreate schema original.public
+//! ```
 
 use super::Meaning;
 use crate::catalog::{Catalog, Grants};

@@ -2,6 +2,10 @@
 //!
 //! Of a schema or table: all columns but those of primary keys, identity and generated ones, and the migration tool's own
 //! tables. Partitions follow their parents.
+//!
+//! ```rbk
+//! relax not null on original.public
+//! ```
 
 use super::Meaning;
 use crate::catalog::ColumnName;

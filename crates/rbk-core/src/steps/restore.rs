@@ -1,6 +1,11 @@
 //! `restore DB from SNAPSHOT`: a new instance as the environment describes it.
 //!
 //! It has no endpoint and no known password yet: `await … is available` and `set credentials` follow.
+//!
+//! ```rbk
+//! restore recovery from latest snapshot of original
+//! restore recovery from snapshot "before-the-migration" of original
+//! ```
 
 use super::Meaning;
 use crate::check::{Checker, Typed};

@@ -1,4 +1,8 @@
 //! `restore column types in DB.SCHEMA`: what earlier statements altered there gets the lock file's types again.
+//!
+//! ```rbk
+//! restore column types in original.public
+//! ```
 
 use super::Meaning;
 use super::alter_columns::alter;

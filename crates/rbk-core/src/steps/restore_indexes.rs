@@ -2,6 +2,10 @@
 //! lock file says should be there.
 //!
 //! One action an index: building one may take an hour, and a resumed run goes on with those that are left.
+//!
+//! ```rbk
+//! restore indexes on columns of type vector in original.public
+//! ```
 
 use super::Meaning;
 use super::drop_indexes::{indexes, roots, with_parts};

@@ -1,5 +1,9 @@
 //! `restore not null on …`: what earlier statements relaxed there may not hold NULL any more; where they relaxed nothing,
 //! all that the lock file says. Postgres reads each table to prove it; setting it again changes nothing.
+//!
+//! ```rbk
+//! restore not null on original.public
+//! ```
 
 use super::Meaning;
 use super::alter_columns::whole_size;

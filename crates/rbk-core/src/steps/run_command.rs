@@ -1,6 +1,10 @@
 //! `run COMMAND { … }`: a command that the environment declares, with typed arguments.
 //!
 //! What it does nobody checks. Secrets reach it through its environment; the runbook names none.
+//!
+//! ```rbk
+//! run warm_cache { table: "public.documents", rows: 1_000 }
+//! ```
 
 use super::Meaning;
 use crate::check::{Checker, SchemaError, Typed};

@@ -1,6 +1,10 @@
 //! `set credentials of DB`: new passwords, staged in its secrets, set, proven by logins, then made current.
 //!
 //! A restored instance has the master password of the backup's instant, and whatever freeze the snapshot carried.
+//!
+//! ```rbk
+//! set credentials of recovery
+//! ```
 
 use super::Meaning;
 use crate::check::{CheckError, Checker};

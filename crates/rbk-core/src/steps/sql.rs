@@ -2,6 +2,10 @@
 //!
 //! It runs in one transaction with the run's marker, like every change of a schema, so it can hold neither a `COMMIT` nor
 //! what Postgres runs outside of transactions only. The plan takes the worst of it: that it destroys something.
+//!
+//! ```rbk
+//! sql on original "UPDATE public.jobs SET state = 'idle'"
+//! ```
 
 use super::Meaning;
 use super::alter_columns::plain_names;

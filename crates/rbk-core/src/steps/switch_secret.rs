@@ -1,4 +1,8 @@
 //! `switch secret of APP to DB [accepting loss]`: makes DB the application's active database, as a compare-and-swap.
+//!
+//! ```rbk
+//! switch secret of sgpt to recovery accepting loss
+//! ```
 
 use super::Meaning;
 use crate::check::Checker;

@@ -1,4 +1,8 @@
 //! `sync sequences of DB from DB`: after a load, sequences go past the source's and past the data.
+//!
+//! ```rbk
+//! sync sequences of original from recovery
+//! ```
 
 use super::Meaning;
 use crate::check::{Checker, SchemaError};

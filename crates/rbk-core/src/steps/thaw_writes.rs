@@ -1,4 +1,8 @@
 //! `thaw writes on DB [if reachable]`: the reverse of `freeze writes`.
+//!
+//! ```rbk
+//! thaw writes on original if reachable
+//! ```
 
 use super::Meaning;
 use super::freeze_writes::names;

@@ -2,6 +2,10 @@
 //!
 //! Rows that were loaded under the replica role were never checked, and Postgres's own `VALIDATE CONSTRAINT` skips what is
 //! already marked as valid.
+//!
+//! ```rbk
+//! validate constraints of original.public
+//! ```
 
 use super::Meaning;
 use super::alter_columns::whole_size;

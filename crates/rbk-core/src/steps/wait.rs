@@ -1,4 +1,8 @@
 //! `await CONDITION within DURATION [every DURATION]`: observes at once, then backs off to the steady interval.
+//!
+//! ```rbk
+//! await recovery is available within 60m every 15s
+//! ```
 
 use super::Meaning;
 use super::replicate::complete;

@@ -125,15 +125,16 @@ impl Reader<'_, '_> {
                     .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
             }
             _ => {
-                let similar = self.similar(word, words::STATEMENTS.iter().map(|(word, ..)| *word));
+                let near = self.similar(word, words::STATEMENTS.iter().map(|(word, ..)| *word));
+                let similar = near.map(|near| near.word);
                 let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
                 self.problems.add(|| {
                     let error = SyntaxError::UnknownStatement {
                         word: shown,
                         similar,
                     };
-                    match similar {
-                        Some(similar) => error.at(place).fix(place, similar),
+                    match near {
+                        Some(near) => error.at(place).fix_spelling(place, near),
                         None => error.at(place),
                     }
                 });

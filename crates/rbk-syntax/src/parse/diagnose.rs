@@ -88,7 +88,7 @@ pub(super) fn fault(source: SourceId, text: &str, chunk: &Chunk, fault: Fault) -
             if end - start < 2 || inside.contains(['"', '\\']) {
                 diagnostic
             } else {
-                diagnostic.fix(place, format!("\"{inside}\""))
+                diagnostic.safe_fix(place, format!("\"{inside}\""))
             }
         }
         Fault::TooDeep { at } => SyntaxError::TooDeep.at(span(at, at + 1)),
@@ -206,7 +206,7 @@ impl<'t> Place<'t> {
                 name: name.to_owned(),
             }
             .at(place)
-            .fix(place, fixed),
+            .safe_fix(place, fixed),
         )
     }
 
@@ -258,7 +258,8 @@ impl<'t> Place<'t> {
             unit: unit.to_owned(),
             better: Some(better.clone()),
         };
-        Some(error.at(place).fix(place, better))
+        let safety = literals::unit_safety(unit);
+        Some(error.at(place).fix_with(place, better, safety))
     }
 
     fn typographic_quotes(&self) -> Option<Diagnostic> {
@@ -278,7 +279,7 @@ impl<'t> Place<'t> {
         let diagnostic = SyntaxError::WrongQuotes { single: false }.at(place);
         Some(match end.and_then(|end| inside.get(..end)) {
             Some(content) if !content.contains('"') => {
-                diagnostic.fix(place, format!("\"{content}\""))
+                diagnostic.safe_fix(place, format!("\"{content}\""))
             }
             _ => diagnostic,
         })
@@ -293,7 +294,7 @@ impl<'t> Place<'t> {
                     found: "`;`".into(),
                     help: Some("a newline or a comma ends an option".into()),
                 };
-                return error.at(place).fix(place, ",");
+                return error.at(place).safe_fix(place, ",");
             }
             let error = SyntaxError::Unexpected {
                 expected: "the end of the statement".into(),
@@ -303,7 +304,7 @@ impl<'t> Place<'t> {
             let is_last = self.rest().trim_end().len() == 1;
             let diagnostic = error.at(place);
             if is_last {
-                diagnostic.fix(place, "")
+                diagnostic.safe_fix(place, "")
             } else {
                 diagnostic
             }
@@ -381,10 +382,11 @@ impl<'t> Place<'t> {
         let place = self.token_span();
         let found = found(self.rest());
         let word = words::first_word(self.rest());
-        let similar = crate::nearest(
+        let near = crate::near(
             word,
             expected.words().filter(|candidate| *candidate != word),
         );
+        let similar = near.map(|near| near.word);
         let help = match similar {
             Some(_) => None,
             None if self.rest().is_empty() && expected.wants_value() => {
@@ -409,8 +411,8 @@ impl<'t> Place<'t> {
         };
         let diagnostic = error.at(place);
         let end = self.before().trim_end().len();
-        match (similar, expected.only_literal()) {
-            (Some(similar), _) => diagnostic.fix(place, similar),
+        match (near, expected.only_literal()) {
+            (Some(near), _) => diagnostic.fix_spelling(place, near),
             // A name without a type, or an option without a value: more is missing than the sign.
             (None, Some(":"))
                 if !self

@@ -203,7 +203,7 @@ impl Converter<'_> {
                 written: written.into(),
                 meant,
             };
-            self.add_with(&error, span, |it| it.fix(span, meant));
+            self.add_with(&error, span, |it| it.safe_fix(span, meant));
         }
         operator
     }
@@ -235,7 +235,7 @@ impl Converter<'_> {
                 name: name.to_owned(),
             },
             whole,
-            |it| it.fix(whole, fixed),
+            |it| it.safe_fix(whole, fixed),
         );
         right.kind = ExprKind::Error;
     }

@@ -4,29 +4,32 @@ use super::convert::Converter;
 use super::diagnose;
 use super::error::SyntaxError;
 use super::grammar::{Grammar, Rule};
+use super::outline::Outline;
 use super::scan::{Chunk, Level, Piece, Scanner};
 use super::{Problems, words};
 use crate::ast::{Doc, Item, OnFailure, Param, Procedure, Runbook, Step};
+use crate::similar::Near;
 use crate::span::{SourceId, Span, Spanned};
 use pest::Parser;
 use pest::iterators::Pair;
 
 /// What a file is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Has a title.
     Runbook,
     /// Is used by a runbook, and has none.
     Used,
 }
 
-/// Reads a whole file; the second result is its comments.
+/// Reads a whole file; the second result is its comments, the third what was noted of it, if that was asked for.
 pub(super) fn file(
     kind: Kind,
     source: SourceId,
     text: &str,
     problems: &mut Problems,
-) -> (Runbook, Vec<Span>) {
+    outline: Option<Outline>,
+) -> (Runbook, Vec<Span>, Option<Outline>) {
     let start = if text.starts_with('\u{feff}') {
         '\u{feff}'.len_utf8()
     } else {
@@ -45,8 +48,14 @@ pub(super) fn file(
         items: Vec::new(),
         quiet: Quiet::default(),
     };
+    reader.scanner.outline = outline;
     reader.items();
-    reader.finish()
+    let outline = reader.scanner.outline.take().map(|outline| Outline {
+        comments: reader.scanner.comments.clone(),
+        ..outline
+    });
+    let (runbook, trivia) = reader.finish();
+    (runbook, trivia, outline)
 }
 
 /// What needs no word any more, because one was said that explains it.
@@ -327,15 +336,16 @@ impl<'t> Reader<'t, '_> {
     fn unknown_item(&mut self, chunk: &Chunk, word: &str) {
         let span = self.chunk_span(chunk);
         let written = self.written(chunk);
-        let similar = self.similar(word, words::ITEMS.iter().map(|(word, _)| *word));
+        let near = self.similar(word, words::ITEMS.iter().map(|(word, _)| *word));
+        let similar = near.map(|near| near.word);
         let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
         self.problems.add(|| {
             let error = SyntaxError::UnknownItem {
                 word: shown,
                 similar,
             };
-            match similar {
-                Some(similar) => error.at(place).fix(place, similar),
+            match near {
+                Some(near) => error.at(place).fix_spelling(place, near),
                 None => error.at(place),
             }
         });
@@ -362,11 +372,11 @@ impl<'t> Reader<'t, '_> {
         &self,
         word: &str,
         candidates: impl Iterator<Item = &'static str>,
-    ) -> Option<&'static str> {
+    ) -> Option<Near<'static>> {
         if self.problems.is_full() {
             None
         } else {
-            crate::nearest(word, candidates)
+            crate::near(word, candidates)
         }
     }
 
@@ -388,6 +398,9 @@ impl<'t> Reader<'t, '_> {
         match Grammar::parse(rule, &code) {
             Ok(mut pairs) => {
                 let pair = pairs.next()?;
+                if let Some(outline) = &mut self.scanner.outline {
+                    outline.note(chunk.start, pair.clone());
+                }
                 Some(convert(
                     &mut Converter::new(self.problems, chunk.start),
                     pair,

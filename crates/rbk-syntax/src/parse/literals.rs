@@ -4,6 +4,7 @@ use super::convert::Converter;
 use super::error::SyntaxError;
 use super::grammar::Rule;
 use crate::ast::ExprKind;
+use crate::diagnostic::Safety;
 use crate::span::Span;
 
 /// Seconds of a unit of duration.
@@ -151,7 +152,7 @@ impl Converter<'_> {
                 written: written.into(),
                 reason,
             };
-            self.add_with(&error, span, |it| it.fix(span, mended));
+            self.add_with(&error, span, |it| it.safe_fix(span, mended));
         } else if format!("{mended}Z").parse::<jiff::Timestamp>().is_ok() {
             let error = SyntaxError::TimeWithoutOffset {
                 written: mended.clone(),
@@ -176,7 +177,7 @@ impl Converter<'_> {
             better: better.clone(),
         };
         self.add_with(&error, span, |it| match better {
-            Some(better) => it.fix(span, better),
+            Some(better) => it.fix_with(span, better, unit_safety(unit)),
             None => it,
         });
     }
@@ -196,6 +197,15 @@ pub(super) fn unit_meant(unit: &str) -> Option<&'static str> {
             .find(|(mistaken, _)| *mistaken == unit)
             .map(|(_, meant)| *meant)
     })
+}
+
+/// Whether a unit of elsewhere can only mean what it is taken for: `5M` are minutes to one and megabytes to another.
+pub(super) fn unit_safety(unit: &str) -> Safety {
+    if unit == "M" {
+        Safety::Shown
+    } else {
+        Safety::Safe
+    }
 }
 
 fn digits(written: &str) -> Option<u64> {

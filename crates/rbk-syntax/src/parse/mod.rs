@@ -19,6 +19,7 @@ mod grammar;
 mod items;
 mod literals;
 mod options;
+mod outline;
 mod scan;
 mod single;
 mod statements;
@@ -26,6 +27,9 @@ mod texts;
 mod words;
 
 pub use error::{CODES, DecodeError, SyntaxError};
+pub(crate) use items::Kind;
+pub(crate) use outline::{Mark, Outline, Part, Role};
+pub(crate) use words::{begins_block, first_word};
 
 use crate::ast::{Expr, Runbook};
 use crate::diagnostic::Diagnostic;
@@ -50,29 +54,47 @@ pub struct Parsed {
 
 /// Reads a runbook. Never fails as a whole: what could not be read is an error node and a diagnostic.
 pub fn parse(source: SourceId, text: &str) -> Parsed {
-    parse_as(items::Kind::Runbook, source, text)
+    parse_as(Kind::Runbook, source, text)
 }
 
 /// Reads a file that a runbook uses: it has no title, and nothing stands in it but `use` and `procedure`.
 pub fn parse_used(source: SourceId, text: &str) -> Parsed {
-    parse_as(items::Kind::Used, source, text)
+    parse_as(Kind::Used, source, text)
 }
 
-fn parse_as(kind: items::Kind, source: SourceId, text: &str) -> Parsed {
+/// Reads a file as what it is.
+pub(crate) fn parse_as(kind: Kind, source: SourceId, text: &str) -> Parsed {
+    parse_noting(kind, source, text, None).0
+}
+
+/// Reads a file, and notes how it is put together.
+pub(crate) fn parse_outlined(kind: Kind, source: SourceId, text: &str) -> (Parsed, Outline) {
+    let (parsed, outline) = parse_noting(kind, source, text, Some(Outline::default()));
+    (parsed, outline.unwrap_or_default())
+}
+
+fn parse_noting(
+    kind: Kind,
+    source: SourceId,
+    text: &str,
+    outline: Option<Outline>,
+) -> (Parsed, Option<Outline>) {
     let mut problems = Problems::new(source);
     if !is_acceptable(text, &mut problems) {
-        return Parsed {
+        let parsed = Parsed {
             runbook: None,
             diagnostics: problems.finish(),
             trivia: Vec::new(),
         };
+        return (parsed, None);
     }
-    let (runbook, trivia) = items::file(kind, source, text, &mut problems);
-    Parsed {
+    let (runbook, trivia, outline) = items::file(kind, source, text, &mut problems, outline);
+    let parsed = Parsed {
         runbook: Some(runbook),
         diagnostics: problems.finish(),
         trivia,
-    }
+    };
+    (parsed, outline)
 }
 
 /// Reads one expression, for instance what is given for a parameter.

@@ -4,6 +4,7 @@
 //! business. It guards the grammar, whose parser recurses: no piece that it hands on nests deeper than
 //! [`MAX_DEPTH`] or is longer than [`MAX_STATEMENT`].
 
+use super::outline::{Outline, Part};
 use super::words;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -94,6 +95,8 @@ pub(super) struct Scanner<'t> {
     pub comments: Vec<(usize, usize)>,
     /// Line ends that end an entry of a block of options, so far.
     line_ends: Vec<usize>,
+    /// What the formatter wants to know, if it asks.
+    pub outline: Option<Outline>,
 }
 
 /// What the grammar sees in place of a line end that ends an entry: the rule `line_end`. No text holds it.
@@ -107,6 +110,7 @@ impl<'t> Scanner<'t> {
             open: Vec::new(),
             comments: Vec::new(),
             line_ends: Vec::new(),
+            outline: None,
         }
     }
 
@@ -117,6 +121,26 @@ impl<'t> Scanner<'t> {
 
     /// The next piece.
     pub(super) fn next(&mut self, level: Level) -> Piece {
+        let piece = self.next_piece(level);
+        if let Some(outline) = &mut self.outline {
+            outline.parts.extend(match &piece {
+                Piece::Doc { start, end } => Some(Part::Doc {
+                    start: *start,
+                    end: *end,
+                }),
+                Piece::Chunk(chunk) => Some(Part::Chunk {
+                    start: chunk.start,
+                    end: chunk.end,
+                    opens: chunk.opens,
+                }),
+                Piece::Close { at } => Some(Part::Close { at: *at }),
+                Piece::End => None,
+            });
+        }
+        piece
+    }
+
+    fn next_piece(&mut self, level: Level) -> Piece {
         loop {
             match self.byte(self.at) {
                 0 => return Piece::End,

@@ -122,7 +122,7 @@ const CONTINUE: &[&str] = &[
 pub(super) const RESERVED: &[&str] = &["true", "false", "now", "not", "and", "or"];
 
 /// The ASCII word at the start of a text; may be empty.
-pub(super) fn first_word(text: &str) -> &str {
+pub(crate) fn first_word(text: &str) -> &str {
     let length = text.bytes().take_while(|byte| is_word(*byte)).count();
     text.get(..length).unwrap_or("")
 }
@@ -266,7 +266,7 @@ fn is_if_reachable(line: &str) -> bool {
 }
 
 /// Whether a line begins like a block does: `step "…"`, `on failure` or `procedure name`.
-pub(super) fn begins_block(line: &str) -> bool {
+pub(crate) fn begins_block(line: &str) -> bool {
     let word = first_word(line);
     let rest = line
         .get(word.len()..)

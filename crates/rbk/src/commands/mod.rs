@@ -4,6 +4,10 @@ mod check;
 mod diff;
 mod drill;
 mod env;
+mod explain;
+mod fmt;
+mod manual;
+mod new;
 mod plan;
 mod plan_diff;
 mod pull;
@@ -13,11 +17,12 @@ mod sandbox;
 mod schema;
 mod status;
 
-use crate::cli::{Cli, Command, EnvironmentCommand, SandboxCommand};
+use crate::cli::{Cli, Command, EnvironmentCommand, NewCommand, SandboxCommand};
 use crate::exit::{Exit, Failure};
 use crate::render::colour::{Screen, printable};
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use rbk_core::shell::shell_word;
 use std::future::Future;
 
 /// What `rbk` alone says.
@@ -28,6 +33,7 @@ rbk: typed runbooks for database recovery
   rbk plan FILE --env E       what would it do?
   rbk drill FILE              rehearse it here, in a throw-away sandbox
   rbk run FILE --env E        do it
+  rbk new runbook FILE        begin one from a template
 
 `rbk --help` lists all commands, `rbk COMMAND --help` explains one.";
 
@@ -57,6 +63,7 @@ pub fn main() -> Exit {
 fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::check(screen, &args),
+        Command::Format(args) => fmt::fmt(screen, &args),
         Command::Plan(args) => plan::plan(screen, &args),
         Command::Run(args) => block_on(run::run(screen, args)),
         Command::Resume(args) => block_on(run::resume(screen, args)),
@@ -72,6 +79,11 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         Command::Environment(EnvironmentCommand::Diff(args)) => block_on(diff::diff(screen, args)),
         Command::Environment(EnvironmentCommand::Schema) => env::schema(screen),
         Command::Schema(args) => schema::schema(screen, &args),
+        Command::New(NewCommand::Runbook(args)) => new::runbook(screen, &args),
+        Command::New(NewCommand::Environment(args)) => block_on(new::environment(screen, args)),
+        Command::Completions(args) => manual::completions(screen, &args),
+        Command::Man(args) => manual::man(screen, &args),
+        Command::Explain(args) => explain::explain(screen, &args),
     }
 }
 
@@ -124,8 +136,66 @@ fn not_a_command(screen: Screen, error: &clap::Error) -> Exit {
         text.to_string()
     };
     screen.say(text.trim_end());
+    if let Some(next) = instead(error) {
+        screen.say(format_args!(
+            "\n{} {}",
+            screen.err.cyan("help:"),
+            printable(&next)
+        ));
+    }
     Exit::Usage
 }
+
+/// What was probably meant by a word that is no command, where clap knows none that is spelt like it.
+fn instead(error: &clap::Error) -> Option<String> {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    if error.kind() != ErrorKind::InvalidSubcommand
+        || error.get(ContextKind::SuggestedSubcommand).is_some()
+    {
+        return None;
+    }
+    let word = context(ContextKind::InvalidSubcommand)?;
+    let file = shell_word(&word);
+    let path = std::path::Path::new(&word);
+    let is = |extension: &str| path.extension().is_some_and(|found| found == extension);
+    if is("rbk") {
+        return Some(format!(
+            "to see what it would do: `rbk plan {file}`; to do it: `rbk run {file}`"
+        ));
+    }
+    if is("rbkplan") {
+        return Some(format!("to do what was reviewed: `rbk run {file}`"));
+    }
+    if word.len() == 7 && word.starts_with("RBK") {
+        return Some(format!("`rbk explain {file}` tells what it means"));
+    }
+    let meant = MEANT
+        .iter()
+        .find(|(words, _)| words.contains(&&*word.to_lowercase()));
+    Some(match meant {
+        Some((_, command)) => format!("that is `rbk {command}` here"),
+        None => {
+            "the commands are `check`, `plan`, `run`, `drill` and those that `rbk --help` lists"
+                .to_owned()
+        }
+    })
+}
+
+/// What other tools call what rbk does.
+const MEANT: [(&[&str], &str); 9] = [
+    (&["apply", "execute", "exec", "start", "deploy"], "run FILE"),
+    (&["validate", "lint", "verify"], "check FILE"),
+    (&["preview", "diff", "show", "dry-run"], "plan FILE"),
+    (&["rehearse", "test", "simulate", "practice"], "drill FILE"),
+    (&["format"], "fmt"),
+    (&["continue", "restart", "retry"], "resume RUN"),
+    (&["cancel", "stop", "rollback"], "abort RUN"),
+    (&["list", "ls", "history"], "runs"),
+    (&["init", "create", "scaffold"], "new runbook FILE"),
+];
 
 /// Prints what went wrong and what to do now.
 fn tell(screen: Screen, failure: &Failure) {

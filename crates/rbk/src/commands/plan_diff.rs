@@ -2,9 +2,9 @@
 
 use crate::cli::PlanArgs;
 use crate::exit::Failure;
-use crate::files::{Files, Revision};
 use crate::load::{Given, load_from};
 use crate::render::colour::Screen;
+use crate::revision::{Files, Revision};
 use rbk_core::environment::LookupError;
 use rbk_core::plan::diff::PlanDiff;
 use rbk_core::plan::{PLAN_VERSION, Plan};

@@ -3,6 +3,7 @@
 use crate::adapters::person::Approver;
 use crate::cli::EnvironmentPullArgs;
 use crate::exit::{Exit, Failure};
+use crate::files;
 use crate::load::{EnvironmentFile, Near, load_environment};
 use crate::lock::LockFile;
 use crate::overlay;
@@ -15,8 +16,6 @@ use rbk_core::ids::DatabaseName;
 use rbk_core::ports::{PortErrorKind, World};
 use rbk_core::run::{self, Unread};
 use rbk_core::shell::shell_word;
-use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
 /// The most differences of a database that are shown.
@@ -91,7 +90,7 @@ pub async fn pull(screen: Screen, args: EnvironmentPullArgs) -> Result<Exit, Fai
         screen.say(format_args!("{tick} {} stays as it is", path.display()));
         return Ok(Exit::Done);
     }
-    replace(&path, &text)
+    files::replace(&path, &text)
         .map_err(|error| Failure::outside(format!("writing {}: {error}", path.display())))?;
     let about = match (old, changed) {
         (Some(_), 0) => ": only figures changed",
@@ -303,25 +302,6 @@ fn help(failure: &run::Failure) -> Option<String> {
         _ => return None,
     };
     Some(help.to_owned())
-}
-
-/// Puts a text in place of a file's, all of it or nothing.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    // What a symbolic link names is replaced, not the link.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = path.with_file_name(name);
-    let written = std::fs::File::create(&new).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    written
-        .and_then(|()| std::fs::rename(&new, path))
-        .inspect_err(|_| {
-            // Nothing more can be done about a file that can't be taken away.
-            let _ = std::fs::remove_file(&new);
-        })
 }
 
 /// Bytes, about.

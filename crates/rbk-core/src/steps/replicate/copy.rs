@@ -6,6 +6,14 @@
 //!
 //! Partitions are copied through their parent; generated columns are computed by the target. Where an earlier statement
 //! gave a column of the target another type, the source casts. Small tables come first: what is wrong with one shows soon.
+//!
+//! ```rbk
+//! replicate recovery to original with copy {
+//!   tables: public.*
+//!   except: [databasechangelog, databasechangeloglock]
+//!   within: 4h
+//! }
+//! ```
 
 use super::options::{COMMON, Options};
 use super::tables::size;

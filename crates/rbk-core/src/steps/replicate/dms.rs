@@ -15,6 +15,16 @@
 //!
 //! AWS advises pieces of at most 64kb: larger ones can make tasks fail; smaller ones are slower. DMS reads partitions as tables
 //! of their own: they are what is expected to arrive, and the table above them isn't selected.
+//!
+//! ```rbk
+//! let load = replicate recovery to original with dms {
+//!   tables: public.*
+//!   except: [databasechangelog, databasechangeloglock]
+//!   lob: full, chunk 64kb
+//!   capacity: 4
+//! }
+//! await load is complete within 4h every 30s
+//! ```
 
 use super::documents::{CONTROL_SCHEMA, CONTROL_TABLES, Settings, mappings, settings};
 use super::options::{COMMON, Lob, Options};

@@ -2,7 +2,8 @@
 
 use super::places::{Place, Places};
 use super::{Counts, Finding};
-use rbk_syntax::{Diagnostic, Fix, Label, Severity};
+use crate::mend::Mended;
+use rbk_syntax::{Diagnostic, Fix, Label, Safety, Severity};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -19,6 +20,28 @@ pub struct Document {
     diagnostics: Vec<Entry>,
     /// How many there are of each kind.
     summary: Counts,
+    /// What was mended before, by `check --fix`; absent where that wasn't asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mended: Option<Vec<Mend>>,
+}
+
+/// Something that was mended. The places are those of the text in which it was.
+#[derive(Serialize, JsonSchema)]
+struct Mend {
+    /// The diagnostic's number.
+    code: String,
+    /// What was wrong.
+    message: String,
+    /// The text, as it was given.
+    file: String,
+    /// The line, from 1.
+    line: usize,
+    /// The column, in characters from 1.
+    column: usize,
+    /// What stood there.
+    written: String,
+    /// What stands there now.
+    replacement: String,
 }
 
 /// One thing told about a text. Lines and columns count from 1, columns in characters; the end is behind the last character.
@@ -83,6 +106,8 @@ pub struct Edit {
     pub end_column: usize,
     /// The new text.
     pub replacement: String,
+    /// Whether `rbk check --fix` applies it.
+    pub safe: bool,
 }
 
 /// How much a diagnostic matters, for the schema.
@@ -100,11 +125,29 @@ enum SeverityName {
 
 /// Writes all diagnostics as one JSON document.
 pub fn json(findings: &[Finding<'_>]) -> String {
+    json_mended(findings, None)
+}
+
+/// The same, and what was mended before, where that was asked for.
+pub fn json_mended(findings: &[Finding<'_>], mended: Option<&[Mended]>) -> String {
     crate::render::json_text(&Document {
         version: VERSION,
         diagnostics: entries(findings).collect(),
         summary: Counts::of(findings),
+        mended: mended.map(|mended| mended.iter().map(mend).collect()),
     })
+}
+
+fn mend(mended: &Mended) -> Mend {
+    Mend {
+        code: mended.code.to_string(),
+        message: mended.message.clone(),
+        file: mended.file.clone(),
+        line: mended.line,
+        column: mended.column,
+        written: mended.written.clone(),
+        replacement: mended.replacement.clone(),
+    }
 }
 
 /// All diagnostics with their places, in order.
@@ -187,5 +230,6 @@ fn edit(places: &mut Places<'_>, fix: &Fix) -> Edit {
         end_line,
         end_column,
         replacement: fix.replacement.clone(),
+        safe: fix.safety == Safety::Safe,
     }
 }

@@ -7,7 +7,7 @@ mod places;
 mod sarif;
 mod window;
 
-pub use json::{Document, json};
+pub use json::{Document, json, json_mended};
 pub use lines::{compact, github};
 pub use sarif::sarif;
 
@@ -20,6 +20,9 @@ use serde::Serialize;
 
 /// How many diagnostics are drawn for people; a hundred of them help nobody.
 const DRAWN: usize = 30;
+
+/// How many codes the last line names; nobody reads more pages at once.
+const EXPLAINED: usize = 5;
 
 /// The diagnostics of one text and what they point into.
 pub struct Finding<'a> {
@@ -109,8 +112,29 @@ pub fn human(findings: &[Finding<'_>], paint: Paint, terminal: bool, width: usiz
     }
     if total > 0 {
         out.push_str(&format!("{counts}\n"));
+        // For whoever reads it as it happens; a log is full enough, and the codes stand in it.
+        if terminal {
+            out.push_str(&explained(findings, paint));
+        }
     }
     out
+}
+
+/// One line that says how to read more about what was drawn.
+fn explained(findings: &[Finding<'_>], paint: Paint) -> String {
+    let mut codes: Vec<&str> = Vec::new();
+    let diagnostics = findings.iter().flat_map(|finding| finding.diagnostics);
+    for diagnostic in diagnostics.take(DRAWN) {
+        if !codes.contains(&diagnostic.code.0) {
+            codes.push(diagnostic.code.0);
+        }
+    }
+    codes.truncate(EXPLAINED);
+    format!(
+        "{} rbk explain {}\n",
+        paint.dim("explain:"),
+        codes.join(" ")
+    )
 }
 
 #[cfg(test)]
@@ -158,6 +182,22 @@ mod tests {
             diagnostics: std::slice::from_ref(&diagnostic),
         }];
         insta::assert_snapshot!(human(&findings, Paint::new(false), false, 80));
+    }
+
+    #[test]
+    fn a_terminal_is_told_once_how_to_read_more() {
+        let (sources, one) = diagnostic();
+        let mut other = one.clone();
+        other.code = Code("RBK2004");
+        let diagnostics = [one.clone(), other, one];
+        let findings = [Finding {
+            sources: &sources,
+            diagnostics: &diagnostics,
+        }];
+        let end = "3 errors\nexplain: rbk explain RBK1001 RBK2004\n";
+        assert!(human(&findings, Paint::new(false), true, 80).ends_with(end));
+        assert!(!human(&findings, Paint::new(false), false, 80).contains("explain"));
+        assert_eq!(human(&[], Paint::new(false), true, 80), "");
     }
 
     #[test]
