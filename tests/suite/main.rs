@@ -30,5 +30,6 @@ mod rebuild;
 mod recovered;
 mod reference;
 mod repair;
+mod review;
 mod run;
 mod stack;
