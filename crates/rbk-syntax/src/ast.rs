@@ -636,6 +636,11 @@ pub enum ExprKind {
         /// Of which database.
         database: Path,
     },
+    /// `oldest snapshot of source`
+    OldestSnapshot {
+        /// Of which database.
+        database: Path,
+    },
     /// `snapshot "id" of source`
     Snapshot {
         /// The snapshot's identifier.

@@ -1,11 +1,11 @@
 //! From files to a checked plan: shared by `check`, `plan`, `run` and `drill`. Opens files, and nothing else.
 
 use crate::exit::{Exit, Failure};
+use crate::files::Files;
 use crate::lock::LockFile;
 use crate::overlay::Overlay;
 use crate::render::colour::Screen;
 use crate::render::diagnostics::{self, Finding};
-use crate::revision::Files;
 use crate::uses;
 use rbk_core::check::{self, Input};
 use rbk_core::environment::{
@@ -29,6 +29,10 @@ pub struct Loaded {
     pub plan: Option<Plan>,
     /// What an overlay changed about the environment, a line each.
     pub overlaid: Vec<String>,
+    /// The environment's file.
+    pub environment_file: PathBuf,
+    /// The environment's lock file, if there is one.
+    pub lock: Option<LockFile>,
 }
 
 impl Loaded {
@@ -164,7 +168,7 @@ pub fn load_from(
         places,
         mut environment,
         lock,
-        ..
+        file: environment_file,
     } = load_environment_from(files, screen, Near::Runbook(file), env)?;
     let mut overlaid = Vec::new();
     if let (Some(environment), Some(overlay)) = (&mut environment, overlay) {
@@ -216,6 +220,8 @@ pub fn load_from(
         diagnostics,
         plan,
         overlaid,
+        environment_file,
+        lock,
     })
 }
 
@@ -312,14 +318,13 @@ pub fn environment_or_tell(screen: Screen, env: Option<&str>) -> Result<Environm
 
 /// Reads a file, but not much more of it than would be taken.
 fn read(files: &Files, file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
-    files
-        .bytes(file, MAX_TEXT as u64)
+    bytes(files, file)
         .map_err(|error| Failure::wrong(format!("reading {what} `{}`: {error}", file.display())))
 }
 
 /// A file's bytes, but not much more of them than would be taken.
-pub fn bytes(file: &Path) -> std::io::Result<Vec<u8>> {
-    Files::Disk.bytes(file, MAX_TEXT as u64)
+pub fn bytes(files: &Files, file: &Path) -> std::io::Result<Vec<u8>> {
+    files.bytes(file, MAX_TEXT as u64)
 }
 
 /// Adds a text to the sources; where it isn't UTF-8, with a diagnostic at the first byte that is not.

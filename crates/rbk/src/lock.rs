@@ -1,7 +1,7 @@
 //! The lock file beside an environment file: read when something asks for what is in it.
 
 use crate::exit::Failure;
-use crate::revision::Files;
+use crate::files::Files;
 use rbk_core::environment::{Lock, LockError, LockSource};
 use rbk_syntax::{Diagnostic, Sources};
 use std::cell::OnceCell;

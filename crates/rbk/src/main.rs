@@ -16,7 +16,7 @@ mod pages;
 mod panic;
 mod perform;
 mod render;
-mod revision;
+mod runbooks;
 mod signals;
 mod stack;
 mod uses;

@@ -1,9 +1,10 @@
 //! Applies the fixes of diagnostics that can only have been meant to the files that were given, and to no others.
 
 use crate::exit::Failure;
-use crate::files;
+use crate::files::Files;
 use crate::load::{self, Loaded};
 use crate::render::colour::printable;
+use crate::runbooks;
 use rbk_syntax::{Code, Diagnostic, Fix, Safety, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ pub fn mend(given: &[PathBuf], loaded: &[Loaded]) -> Result<Vec<Mended>, Failure
         };
         let name = &source.name;
         let unwritten = |error| Failure::outside(format!("writing `{name}`: {error}"));
-        if load::bytes(&file).map_err(unwritten)? != source.text.as_bytes() {
+        if load::bytes(&Files::Disk, &file).map_err(unwritten)? != source.text.as_bytes() {
             return Err(
                 Failure::outside(format!("`{name}` changed while it was checked"))
                     .help("check it again when it is written"),
@@ -64,7 +65,7 @@ pub fn mend(given: &[PathBuf], loaded: &[Loaded]) -> Result<Vec<Mended>, Failure
             taken = end;
         }
         text.push_str(source.text.get(taken..).unwrap_or(""));
-        files::replace(&file, &text).map_err(unwritten)?;
+        runbooks::replace(&file, &text).map_err(unwritten)?;
         mended.extend(edits.iter().map(Edit::mended));
     }
     Ok(mended)

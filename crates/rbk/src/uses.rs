@@ -1,9 +1,9 @@
 //! The files that a runbook uses: found, read and parsed, each once. What they mean is the check's business.
 
+use crate::files::Files;
 use crate::load;
-use crate::revision::Files;
 use rbk_core::check::{UseError, Used, Uses};
-use rbk_syntax::{Diagnostic, MAX_TEXT, Sources, Span, ast, has_errors};
+use rbk_syntax::{Diagnostic, Sources, Span, ast, has_errors};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -65,7 +65,7 @@ impl Reader<'_> {
         if !self.known.insert(identity.clone()) {
             return;
         }
-        let bytes = match self.files.bytes(&path, MAX_TEXT as u64) {
+        let bytes = match load::bytes(self.files, &path) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let error = UseError::Unreadable {

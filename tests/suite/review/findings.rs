@@ -29,6 +29,7 @@ fn check(format: &str, files: &[String], environment: &str) -> std::process::Out
     rbk(&arguments).output().expect("rbk starts")
 }
 
+/// OASIS's schema without its descriptions; a bracket that its pattern of languages leaves open is escaped.
 #[test]
 fn sarif_is_what_its_own_schema_says() {
     let text = std::fs::read_to_string(root().join("tests/review/sarif-2.1.0.schema.json"))

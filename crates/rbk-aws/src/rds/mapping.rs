@@ -1,12 +1,21 @@
 //! From RDS's descriptions to ours. The error is the name of a member that is missing and must not be.
 
 use crate::time::timestamp;
-use aws_sdk_rds::types::{DbInstance, DbSnapshot, PendingModifiedValues};
+use aws_sdk_rds::types::{DbInstance, DbSnapshot, PendingModifiedValues, Tag};
 use rbk_core::ids::{InstanceId, ResourceId, SnapshotId};
 use rbk_core::plan::InstanceSettings;
 use rbk_core::ports::{Endpoint, Instance};
 use rbk_core::value::Snapshot;
 use std::collections::BTreeMap;
+
+/// Tags by their keys.
+pub(super) fn tags(list: &[Tag]) -> BTreeMap<String, String> {
+    let pairs = list.iter().filter_map(|tag| {
+        let value = tag.value().unwrap_or_default();
+        Some((tag.key()?.to_owned(), value.to_owned()))
+    });
+    pairs.collect()
+}
 
 /// Translates an instance. Source: the type `DBInstance`.
 pub(super) fn instance(db: &DbInstance) -> Result<Instance, &'static str> {
@@ -14,14 +23,7 @@ pub(super) fn instance(db: &DbInstance) -> Result<Instance, &'static str> {
         db.db_instance_identifier(),
         "DBInstanceIdentifier",
     )?);
-    let tags: BTreeMap<String, String> = db
-        .tag_list()
-        .iter()
-        .filter_map(|tag| {
-            let value = tag.value().unwrap_or_default();
-            Some((tag.key()?.to_owned(), value.to_owned()))
-        })
-        .collect();
+    let tags = tags(db.tag_list());
     Ok(Instance {
         resource: ResourceId::new(required(db.dbi_resource_id(), "DbiResourceId")?),
         status: required(db.db_instance_status(), "DBInstanceStatus")?,
@@ -41,6 +43,11 @@ pub(super) fn instance(db: &DbInstance) -> Result<Instance, &'static str> {
         tags,
         id,
     })
+}
+
+/// Whether an instance has that name. RDS keeps names in lower case.
+pub(super) fn is_named(name: Option<&str>, wanted: &InstanceId) -> bool {
+    name.is_some_and(|name| name.eq_ignore_ascii_case(wanted.as_str()))
 }
 
 /// Translates a snapshot. Source: the type `DBSnapshot`.

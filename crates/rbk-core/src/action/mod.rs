@@ -4,6 +4,7 @@
 
 mod command;
 mod data;
+mod decide;
 mod destroy;
 mod frozen;
 mod gone;
@@ -14,6 +15,7 @@ mod replication;
 mod schema;
 mod secret;
 mod session;
+mod snapshot;
 mod sql;
 mod stack;
 mod wait;
@@ -72,10 +74,33 @@ pub(crate) fn kind(action: &Action) -> Kind<'_> {
             database,
             snapshot,
             settings,
-        } => Kind::Effect(Box::new(rds::Restore::new(database, snapshot, settings))),
-        Action::RestoreToPointInTime { .. }
-        | Action::CreateSnapshot { .. }
-        | Action::Decide { .. } => unimplemented!("contract: engine"),
+        } => Kind::Effect(Box::new(rds::Restore::new(
+            database,
+            rds::From::Snapshot(snapshot),
+            settings,
+        ))),
+        Action::RestoreToPointInTime {
+            database,
+            source,
+            at,
+            settings,
+        } => Kind::Effect(Box::new(rds::Restore::new(
+            database,
+            rds::From::PointInTime { source, at },
+            settings,
+        ))),
+        Action::CreateSnapshot {
+            database,
+            instance,
+            id,
+            binding,
+        } => Kind::Effect(Box::new(snapshot::CreateSnapshot::new(
+            database,
+            instance,
+            id,
+            binding.as_deref(),
+        ))),
+        Action::Decide { condition } => Kind::Once(Box::new(decide::Decide { condition })),
         Action::SetMasterPassword {
             database,
             instance,

@@ -1,13 +1,16 @@
-//! Instances: restoring one from a snapshot, and setting its master password.
+//! Instances: restoring one from a snapshot or to a point in time, and setting its master password.
 
 use crate::drift::ENVIRONMENT_TAG;
 use crate::ids::{ActionId, DatabaseName, InstanceId, SecretName};
 use crate::journal::Proof;
-use crate::plan::{Expr, InstanceSettings};
+use crate::plan::{AsOf, Expr, InstanceSettings};
 use crate::ports::{
-    Instance, Login, PortError, PortErrorKind, RestoreRequest, SecretValue, Session, Which,
+    Instance, Login, PointInTimeRequest, PortError, PortErrorKind, RestoreRequest, SecretValue,
+    Session, Which,
 };
-use crate::run::{Content, Effect, Failure, Probe, Scene, Since, evaluate, foreign, owner};
+use crate::run::{
+    Content, Effect, Failure, Probe, Scene, Since, evaluate, foreign, owner, restorable_to,
+};
 use crate::value::Value;
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -15,28 +18,67 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// `RestoreDBInstanceFromDBSnapshot`. Known by its name and by the tags that are sent with it; done when it can be seen.
-/// Whether it becomes available is an `await`'s question.
+/// What an instance is made from.
+#[derive(Clone, Copy)]
+pub(super) enum From<'a> {
+    /// An expression of type snapshot.
+    Snapshot(&'a Expr),
+    /// Another instance's past.
+    PointInTime {
+        source: &'a DatabaseName,
+        at: &'a AsOf,
+    },
+}
+
+/// The call that is sent.
+enum Request {
+    Snapshot(RestoreRequest),
+    PointInTime(PointInTimeRequest),
+}
+
+/// `RestoreDBInstanceFromDBSnapshot`, `RestoreDBInstanceToPointInTime`. Known by its name and by the tags that are sent with it;
+/// done when it can be seen. Whether it becomes available is an `await`'s question.
 pub(super) struct Restore<'a> {
     database: &'a DatabaseName,
-    snapshot: &'a Expr,
+    from: From<'a>,
     settings: &'a InstanceSettings,
     chosen: Option<Value>,
-    request: Option<RestoreRequest>,
+    request: Option<Request>,
+    /// Why the instant that was asked for isn't to be had any more.
+    out_of_reach: Option<Failure>,
 }
 
 impl<'a> Restore<'a> {
-    pub fn new(
-        database: &'a DatabaseName,
-        snapshot: &'a Expr,
-        settings: &'a InstanceSettings,
-    ) -> Self {
+    pub fn new(database: &'a DatabaseName, from: From<'a>, settings: &'a InstanceSettings) -> Self {
         Self {
             database,
-            snapshot,
+            from,
             settings,
             chosen: None,
             request: None,
+            out_of_reach: None,
+        }
+    }
+
+    /// What it is made from: the same in each attempt, since it is journaled with the first one.
+    async fn choose(&self, scene: &Scene<'_>) -> Result<Value, Failure> {
+        let known = scene.facts.action(&scene.planned.id);
+        let intent = known.and_then(|known| known.intent.as_ref());
+        let chosen = intent.and_then(|(intent, _)| intent.choice.clone());
+        let mut look = scene.look();
+        match (chosen, self.from) {
+            (Some(chosen), From::Snapshot(_)) => Ok(chosen),
+            (None, From::Snapshot(snapshot)) => Ok(evaluate(&mut look, snapshot).await?.value),
+            (Some(Value::Time(time)), From::PointInTime { source, .. }) => {
+                // The window may have moved on since.
+                let at = AsOf::Time {
+                    at: Expr::Value(Value::Time(time)),
+                };
+                restorable_to(&mut look, source, &at).await.map(Value::Time)
+            }
+            (_, From::PointInTime { source, at }) => {
+                restorable_to(&mut look, source, at).await.map(Value::Time)
+            }
         }
     }
 }
@@ -44,7 +86,10 @@ impl<'a> Restore<'a> {
 #[async_trait]
 impl Effect for Restore<'_> {
     fn call(&self) -> &'static str {
-        "RestoreDBInstanceFromDBSnapshot"
+        match self.from {
+            From::Snapshot(_) => "RestoreDBInstanceFromDBSnapshot",
+            From::PointInTime { .. } => "RestoreDBInstanceToPointInTime",
+        }
     }
 
     fn target(&self) -> String {
@@ -91,46 +136,85 @@ impl Effect for Restore<'_> {
     }
 
     async fn prepare(&mut self, scene: &Scene<'_>) -> Result<(), Failure> {
-        let known = scene.facts.action(&scene.planned.id);
-        let intent = known.and_then(|known| known.intent.as_ref());
-        let chosen = match intent.and_then(|(intent, _)| intent.choice.clone()) {
-            Some(chosen) => chosen,
-            None => evaluate(&mut scene.look(), self.snapshot).await?.value,
-        };
-        let Value::Snapshot(snapshot) = chosen.clone() else {
-            return Err(Failure::Bug {
-                message: format!("{}: from something that is no snapshot", self.doing()),
-            });
-        };
-        self.chosen = Some(chosen);
-        let mut tags: BTreeMap<String, String> = self.settings.tags.clone();
-        let action = tag_value(&scene.planned.id);
-        let environment = scene.look().environment().name.clone();
-        for (key, value) in [
-            ("rbk:run", scene.run.as_str()),
-            (ENVIRONMENT_TAG, &environment),
-            ("rbk:action", &action),
-            ("rbk:plan", scene.plan_hash),
-            ("rbk:source-snapshot", snapshot.id.as_str()),
-        ] {
-            tags.insert(key.to_owned(), value.to_owned());
-        }
-        self.request = Some(RestoreRequest {
-            snapshot: snapshot.id,
-            settings: self.settings.clone(),
-            tags,
+        let chosen = self.choose(scene).await?;
+        self.chosen = Some(chosen.clone());
+        let mut tags = own_tags(scene, self.settings.tags.clone());
+        let settings = self.settings.clone();
+        self.request = Some(match (chosen, self.from) {
+            (Value::Snapshot(snapshot), From::Snapshot(_)) => {
+                tags.insert("rbk:source-snapshot".to_owned(), snapshot.id.to_string());
+                Request::Snapshot(RestoreRequest {
+                    snapshot: snapshot.id,
+                    settings,
+                    tags,
+                })
+            }
+            (Value::Time(at), From::PointInTime { source, .. }) => {
+                let source = scene.look().database(source)?.instance.clone();
+                tags.insert(RESTORED_TO.to_owned(), format!("{source}@{at}"));
+                Request::PointInTime(PointInTimeRequest {
+                    source,
+                    at,
+                    settings,
+                    tags,
+                })
+            }
+            (other, _) => {
+                return Err(Failure::Bug {
+                    message: format!("{}: from a {}", self.doing(), other.ty()),
+                });
+            }
         });
         Ok(())
     }
 
     async fn send(&mut self, scene: &Scene<'_>) -> Result<(), PortError> {
-        let request = self
-            .request
-            .as_ref()
-            .ok_or_else(|| unprepared(&self.doing()))?;
-        scene.world.rds.restore_from_snapshot(request).await?;
+        let rds = &scene.world.rds;
+        match &self.request {
+            Some(Request::Snapshot(request)) => {
+                rds.restore_from_snapshot(request).await?;
+            }
+            Some(Request::PointInTime(request)) => {
+                let answer = rds.restore_to_point_in_time(request).await;
+                // RDS says it in words only; whether it is the window that has moved on is looked at.
+                if let Err(error) = &answer
+                    && error.kind == PortErrorKind::InvalidRequest
+                {
+                    self.out_of_reach = self.choose(scene).await.err();
+                }
+                answer?;
+            }
+            None => return Err(unprepared(&self.doing())),
+        }
         Ok(())
     }
+
+    fn explain(&mut self, error: PortError) -> Failure {
+        match self.out_of_reach.take() {
+            Some(failure @ Failure::Backup(_)) => failure,
+            _ => error.into(),
+        }
+    }
+}
+
+/// The tag that says what an instance was restored to: `statistagptdb@2026-11-22T09:10:00Z`.
+const RESTORED_TO: &str = "rbk:restored-to";
+
+/// Tags, and those by which a run finds again what it made.
+pub(super) fn own_tags(
+    scene: &Scene<'_>,
+    mut tags: BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let action = tag_value(&scene.planned.id);
+    for (key, value) in [
+        ("rbk:run", scene.run.as_str()),
+        (ENVIRONMENT_TAG, &scene.plan.environment.name),
+        ("rbk:action", &action),
+        ("rbk:plan", scene.plan_hash),
+    ] {
+        tags.insert(key.to_owned(), value.to_owned());
+    }
+    tags
 }
 
 /// `ModifyDBInstance` with a password. It takes effect later, in its own time, so the proof is a login.

@@ -1,5 +1,6 @@
 //! What can be wrong with names and types.
 
+use super::scope::Beyond;
 use crate::ids::{ApplicationName, DatabaseName};
 use crate::plan::{ArithmeticError, Operator};
 use crate::value::Type;
@@ -131,6 +132,21 @@ pub const CODES: &[(Code, &str)] = &[
         Code("RBK1058"),
         "an identifier that no new snapshot can have",
     ),
+    (
+        Code("RBK1059"),
+        "a name that isn't known outside of its `if`, or beside its step",
+    ),
+    (
+        Code("RBK1060"),
+        "a value that the parameter's `where` refuses",
+    ),
+    (Code("RBK1061"), "what can't stand in `where`"),
+    (Code("RBK1062"), "a `parallel` that does nothing together"),
+    (
+        Code("RBK1063"),
+        "a person's word among steps that are done together",
+    ),
+    (Code("RBK1064"), "blocks that are too deep in each other"),
 ];
 
 /// What can be wrong with names and types.
@@ -221,9 +237,9 @@ pub(crate) enum CheckError {
         other_span: Span,
     },
     #[error("this must be known when the plan is made")]
-    NotConstant { span: Span },
-    #[error("text that is computed while the runbook runs can't stand here")]
-    TextNotConstant { span: Span },
+    NotConstant { span: Span, hole: Option<String> },
+    #[error("text that isn't known when the plan is made can't stand here")]
+    TextNotConstant { span: Span, hole: Option<String> },
     #[error("{error}")]
     Calculation { span: Span, error: ArithmeticError },
     #[error("`{application}` may not use `{database}`")]
@@ -342,6 +358,33 @@ pub(crate) enum CheckError {
     },
     #[error("this argument has no name")]
     UnnamedArgument { span: Span },
+    #[error("`{name}` is not known here")]
+    Beyond {
+        span: Span,
+        name: String,
+        defined: Span,
+        beyond: Beyond,
+    },
+    #[error("`{name}` can't be {value}")]
+    OutOfBounds {
+        span: Span,
+        name: String,
+        value: String,
+        bounds: Span,
+        text: String,
+    },
+    #[error("{what} can't stand in `where`")]
+    NotInBounds { span: Span, what: &'static str },
+    #[error("{}", too_few(*found))]
+    TooFewTogether { span: Span, found: usize },
+    #[error("`{word}` can't stand in a step that is done together with others")]
+    PersonInParallel {
+        span: Span,
+        word: &'static str,
+        keyword: Span,
+    },
+    #[error("the blocks of `if` stand in each other more than {limit} deep")]
+    BlocksTooDeep { span: Span, limit: usize },
     #[error("{word} `{name}` is never used")]
     Unused {
         span: Span,
@@ -408,11 +451,15 @@ impl From<CheckError> for Diagnostic {
                 }
             }
             E::UnknownFunction { span, name, candidates } => suggest(make("RBK1007", span, "not a function".to_owned()), span, &name, &candidates, || {
-                "the functions are `age(snapshot or time)`, `count(database.schema.table)`, `size(database or table)`, `query(database, \"…\") as TYPE`, `active_secret(application)`, `source_snapshot(database)`, `secret(database)` and `removal_policy(database)`".to_owned()
+                "the functions are `age(snapshot or time)`, `count(database.schema.table)`, `size(database or table)`, `query(database, \"…\") as TYPE`, `active_secret(application)`, `source_snapshot(database)`, `secret(database)`, `removal_policy(database)`, `restorable_from(database)`, `restorable_until(database)`, `retention(database)` and `snapshot_gap(database)`".to_owned()
             }),
             E::Arguments { span, function, .. } => make("RBK1007", span, "wrong arguments".to_owned()).help(match function.as_str() {
                 "count" => "write `count(database.schema.table)`",
                 "size" => "write `size(database)` or `size(database.schema.table)`",
+                "restorable_from" => "write `restorable_from(database)`",
+                "restorable_until" => "write `restorable_until(database)`",
+                "retention" => "write `retention(database)`",
+                "snapshot_gap" => "write `snapshot_gap(database)`",
                 "active_secret" => "write `active_secret(application)`",
                 "source_snapshot" => "write `source_snapshot(database)`",
                 "secret" => "write `secret(database)`",
@@ -427,9 +474,13 @@ impl From<CheckError> for Diagnostic {
             E::SameEntity { span, name, value, other, other_span } => make("RBK1009", span, format!("`{name}` is `{value}`"))
                 .relate(other_span, format!("`{other}` is `{value}`"))
                 .help(format!("a runbook that reads from and writes to one entity destroys it: let `{name}` and `{other}` name different ones")),
-            E::NotConstant { span } => make("RBK1010", span, "read only when the runbook runs".to_owned())
+            E::NotConstant { span, hole: Some(name) } => make("RBK1010", span, format!("`{name}` has no value yet"))
+                .help(format!("give it now, with `--set {name}=…`, or give the parameter a default")),
+            E::NotConstant { span, hole: None } => make("RBK1010", span, "read only when the runbook runs".to_owned())
                 .help("write a literal, or a parameter that is one"),
-            E::TextNotConstant { span } => make("RBK1010", span, "has a part that is read only when the runbook runs".to_owned())
+            E::TextNotConstant { span, hole: Some(name) } => make("RBK1010", span, format!("`{name}` has no value yet"))
+                .help(format!("give it now, with `--set {name}=…`, or give the parameter a default")),
+            E::TextNotConstant { span, hole: None } => make("RBK1010", span, "has a part that is read only when the runbook runs".to_owned())
                 .help("write the text out, or use parameters only"),
             E::Calculation { span, error } => {
                 make("RBK1011", span, "calculated here".to_owned()).help(match error {
@@ -521,6 +572,27 @@ impl From<CheckError> for Diagnostic {
                 .help("a procedure sees its own parameters and the environment, nothing of where it is done: add a parameter"),
             E::UnnamedArgument { span } => make("RBK1027", span, "would be read wherever the parameter stands".to_owned())
                 .help("read it once, before: `let value = …`, and give `value`"),
+            E::Beyond { span, name, defined, beyond } => match beyond {
+                Beyond::Branch => make("RBK1059", span, "not known outside of the `if`".to_owned())
+                    .relate(defined, "known up to the end of this block")
+                    .help(format!("use it inside of that block, or read it before the `if`: only one of the ways of an `if` is gone, and `{name}` isn't read on the other")),
+                Beyond::Sibling => make("RBK1059", span, "read at the same time, in another step".to_owned())
+                    .relate(defined, "known in this step, and behind `parallel`")
+                    .help("use it behind `parallel`, or read it before"),
+            },
+            E::OutOfBounds { span, name, bounds, text, .. } => make("RBK1060", span, "refused by `where`".to_owned())
+                .relate(bounds, "must hold")
+                .help(format!("give `{name}` a value of which `{text}` holds")),
+            E::NotInBounds { span, .. } => make("RBK1061", span, "not here".to_owned()).help(
+                "`where` is proven before anything is looked at closely: it compares the parameter with values, parameters before it, `now`, snapshots and what RDS says of a database; write a `require` for the rest",
+            ),
+            E::TooFewTogether { span, .. } => make("RBK1062", span, "one after the other".to_owned())
+                .help("put two steps or more into it, or leave `parallel` out"),
+            E::PersonInParallel { span, keyword, .. } => make("RBK1063", span, "waits for a person".to_owned())
+                .relate(keyword, "its steps are done at the same time")
+                .help("ask before `parallel`: whoever answers must know what is going on, and the other steps would go on meanwhile"),
+            E::BlocksTooDeep { span, .. } => make("RBK1064", span, "one too many".to_owned())
+                .help("nobody can read that far: put the conditions together, or decide less"),
             E::Unused { span, name, word } => {
                 let mut diagnostic = make("RBK1018", span, "never used".to_owned()).help(format!("remove {word} `{name}`, or use it"));
                 diagnostic.severity = Severity::Warning;
@@ -598,6 +670,13 @@ pub(super) fn list(names: &[String]) -> String {
 }
 
 /// `one argument`, `3 arguments`
+fn too_few(found: usize) -> &'static str {
+    match found {
+        0 => "nothing is done in this `parallel`",
+        _ => "nothing is done together with this step",
+    }
+}
+
 fn arguments(count: usize) -> String {
     match count {
         0 => "no argument".to_owned(),

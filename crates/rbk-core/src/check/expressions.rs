@@ -74,6 +74,20 @@ impl Checker<'_> {
                     ..typed
                 })
             }
+            K::OldestSnapshot { database } => {
+                let database = self.database(database)?;
+                let typed = observed(
+                    Expr::OldestSnapshot {
+                        database: database.clone(),
+                    },
+                    Type::Snapshot,
+                    span,
+                );
+                Some(Typed {
+                    origin: Some(database),
+                    ..typed
+                })
+            }
             K::Snapshot { id, database } => {
                 let id = self.template(id);
                 let database = self.database(database)?;
@@ -257,11 +271,19 @@ impl Checker<'_> {
         let typed = self.expression_of(expr, Type::Duration)?;
         match typed.expr {
             Expr::Value(Value::Duration(seconds)) => Some(seconds),
-            _ => {
-                self.report(CheckError::NotConstant { span: typed.span });
+            expr => {
+                self.not_constant(&expr, typed.span);
                 None
             }
         }
+    }
+
+    /// Reports what must be known when planning, and the parameter without a value that keeps it from being so.
+    pub(crate) fn not_constant(&mut self, expr: &Expr, span: Span) {
+        self.report(CheckError::NotConstant {
+            span,
+            hole: hole_in(expr),
+        });
     }
 
     /// The entity that a path names.
@@ -299,8 +321,15 @@ impl Checker<'_> {
             [TemplatePart::Text(literal)] => {
                 Some(constant(Value::Text(literal.clone()), text.span))
             }
-            _ => {
-                self.report(CheckError::TextNotConstant { span: text.span });
+            parts => {
+                let hole = parts.iter().find_map(|part| match part {
+                    TemplatePart::Expr(expr) => hole_in(expr),
+                    TemplatePart::Text(_) => None,
+                });
+                self.report(CheckError::TextNotConstant {
+                    span: text.span,
+                    hole,
+                });
                 None
             }
         }
@@ -324,6 +353,9 @@ impl Checker<'_> {
             }) => {
                 let typed = observed(Expr::Binding { name: binding, ty }, ty, span);
                 return Some(Typed { origin, ..typed });
+            }
+            Some(Meaning::Hole { name, ty }) => {
+                return Some(observed(Expr::Parameter { name, ty }, ty, span));
             }
             Some(Meaning::Replication(name)) => {
                 let ty = Type::Replication;
@@ -367,6 +399,15 @@ impl Checker<'_> {
             )
             .map(str::to_owned)
             .collect();
+        if let Some((defined, beyond)) = self.scope.gone(name) {
+            self.report(CheckError::Beyond {
+                span,
+                name: name.to_owned(),
+                defined,
+                beyond,
+            });
+            return;
+        }
         let environment = self.environment.name.clone();
         self.report(CheckError::UnknownName {
             span,
@@ -402,6 +443,10 @@ impl Checker<'_> {
                 name @ ("active_secret" | "source_snapshot" | "secret" | "removal_policy"),
                 [argument],
             ) => self.named_in_environment(name, argument, span),
+            (
+                name @ ("restorable_from" | "restorable_until" | "retention" | "snapshot_gap"),
+                [argument],
+            ) => self.of_backups(name, argument, span),
             ("count", [argument]) => {
                 let (database, table) = self.table(argument)?;
                 let read = Read {
@@ -436,7 +481,8 @@ impl Checker<'_> {
             }
             (
                 name @ ("age" | "count" | "size" | "active_secret" | "source_snapshot" | "secret"
-                | "removal_policy"),
+                | "removal_policy" | "restorable_from" | "restorable_until" | "retention"
+                | "snapshot_gap"),
                 _,
             ) => {
                 self.report(CheckError::Arguments {
@@ -459,6 +505,21 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// What RDS says of a database's backups.
+    fn of_backups(&mut self, name: &str, argument: &ast::Expr, span: Span) -> Option<Typed> {
+        let typed = self.expression_of(argument, Type::Database)?;
+        let Expr::Value(Value::Database(database)) = typed.expr else {
+            return None;
+        };
+        let (expr, ty) = match name {
+            "restorable_from" => (Expr::RestorableFrom { database }, Type::Time),
+            "restorable_until" => (Expr::RestorableUntil { database }, Type::Time),
+            "retention" => (Expr::Retention { database }, Type::Duration),
+            _ => (Expr::SnapshotGap { database }, Type::Duration),
+        };
+        Some(observed(expr, ty, span))
     }
 
     /// `database.schema.table`
@@ -607,6 +668,11 @@ impl Checker<'_> {
                 }
             };
         }
+        match one_side(operator, &left.expr, &right.expr) {
+            Some(Side::Left) => return Some(Typed { span, ..left }),
+            Some(Side::Right) => return Some(Typed { span, ..right }),
+            None => {}
+        }
         let mut reads = left.reads;
         reads.extend(right.reads);
         let expr = Expr::Binary {
@@ -618,6 +684,16 @@ impl Checker<'_> {
             reads,
             ..observed(expr, ty, span)
         })
+    }
+}
+
+/// The first parameter in an expression that has no value.
+pub(super) fn hole_in(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Parameter { name, .. } => Some(name.clone()),
+        Expr::Age(inner) | Expr::Not(inner) | Expr::Negate(inner) => hole_in(inner),
+        Expr::Binary { left, right, .. } => hole_in(left).or_else(|| hole_in(right)),
+        _ => None,
     }
 }
 
@@ -693,5 +769,33 @@ fn result_type(operator: Operator, left: Type, right: Type) -> Option<Type> {
             (T::Integer | T::Duration | T::Size, T::Integer) => Some(left),
             _ => None,
         },
+    }
+}
+
+/// A side of an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// The side that `and` and `or` amount to where only one side is known: `false and x` is `false`, `true and x` is `x`.
+fn one_side(operator: Operator, left: &Expr, right: &Expr) -> Option<Side> {
+    let decides = match operator {
+        Operator::And => false,
+        Operator::Or => true,
+        _ => return None,
+    };
+    match (left, right) {
+        (Expr::Value(_), Expr::Value(_)) => None,
+        (Expr::Value(Value::Boolean(value)), _) => Some(match *value == decides {
+            true => Side::Left,
+            false => Side::Right,
+        }),
+        (_, Expr::Value(Value::Boolean(value))) => Some(match *value == decides {
+            true => Side::Right,
+            false => Side::Left,
+        }),
+        _ => None,
     }
 }

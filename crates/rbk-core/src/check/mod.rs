@@ -3,6 +3,8 @@
 //! Pure: it knows the runbook's text, the environment and what was given with `--set`, nothing else. It returns what it
 //! could make of them and every diagnostic.
 
+mod bounds;
+mod branches;
 mod column_type;
 mod comparison;
 mod error;
@@ -29,7 +31,7 @@ pub(crate) use statement_error::StatementError;
 use crate::catalog::Catalog;
 use crate::environment::{Application, Database, Environment, LockSource, Places};
 use crate::ids::{ApplicationName, DatabaseName, StepPath};
-use crate::plan::{Parameter, StackValue, Template, UsedFile};
+use crate::plan::{Expr, Parameter, StackValue, Template, UsedFile};
 use crate::state;
 use crate::steps::Statement;
 use crate::value::Type;
@@ -92,14 +94,8 @@ impl Program {
     pub(crate) fn via(&self, place: Span) -> Option<Arc<Via>> {
         // Only files that are used and blocks outside of steps hold procedures: most programs have no call at all.
         let blocks = self.steps.iter().map(|step| &step.block);
-        let statements = blocks
-            .chain(&self.on_failure)
-            .flat_map(|block| &block.statements);
-        let mut called = statements.filter(|located| located.via.is_some());
-        let holds = |span: Span| {
-            span.source == place.source && span.start <= place.start && place.end <= span.end
-        };
-        called.find(|located| holds(located.span))?.via.clone()
+        let mut blocks = blocks.chain(&self.on_failure);
+        blocks.find_map(|block| block.via(place))
     }
 }
 
@@ -145,6 +141,22 @@ pub(crate) struct Block {
     pub(crate) span: Span,
 }
 
+impl Block {
+    /// The call through which the statement came that a place is part of.
+    fn via(&self, place: Span) -> Option<Arc<Via>> {
+        let holds = |span: Span| {
+            span.source == place.source && span.start <= place.start && place.end <= span.end
+        };
+        self.statements.iter().find_map(|located| {
+            if holds(located.span) && located.via.is_some() {
+                return located.via.clone();
+            }
+            let mut inner = located.statement.blocks();
+            inner.find_map(|block| block.via(place))
+        })
+    }
+}
+
 /// A statement and where it stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Located {
@@ -160,9 +172,9 @@ pub(crate) struct Located {
 /// runbook and of the files that it uses; texts given with `--set` are added.
 pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
     let mut checker = Checker::new(input.environment, input.places, input.lock);
-    let parameters = checker.parameters(input, sources);
+    let (parameters, mut preflight) = checker.parameters(input, sources);
     checker.procedures(input);
-    let mut preflight = Vec::new();
+    let mut together = 0;
     let mut steps = Vec::new();
     let mut on_failure: Option<Block> = None;
 
@@ -190,16 +202,8 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
                 }
             }
             ast::Item::Step(item) => {
-                checker.title(&item.title);
-                let path = StepPath::new(item.title.value.clone());
-                let block = checker.block(&path, &item.body, item.span, item.span, sources);
-                let doc = item.doc.as_ref().map(|doc| doc.text.clone());
-                steps.push(Step {
-                    path,
-                    doc,
-                    parallel: None,
-                    block,
-                });
+                let step = checker.step(item, None, sources);
+                steps.push(step);
             }
             ast::Item::OnFailure(item) => {
                 let path = StepPath::new(ON_FAILURE);
@@ -214,7 +218,10 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
                     None => on_failure = Some(block),
                 }
             }
-            ast::Item::Parallel(_) => unimplemented!("contract: lang"),
+            ast::Item::Parallel(item) => {
+                together += 1;
+                checker.together(item, together, sources, &mut steps);
+            }
             ast::Item::Use(_) | ast::Item::Procedure(_) => {}
             ast::Item::Error(_) => checker.unreadable(),
         }
@@ -284,6 +291,10 @@ pub(crate) struct Checker<'a> {
     procedures: Procedures<'a>,
     /// Whether the statements of `on failure` are being checked.
     in_failure: bool,
+    /// The word `parallel` that the step stands in that is being checked.
+    parallel: Option<Span>,
+    /// How many blocks of `if` are open.
+    blocks: usize,
 }
 
 impl<'a> Checker<'a> {
@@ -303,6 +314,8 @@ impl<'a> Checker<'a> {
             broken: false,
             procedures: Procedures::default(),
             in_failure: false,
+            parallel: None,
+            blocks: 0,
         }
     }
 
@@ -413,6 +426,37 @@ impl<'a> Checker<'a> {
         value
     }
 
+    /// Makes the name of a snapshot known that a statement takes, and returns what it is called in the plan.
+    pub(crate) fn define_snapshot(
+        &mut self,
+        name: &ast::Name,
+        of: Option<&DatabaseName>,
+    ) -> Option<String> {
+        if let Some(first) = self.scope.span_of(&name.value) {
+            self.report(CheckError::Twice {
+                span: name.span,
+                name: name.value.clone(),
+                first,
+            });
+            return None;
+        }
+        let binding = self.binding_of(&name.value);
+        let expr = Expr::Binding {
+            name: binding.clone(),
+            ty: Type::Snapshot,
+        };
+        let typed = of.map(|of| Typed {
+            expr,
+            ty: Type::Snapshot,
+            span: name.span,
+            reads: Vec::new(),
+            origin: Some(of.clone()),
+        });
+        self.scope
+            .define_binding(name, typed.as_ref(), binding.clone());
+        Some(binding)
+    }
+
     /// Makes the name of a replication known, and returns what it is called in the plan.
     pub(crate) fn define_replication(&mut self, name: &ast::Name) -> Option<String> {
         if let Some(first) = self.scope.span_of(&name.value) {
@@ -437,6 +481,18 @@ impl<'a> Checker<'a> {
     pub(crate) fn binding(&self, name: &ast::Name) -> String {
         let binding = self.scope.binding(&name.value);
         binding.unwrap_or(&name.value).to_owned()
+    }
+
+    fn step(&mut self, item: &'a ast::Step, parallel: Option<Together>, sources: &Sources) -> Step {
+        self.title(&item.title);
+        let path = StepPath::new(item.title.value.clone());
+        let block = self.block(&path, &item.body, item.span, item.span, sources);
+        Step {
+            path,
+            doc: item.doc.as_ref().map(|doc| doc.text.clone()),
+            parallel,
+            block,
+        }
     }
 
     fn title(&mut self, title: &rbk_syntax::Spanned<String>) {

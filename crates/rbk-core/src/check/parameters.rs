@@ -2,19 +2,21 @@
 
 use super::error::CheckError;
 use super::expressions::Typed;
-use super::{Checker, Input};
+use super::{Checker, Input, Precondition};
 use crate::plan::{Expr, Origin, Parameter};
 use crate::value::{Type, Value};
 use rbk_syntax::{SourceId, Sources, Span, ast};
 use std::collections::HashMap;
 
 impl Checker<'_> {
+    /// All of them, and what is left to prove of their `where`s at preflight.
     pub(super) fn parameters(
         &mut self,
         input: &Input<'_>,
         sources: &mut Sources,
-    ) -> Vec<Parameter> {
+    ) -> (Vec<Parameter>, Vec<Precondition>) {
         let mut parameters = Vec::new();
+        let mut unproven = Vec::new();
         let mut entities: HashMap<Value, (String, Span)> = HashMap::new();
         for item in &input.runbook.items {
             let ast::Item::Param(param) = item else {
@@ -28,9 +30,34 @@ impl Checker<'_> {
                 });
                 continue;
             }
-            let value = self.parameter_value(param, input, sources);
-            self.scope
-                .define_parameter(&param.name, value.as_ref().map(|(value, ..)| value.clone()));
+            let value = match self.parameter_value(param, input, sources) {
+                Given::Value(value, origin, span) => {
+                    self.scope
+                        .define_parameter(&param.name, Some(value.clone()));
+                    Some((value, origin, span))
+                }
+                Given::Hole(ty) => {
+                    self.scope.define_hole(&param.name, ty);
+                    let bounds = self.bounds(param, None, sources, &mut unproven);
+                    parameters.push(Parameter {
+                        name: param.name.value.clone(),
+                        doc: param.doc.as_ref().map(|doc| doc.text.clone()),
+                        ty,
+                        value: None,
+                        origin: Origin::Open,
+                        bounds,
+                    });
+                    continue;
+                }
+                Given::Wrong => {
+                    self.scope.define_parameter(&param.name, None);
+                    None
+                }
+            };
+            let place = value
+                .as_ref()
+                .map(|(value, _, span)| (value.clone(), *span));
+            let bounds = self.bounds(param, place, sources, &mut unproven);
             let Some((value, origin, span)) = value else {
                 continue;
             };
@@ -58,11 +85,11 @@ impl Checker<'_> {
                 ty: value.ty(),
                 value: Some(value),
                 origin,
-                bounds: None,
+                bounds,
             });
         }
         self.unknown_given(input, sources);
-        parameters
+        (parameters, unproven)
     }
 
     fn parameter_value(
@@ -70,14 +97,18 @@ impl Checker<'_> {
         param: &ast::Param,
         input: &Input<'_>,
         sources: &mut Sources,
-    ) -> Option<(Value, Origin, Span)> {
-        let ty = self.parameter_type(&param.ty)?;
+    ) -> Given {
+        let Some(ty) = self.parameter_type(&param.ty) else {
+            return Given::Wrong;
+        };
+        let found = |value: Option<(Value, Span)>, origin| match value {
+            Some((value, span)) => Given::Value(value, origin, span),
+            None => Given::Wrong,
+        };
         let name = param.name.value.as_str();
         if let Some(text) = input.given.get(name) {
             let source = sources.add(format!("--set {name}"), text.as_str());
-            return self
-                .value_of_text(text, source, ty)
-                .map(|(value, span)| (value, Origin::Given, span));
+            return found(self.value_of_text(text, source, ty), Origin::Given);
         }
         if let Some(text) = input.environment.parameters.get(name) {
             let source = sources.add(
@@ -87,21 +118,22 @@ impl Checker<'_> {
                 ),
                 text.as_str(),
             );
-            return self
-                .value_of_text(text, source, ty)
-                .map(|(value, span)| (value, Origin::Environment, span));
+            return found(self.value_of_text(text, source, ty), Origin::Environment);
         }
         let Some(default) = &param.default else {
+            if !matches!(ty, Type::Database | Type::Application) {
+                return Given::Hole(ty);
+            }
             self.report(CheckError::NoValue {
                 span: param.name.span,
                 name: name.to_owned(),
                 ty,
             });
-            return None;
+            return Given::Wrong;
         };
-        let typed = self.expression_of(default, ty)?;
-        self.constant(typed)
-            .map(|value| (value, Origin::Default, default.span))
+        let typed = self.expression_of(default, ty);
+        let value = typed.and_then(|typed| self.constant(typed));
+        found(value.map(|value| (value, default.span)), Origin::Default)
     }
 
     pub(super) fn parameter_type(&mut self, name: &ast::Name) -> Option<Type> {
@@ -145,8 +177,8 @@ impl Checker<'_> {
     fn constant(&mut self, typed: Typed) -> Option<Value> {
         match typed.expr {
             Expr::Value(value) => Some(value),
-            _ => {
-                self.report(CheckError::NotConstant { span: typed.span });
+            expr => {
+                self.not_constant(&expr, typed.span);
                 None
             }
         }
@@ -166,6 +198,16 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// What a parameter is.
+enum Given {
+    /// A value, who gave it, and where.
+    Value(Value, Origin, Span),
+    /// Whoever runs the plan gives it.
+    Hole(Type),
+    /// Something that can't be; it has been reported.
+    Wrong,
 }
 
 /// The type of that name.

@@ -3,6 +3,7 @@
 //! A procedure is checked where it is done, with what it is given there: its parameters and the environment are all
 //! that it sees. What is wrong inside points into the procedure and says where it was done.
 
+use super::branches::{Said, is_read};
 use super::error::CheckError;
 use super::expressions::Typed;
 use super::scope::{Meaning, Scope};
@@ -246,6 +247,32 @@ impl<'a> Checker<'a> {
             if !self.procedures.open.is_empty() && self.is_too_much(statement.span) {
                 return;
             }
+            if let ast::StatementKind::If {
+                condition,
+                then,
+                otherwise,
+                keyword,
+            } = &statement.kind
+            {
+                let via = self.procedures.open.last().map(|open| open.via.clone());
+                let said = Said {
+                    condition,
+                    then,
+                    otherwise: otherwise.as_ref(),
+                    keyword: *keyword,
+                };
+                if let Some((branch, text)) = self.branch(said, step, sources) {
+                    into.push(Located {
+                        statement: branch,
+                        // Its blocks' statements have places of their own.
+                        span: keyword.to(condition.span),
+                        text,
+                        via,
+                    });
+                }
+                continue;
+            }
+            self.refuse_person(statement);
             if let Some(checked) = Statement::check(statement, self) {
                 into.push(Located {
                     statement: checked,
@@ -286,7 +313,6 @@ impl<'a> Checker<'a> {
         self.procedures.open.push(open);
         let before = self.diagnostics.len();
         self.statements(&item.body, step, sources, into);
-        let is_read = |statement: &ast::Statement| statement.kind != ast::StatementKind::Error;
         if is_first && item.body.iter().all(is_read) {
             self.scope.report_unused(&mut self.diagnostics);
         }
@@ -441,6 +467,7 @@ impl<'a> Checker<'a> {
                 ty,
                 origin: typed.origin,
             }),
+            Expr::Parameter { name, ty } => Some(Meaning::Hole { name, ty }),
             _ => {
                 self.report(CheckError::UnnamedArgument { span: typed.span });
                 None
@@ -497,12 +524,27 @@ impl<'a> Checker<'a> {
     /// each call has values of its own.
     pub(super) fn binding_of(&mut self, name: &str) -> String {
         let Some(open) = self.procedures.open.last() else {
-            return name.to_owned();
+            // Blocks of `if` may use a name again; the plan tells their values apart.
+            let mut binding = name.to_owned();
+            let mut number = 1;
+            while !self.procedures.bindings.insert(binding.clone()) {
+                number += 1;
+                binding = format!("{name}#{number}");
+            }
+            return binding;
         };
         let short = format!("{}.{name}", open.via.label);
         let long = format!("{}.{name}", open.via.path);
-        let is_free = self.procedures.bindings.insert(short.clone());
-        if is_free { short } else { long }
+        if self.procedures.bindings.insert(short.clone()) {
+            return short;
+        }
+        let mut binding = long.clone();
+        let mut number = 1;
+        while !self.procedures.bindings.insert(binding.clone()) {
+            number += 1;
+            binding = format!("{long}#{number}");
+        }
+        binding
     }
 
     /// The procedure that is being checked, if a name means something outside of it.

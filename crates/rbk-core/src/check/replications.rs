@@ -64,7 +64,7 @@ impl Checker<'_> {
                 Some((!hidden).then_some(replication))
             }
             Meaning::Broken => Some(None),
-            Meaning::Known(_) | Meaning::Observed { .. } => None,
+            Meaning::Known(_) | Meaning::Observed { .. } | Meaning::Hole { .. } => None,
         }
     }
 

@@ -2,15 +2,14 @@
 
 use crate::environment::Environment;
 use crate::ids::{ApplicationName, DatabaseName, RunId, SecretName};
-use crate::plan::{Action, AsOf, Expr, Plan, Preflight, SecretContent, Template, TemplatePart};
-use std::collections::BTreeSet;
+use crate::plan::{
+    Action, AsOf, Expr, Plan, PlannedReplication, Preflight, SecretContent, Template, TemplatePart,
+};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a run of a plan must have to itself, sorted. The run itself is among it, so that nobody resumes it twice.
 pub fn entities(plan: &Plan, run: &RunId) -> Vec<String> {
-    let mut touched = Touched {
-        environment: &plan.environment,
-        names: BTreeSet::from([format!("run {run}")]),
-    };
+    let mut touched = Touched::new(&plan.environment, &plan.replications);
     for preflight in &plan.preflight {
         touched.preflight(preflight);
     }
@@ -18,18 +17,85 @@ pub fn entities(plan: &Plan, run: &RunId) -> Vec<String> {
         touched.action(&planned.action);
     }
     for replication in plan.replications.values() {
-        touched.database(&replication.from);
-        touched.database(&replication.to);
+        touched.change(Entity::Database(replication.to.clone()));
+        touched.read(Entity::Database(replication.from.clone()));
     }
-    touched.names.into_iter().collect()
+    let all = touched.changes.iter().chain(&touched.reads);
+    let mut names: BTreeSet<String> = all
+        .flat_map(|entity| entity.leased(&plan.environment))
+        .collect();
+    names.insert(format!("run {run}"));
+    names.into_iter().collect()
 }
 
-struct Touched<'a> {
+/// Something that plans change or read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Entity {
+    Database(DatabaseName),
+    /// Which database an application uses.
+    Application(ApplicationName),
+    /// A secret that names no application's active database.
+    Secret(SecretName),
+    Command(String),
+}
+
+impl std::fmt::Display for Entity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Entity::Database(name) => write!(f, "`{name}`"),
+            Entity::Application(name) => write!(f, "which database `{name}` uses"),
+            Entity::Secret(name) => write!(f, "secret `{name}`"),
+            Entity::Command(name) => write!(f, "what command `{name}` changes"),
+        }
+    }
+}
+
+impl Entity {
+    /// What a lease calls it; nothing where the environment doesn't know it.
+    fn leased(&self, environment: &Environment) -> Option<String> {
+        match self {
+            Entity::Database(name) => {
+                let database = environment.database(name)?;
+                Some(format!("instance {}", database.instance))
+            }
+            Entity::Application(name) => {
+                let application = environment.application(name)?;
+                Some(match application.active.secret() {
+                    Some(secret) => format!("secret {secret}"),
+                    None => format!("application {name}"),
+                })
+            }
+            Entity::Secret(name) => Some(format!("secret {name}")),
+            Entity::Command(name) => Some(format!("command {name}")),
+        }
+    }
+}
+
+/// What actions change, and what they read.
+pub(crate) struct Touched<'a> {
     environment: &'a Environment,
-    names: BTreeSet<String>,
+    replications: &'a BTreeMap<String, PlannedReplication>,
+    pub(crate) changes: BTreeSet<Entity>,
+    /// What is only read.
+    pub(crate) reads: BTreeSet<Entity>,
+    /// Whether they read all that the environment names.
+    pub(crate) everything: bool,
 }
 
-impl Touched<'_> {
+impl<'a> Touched<'a> {
+    pub(crate) fn new(
+        environment: &'a Environment,
+        replications: &'a BTreeMap<String, PlannedReplication>,
+    ) -> Self {
+        Self {
+            environment,
+            replications,
+            changes: BTreeSet::new(),
+            reads: BTreeSet::new(),
+            everything: false,
+        }
+    }
+
     fn preflight(&mut self, preflight: &Preflight) {
         match preflight {
             Preflight::Identity { .. } | Preflight::ReplicationSubnetGroup { .. } => {}
@@ -46,12 +112,13 @@ impl Touched<'_> {
         }
     }
 
-    fn action(&mut self, action: &Action) {
+    /// Adds what an action changes and reads.
+    pub(crate) fn action(&mut self, action: &Action) {
         match action {
             Action::RestoreFromSnapshot {
                 database, snapshot, ..
             } => {
-                self.database(database);
+                self.changes_database(database);
                 self.expr(snapshot);
             }
             Action::RestoreToPointInTime {
@@ -60,16 +127,17 @@ impl Touched<'_> {
                 at,
                 ..
             } => {
-                self.database(database);
+                self.changes_database(database);
                 self.database(source);
                 if let AsOf::Time { at } = at {
                     self.expr(at);
                 }
             }
-            Action::CreateSnapshot { database, .. } => self.database(database),
+            // While it is made the instance is busy: nothing else can be done with it.
+            Action::CreateSnapshot { database, .. } => self.changes_database(database),
             Action::Decide { condition } => self.expr(condition),
             Action::StageSecret { secret, content } => {
-                self.secret(secret);
+                self.changes_secret(secret);
                 match content {
                     SecretContent::NewPassword { database, .. }
                     | SecretContent::Pointer { database, .. }
@@ -77,48 +145,45 @@ impl Touched<'_> {
                 }
             }
             Action::SetMasterPassword { database, .. }
-            | Action::SetRolePassword { database, .. } => {
-                self.database(database);
-            }
-            Action::ProveLogin { secret, .. }
-            | Action::PromoteSecret { secret }
-            | Action::RevertSecret { secret } => {
-                self.secret(secret);
+            | Action::SetRolePassword { database, .. } => self.changes_database(database),
+            Action::ProveLogin { secret, .. } => self.secret(secret),
+            Action::PromoteSecret { secret } | Action::RevertSecret { secret } => {
+                self.changes_secret(secret);
             }
             Action::FreezeWrites { database, .. }
             | Action::ThawWrites { database, .. }
             | Action::ChangeSchema { database, .. }
             | Action::Migrate { database, .. }
-            | Action::ProveForeignKeys { database, .. }
-            | Action::ProveFrozen { database, .. }
             | Action::KeepFrozen { database, .. }
             | Action::LiftProtection { database, .. }
             | Action::DestroyInstance { database, .. }
-            | Action::Keep { database, .. } => self.database(database),
+            | Action::Keep { database, .. } => self.changes_database(database),
+            Action::ProveForeignKeys { database, .. } | Action::ProveFrozen { database, .. } => {
+                self.database(database);
+            }
             Action::ApplyStack {
                 application,
                 database,
                 ..
             } => {
-                self.names.insert(format!("application {application}"));
+                self.change(Entity::Application(application.clone()));
                 self.database(database);
             }
-            // What it replicates from and to is covered by the plan's entry.
-            Action::CreateEndpoint { .. }
-            | Action::CreateReplication { .. }
-            | Action::StartReplication { .. }
-            | Action::ProveReplication { .. }
-            | Action::StopReplication { .. }
-            | Action::DeleteReplication { .. }
-            | Action::DeleteEndpoint { .. } => {}
+            Action::CreateEndpoint { replication, .. }
+            | Action::CreateReplication { replication }
+            | Action::StartReplication { replication }
+            | Action::ProveReplication { replication }
+            | Action::StopReplication { replication }
+            | Action::DeleteReplication { replication }
+            | Action::DeleteEndpoint { replication, .. } => self.replication(replication, true),
             Action::SyncSequences { from, to, .. } | Action::Copy { from, to, .. } => {
                 self.database(from);
-                self.database(to);
+                self.changes_database(to);
             }
             Action::RunCommand {
                 command, arguments, ..
             } => {
-                self.names.insert(format!("command {command}"));
+                self.change(Entity::Command(command.clone()));
                 for argument in arguments.values() {
                     self.expr(argument);
                 }
@@ -162,8 +227,11 @@ impl Touched<'_> {
                 self.database(left);
                 self.database(right);
             }
-            // Reading it all is no touch.
-            Expr::NoDrift { database: None } | Expr::Complete { .. } | Expr::Figure { .. } => {}
+            // Reading it all is no touch for a lease.
+            Expr::NoDrift { database: None } => self.everything = true,
+            Expr::Complete { replication } | Expr::Figure { replication, .. } => {
+                self.replication(replication, false);
+            }
             Expr::Healthy { application } | Expr::ActiveSecret { application } => {
                 self.application(application);
             }
@@ -193,24 +261,64 @@ impl Touched<'_> {
         }
     }
 
-    fn database(&mut self, name: &DatabaseName) {
-        if let Some(database) = self.environment.database(name) {
-            self.names.insert(format!("instance {}", database.instance));
+    fn replication(&mut self, name: &str, changes: bool) {
+        let Some(replication) = self.replications.get(name) else {
+            return;
+        };
+        let to = Entity::Database(replication.to.clone());
+        if changes {
+            self.change(to);
+        } else {
+            self.read(to);
         }
+        self.read(Entity::Database(replication.from.clone()));
+    }
+
+    fn database(&mut self, name: &DatabaseName) {
+        self.read(Entity::Database(name.clone()));
+    }
+
+    fn changes_database(&mut self, name: &DatabaseName) {
+        self.change(Entity::Database(name.clone()));
     }
 
     fn application(&mut self, name: &ApplicationName) {
-        if let Some(application) = self.environment.application(name) {
-            match application.active.secret() {
-                Some(secret) => self.secret(secret),
-                None => {
-                    self.names.insert(format!("application {name}"));
-                }
-            }
-        }
+        self.read(Entity::Application(name.clone()));
     }
 
     fn secret(&mut self, name: &SecretName) {
-        self.names.insert(format!("secret {name}"));
+        for entity in self.named_by(name) {
+            self.read(entity);
+        }
+    }
+
+    fn changes_secret(&mut self, name: &SecretName) {
+        for entity in self.named_by(name) {
+            self.change(entity);
+        }
+    }
+
+    /// The applications whose active database a secret names, or else the secret itself.
+    fn named_by(&self, secret: &SecretName) -> Vec<Entity> {
+        let applications = self.environment.applications.iter();
+        let named: Vec<Entity> = applications
+            .filter(|(_, application)| application.active.secret() == Some(secret))
+            .map(|(name, _)| Entity::Application(name.clone()))
+            .collect();
+        match named.is_empty() {
+            true => vec![Entity::Secret(secret.clone())],
+            false => named,
+        }
+    }
+
+    fn change(&mut self, entity: Entity) {
+        self.reads.remove(&entity);
+        self.changes.insert(entity);
+    }
+
+    fn read(&mut self, entity: Entity) {
+        if !self.changes.contains(&entity) {
+            self.reads.insert(entity);
+        }
     }
 }

@@ -7,6 +7,7 @@ mod entities;
 mod local;
 
 pub use entities::entities;
+pub(crate) use entities::{Entity, Touched};
 pub use local::LocalLease;
 
 use crate::ids::RunId;

@@ -33,6 +33,18 @@ struct Differences {
     nullable: BTreeSet<ColumnName>,
 }
 
+impl Differences {
+    fn join(&mut self, other: &Differences) {
+        self.indexes.extend(other.indexes.iter().cloned());
+        for (column, ty) in &other.types {
+            self.types
+                .entry(column.clone())
+                .or_insert_with(|| ty.clone());
+        }
+        self.nullable.extend(other.nullable.iter().cloned());
+    }
+}
+
 impl Ledger {
     /// Whether the runbook recreated the schema.
     pub(crate) fn is_recreated(&self, database: &DatabaseName, schema: &str) -> bool {
@@ -156,6 +168,22 @@ impl Ledger {
         for changes in self.schemas.values_mut() {
             changes.now = changes.ever.clone();
         }
+    }
+
+    /// Behind either of two ways: what one of them has changed may be so, what only one has proven isn't.
+    pub(crate) fn join(&mut self, other: &Ledger) {
+        for (key, theirs) in &other.schemas {
+            let mine = self.schemas.entry(key.clone()).or_default();
+            mine.recreated &= theirs.recreated;
+            mine.now.join(&theirs.now);
+            mine.ever.join(&theirs.ever);
+        }
+        for (key, mine) in &mut self.schemas {
+            mine.recreated &= other.schemas.contains_key(key);
+        }
+        self.unchecked.extend(other.unchecked.iter().cloned());
+        self.proven
+            .retain(|database| other.proven.contains(database));
     }
 
     fn of(&self, database: &DatabaseName, schema: &str) -> Option<&Changes> {

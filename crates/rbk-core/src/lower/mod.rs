@@ -3,6 +3,7 @@
 //! Pure, and done once: a run executes its stored plan and never lowers again.
 
 mod bounds;
+mod branches;
 mod ledger;
 mod replications;
 
@@ -21,6 +22,8 @@ use crate::plan::{
 };
 use crate::state;
 use crate::steps;
+use branches::name_what_must_be_typed;
+use rbk_syntax::Span;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,29 +33,41 @@ pub(crate) const MINUTE: u64 = 60;
 /// What the actions of the cleanup are quoted with: no statement of the runbook says them.
 const CLEANUP_STATEMENT: &str = "(cleanup when the run fails)";
 
+/// What the statements of a step do, each with the place where it stands.
+pub(crate) struct Doings {
+    /// The actions of each step, in the order of the program.
+    pub(crate) steps: Vec<Vec<(Span, Action)>>,
+    /// What the replications are that they name.
+    pub(crate) replications: BTreeMap<String, PlannedReplication>,
+}
+
+/// The actions of a program's steps, for those who must know what its statements touch.
+pub(crate) fn doings(program: &Program) -> Doings {
+    let active = state::active_at_preflight(program);
+    let mut lowering = Lowering::of(program, &active);
+    let steps = program.steps.iter();
+    let steps = steps
+        .map(|step| {
+            let actions = lowering.block(step.path.clone(), &step.block);
+            let places = std::mem::take(&mut lowering.places);
+            let actions = actions.into_iter().map(|planned| planned.action);
+            places.into_iter().zip(actions).collect()
+        })
+        .collect();
+    Doings {
+        steps,
+        replications: lowering.replications,
+    }
+}
+
 /// Lowers a program. `file` is the runbook's path as it was given, `text` its text.
 pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
     let active = state::active_at_preflight(program);
-    let mut lowering = Lowering {
-        environment: &program.environment,
-        catalogs: &program.catalogs,
-        ledger: Ledger::default(),
-        in_failure: false,
-        active: &active,
-        active_now: active.clone(),
-        replications: BTreeMap::new(),
-        completed: BTreeSet::new(),
-        preflight: Vec::new(),
-        actions: Vec::new(),
-        path: StepPath::new(""),
-        ordinals: BTreeMap::new(),
-        statement: String::new(),
-        bindings: BTreeMap::new(),
-        guards: Vec::new(),
-    };
+    let mut lowering = Lowering::of(program, &active);
     for precondition in &program.preflight {
         if let Precondition::Let { name, value, .. } = precondition {
             lowering.bindings.insert(name.clone(), value.expr.clone());
+            lowering.observed_first.insert(name.clone());
         }
         match precondition {
             Precondition::Let { value: read, .. }
@@ -78,7 +93,7 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
         None => Vec::new(),
     };
     let cleanup = lowering.cleanup();
-    let preflight = preflight(program, lowering.preflight);
+    let preflight = preflight(program, lowering.preflight, lowering.behind);
     Plan {
         version: PLAN_VERSION,
         rbk: env!("CARGO_PKG_VERSION").to_owned(),
@@ -102,8 +117,8 @@ pub fn plan(program: &Program, file: &str, text: &str) -> Plan {
 }
 
 /// Who we are comes first, then what the actions need, then what the runbook itself reads and requires, which says better than a
-/// failed login that a database isn't there yet. Catalogs come last: reading them logs in.
-fn preflight(program: &Program, needed: Vec<Preflight>) -> Vec<Preflight> {
+/// failed login that a database isn't there yet; behind it what may be said in its values. Catalogs come last: reading them logs in.
+fn preflight(program: &Program, needed: Vec<Preflight>, behind: Vec<Preflight>) -> Vec<Preflight> {
     let environment = &program.environment;
     let mut all = vec![Preflight::Identity {
         account: environment.account.clone(),
@@ -132,6 +147,7 @@ fn preflight(program: &Program, needed: Vec<Preflight>) -> Vec<Preflight> {
             },
         });
     }
+    all.extend(behind);
     all.append(&mut catalogs);
     all
 }
@@ -154,8 +170,22 @@ pub(crate) struct Lowering<'p> {
     completed: BTreeSet<String>,
     preflight: Vec<Preflight>,
     actions: Vec<PlannedAction>,
+    /// Where the statements of the actions stand.
+    places: Vec<Span>,
+    /// Where the statement stands that is lowered.
+    place: Option<Span>,
     /// Of the step, and behind it the labels of the calls that the statement came through.
     path: StepPath,
+    /// Of the step.
+    step: StepPath,
+    /// The databases that the plan creates.
+    created: BTreeSet<DatabaseName>,
+    /// The databases that the plan destroys, or may.
+    destroyed: BTreeSet<DatabaseName>,
+    /// What the `let`s at the top are called.
+    observed_first: BTreeSet<String>,
+    /// What preflight proves behind the runbook's own values.
+    behind: Vec<Preflight>,
     /// How many actions there are of each path.
     ordinals: BTreeMap<StepPath, usize>,
     statement: String,
@@ -165,6 +195,33 @@ pub(crate) struct Lowering<'p> {
 }
 
 impl<'p> Lowering<'p> {
+    fn of(program: &'p Program, active: &'p BTreeMap<ApplicationName, DatabaseName>) -> Self {
+        Self {
+            environment: &program.environment,
+            catalogs: &program.catalogs,
+            ledger: Ledger::default(),
+            in_failure: false,
+            active,
+            active_now: active.clone(),
+            replications: BTreeMap::new(),
+            completed: BTreeSet::new(),
+            preflight: Vec::new(),
+            actions: Vec::new(),
+            places: Vec::new(),
+            place: None,
+            path: StepPath::new(""),
+            step: StepPath::new(""),
+            created: BTreeSet::new(),
+            destroyed: BTreeSet::new(),
+            observed_first: BTreeSet::new(),
+            behind: Vec::new(),
+            ordinals: BTreeMap::new(),
+            statement: String::new(),
+            bindings: BTreeMap::new(),
+            guards: Vec::new(),
+        }
+    }
+
     /// What the lock file says of a database that the check has looked up.
     pub(crate) fn catalog(&self, database: &DatabaseName) -> Option<&'p Catalog> {
         self.catalogs.get(database)
@@ -189,6 +246,7 @@ impl Lowering<'_> {
         if let Action::Observe { name, expr, .. } = &action {
             self.bindings.insert(name.clone(), expr.clone());
         }
+        self.places.extend(self.place);
         self.actions.push(PlannedAction {
             id,
             statement: self.statement.clone(),
@@ -251,6 +309,12 @@ impl Lowering<'_> {
 
     /// The instance is created by the plan, so preflight proves that there is none of its name.
     pub(crate) fn must_be_absent(&mut self, database: &DatabaseName) {
+        self.created.insert(database.clone());
+        // Whether it is done at all is seen only when the run gets there, and what the plan destroys before may well be there: RDS
+        // refuses a name that is taken.
+        if self.is_guarded() || self.destroyed.contains(database) {
+            return;
+        }
         let Some(facts) = self.environment.database(database) else {
             return;
         };
@@ -287,7 +351,7 @@ impl Lowering<'_> {
         {
             return;
         }
-        if !self.is_created_here(database) {
+        if !self.is_created_here(database) && !self.is_guarded() {
             self.prove(Preflight::Catalog {
                 database: database.clone(),
                 scope: CatalogScope::Whole,
@@ -322,7 +386,7 @@ impl Lowering<'_> {
 
     /// A schema is about to be recreated: what goes with it besides tables must be what the lock file says.
     pub(crate) fn relies_on_surroundings(&mut self, database: &DatabaseName, schema: &str) {
-        if self.is_created_here(database) {
+        if self.is_created_here(database) || self.is_guarded() {
             return self.relies_on_lock(database, [schema].into_iter());
         }
         let found = self
@@ -362,9 +426,7 @@ impl Lowering<'_> {
     }
 
     fn is_created_here(&self, database: &DatabaseName) -> bool {
-        self.preflight.iter().any(
-            |preflight| matches!(preflight, Preflight::Absent { database: of, .. } if of == database),
-        )
+        self.created.contains(database)
     }
 
     /// Adds statements for one transaction.
@@ -455,38 +517,11 @@ impl Lowering<'_> {
     }
 
     fn block(&mut self, path: StepPath, block: &Block) -> Vec<PlannedAction> {
-        for located in &block.statements {
-            match &located.via {
-                Some(via) => {
-                    self.path.clone_from(&via.path);
-                    self.statement = format!("{}: {}", via.text, located.text);
-                }
-                None => {
-                    self.path.clone_from(&path);
-                    self.statement.clone_from(&located.text);
-                }
-            }
-            located.statement.lower(self);
-        }
+        self.step = path;
+        self.statements(block);
         let mut actions = std::mem::take(&mut self.actions);
         name_what_must_be_typed(&mut actions);
         actions
-    }
-}
-
-/// Whoever approves a destruction types the name of the database that it strikes: the first one before the next approval.
-fn name_what_must_be_typed(actions: &mut [PlannedAction]) {
-    let mut struck: Option<String> = None;
-    for planned in actions.iter_mut().rev() {
-        match &mut planned.action {
-            Action::Approve { typed, .. } => *typed = struck.take(),
-            Action::ChangeSchema { database, .. } | Action::DestroyInstance { database, .. }
-                if planned.risk == Risk::Destroys =>
-            {
-                struck = Some(database.to_string());
-            }
-            _ => {}
-        }
     }
 }
 

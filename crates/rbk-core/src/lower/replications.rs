@@ -42,12 +42,17 @@ impl Lowering<'_> {
         let Some(facts) = self.environment.database(database) else {
             return;
         };
-        if !self.is_created_here(database) {
+        if !self.is_created_here(database) && !self.is_guarded() {
             self.prove(Preflight::Instance {
                 database: database.clone(),
                 instance: facts.instance.clone(),
             });
         }
+    }
+
+    /// The plan destroys the instance, or may.
+    pub(crate) fn destroys(&mut self, database: &DatabaseName) {
+        self.destroyed.insert(database.clone());
     }
 
     /// The database that an application uses at this point of the steps, as far as it is known.

@@ -3,14 +3,17 @@
 //! `plan` prints it, `run` performs it, the journal records it. There is no second interpretation.
 
 mod arithmetic;
+mod bind;
 mod bound;
 pub mod diff;
 mod expression;
 mod replication;
+pub mod saved;
 mod schema;
 mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
+pub use bind::BindError;
 pub use bound::Bound;
 pub use expression::{Expr, TablePair, Template, TemplatePart};
 pub use rbk_syntax::ast::Operator;

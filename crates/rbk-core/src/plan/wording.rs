@@ -49,7 +49,7 @@ impl<'a> Wording<'a, Undressed> {
     }
 
     /// `let`s stand by their names, and nothing is marked as a hole: as a runbook writes it.
-    pub(super) fn by_names() -> Self {
+    pub(crate) fn by_names() -> Self {
         Self {
             bindings: Bindings::Names,
             dress: Undressed,
@@ -77,6 +77,19 @@ impl<'a, D: Dress> Wording<'a, D> {
         }
     }
 
+    /// Learns the plan's `let`s, and what some of them would be now.
+    pub fn seeing(plan: &'a Plan, dress: D, seen: &BTreeMap<String, String>) -> Self {
+        let mut wording = Self::of(plan, dress);
+        if let Bindings::Planned(bindings) = &mut wording.bindings {
+            for (name, text) in seen {
+                if let Some((_, when)) = bindings.get_mut(name.as_str()) {
+                    *when = format!(" = {text}");
+                }
+            }
+        }
+        wording
+    }
+
     /// An expression; what isn't known yet stands in ‹…›.
     pub fn expr(&self, expr: &Expr) -> String {
         self.nested(expr, 0)
@@ -97,11 +110,7 @@ impl<'a, D: Dress> Wording<'a, D> {
 
     /// An expression as it stands within a hole: without a hole inside the hole.
     fn within_a_hole(&self, expr: &Expr) -> String {
-        let within = Wording {
-            bindings: Bindings::Names,
-            dress: Undressed,
-        };
-        self.dress.text(&within.expr(expr))
+        self.dress.text(&Wording::by_names().expr(expr))
     }
 
     /// A `let`: what it stands for is a hole.

@@ -62,6 +62,11 @@ pub struct World {
 pub trait Identity: Send + Sync {
     /// Who signs the calls, and for which region. Source: `GetCallerIdentity`.
     async fn caller(&self) -> Result<Caller, PortError>;
+
+    /// When the credentials expire, where that is known; those of a user don't.
+    async fn expires_at(&self) -> Option<jiff::Timestamp> {
+        None
+    }
 }
 
 /// Who signs the calls.
@@ -133,6 +138,12 @@ pub trait Rds: Send + Sync {
 
     /// The snapshot of that identifier, or `None`. Source: `DescribeDBSnapshots`.
     async fn snapshot(&self, id: &SnapshotId) -> Result<Option<Snapshot>, PortError>;
+
+    /// The tags of a snapshot, or `None` where there is no such snapshot. Source: `DescribeDBSnapshots`, `TagList`.
+    async fn snapshot_tags(
+        &self,
+        id: &SnapshotId,
+    ) -> Result<Option<BTreeMap<String, String>>, PortError>;
 
     /// All instances that carry the tag `rbk:run`, of all pages. Source: `DescribeDBInstances`.
     async fn created_by_rbk(&self) -> Result<Vec<Instance>, PortError>;

@@ -97,6 +97,37 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK4088"), "the stack isn't what was deployed"),
     (Code("RBK4089"), "the stack must be deployed"),
     (Code("RBK4090"), "a bug in rbk"),
+    (Code("RBK4091"), "an instance keeps no automated backups"),
+    (
+        Code("RBK4092"),
+        "an instance can't be restored to any instant yet",
+    ),
+    (
+        Code("RBK4093"),
+        "an instance can't be restored to that instant",
+    ),
+    (Code("RBK4094"), "a snapshot's name is taken"),
+    (Code("RBK4095"), "a snapshot failed"),
+    (Code("RBK4096"), "a parameter has no value"),
+    (Code("RBK4105"), "the file is no saved plan"),
+    (Code("RBK4106"), "the saved plan is of a newer rbk"),
+    (Code("RBK4107"), "the saved plan isn't whole"),
+    (Code("RBK4108"), "the saved plan was changed by hand"),
+    (Code("RBK4109"), "the saved plan is of another rbk"),
+    (
+        Code("RBK4110"),
+        "what a saved plan was made from has changed",
+    ),
+    (
+        Code("RBK4111"),
+        "what a saved plan was made from isn't here",
+    ),
+    (Code("RBK4112"), "the saved plan was used"),
+    (Code("RBK4114"), "a value that a hole doesn't take"),
+    (Code("RBK4115"), "a value for what is no hole"),
+    (Code("RBK4116"), "a subnet or parameter group is missing"),
+    (Code("RBK4117"), "a role is missing"),
+    (Code("RBK4118"), "a transaction has been open for long"),
 ];
 
 #[cfg(test)]
@@ -121,7 +152,11 @@ mod tests {
             include_str!("failure.rs"),
             include_str!("failure/replication.rs"),
             include_str!("failure/removal.rs"),
+            include_str!("failure/backup.rs"),
             include_str!("ending.rs"),
+            include_str!("online/finding.rs"),
+            include_str!("../plan/bind.rs"),
+            include_str!("../plan/saved/error.rs"),
         ]
         .concat();
         let registered: Vec<&str> = CODES.iter().map(|(code, _)| code.0).collect();

@@ -119,6 +119,20 @@ pub enum Refusal {
         /// Why not.
         reason: String,
     },
+    /// The saved plan was used.
+    #[error("the saved plan was used: run `{run}` {}", if *is_over { "performed it" } else { "began it, and isn't over" })]
+    PlanUsed {
+        /// By whom.
+        run: RunId,
+        /// Whether that run is over.
+        is_over: bool,
+    },
+    /// The plan has holes: nobody knows what it would do.
+    #[error("{} no value", holes_text(parameters))]
+    Holes {
+        /// The parameters without a value.
+        parameters: Vec<String>,
+    },
     /// The store has no such run.
     #[error("there is no run `{run}`")]
     NoSuchRun {
@@ -189,7 +203,7 @@ impl Refusal {
             Refusal::Damaged { .. }
             | Refusal::PlanChanged { .. }
             | Refusal::NeedsDecision { .. } => 7,
-            Refusal::PlanUnfit { .. } => 1,
+            Refusal::PlanUnfit { .. } | Refusal::PlanUsed { .. } | Refusal::Holes { .. } => 1,
             Refusal::NewerJournal { .. }
             | Refusal::NewerPlan { .. }
             | Refusal::NoSuchRun { .. }
@@ -213,6 +227,8 @@ impl Refusal {
             Refusal::NewerJournal { .. } | Refusal::NewerPlan { .. } => "RBK4071",
             Refusal::PlanChanged { .. } => "RBK4072",
             Refusal::PlanUnfit { .. } => "RBK4073",
+            Refusal::PlanUsed { .. } => "RBK4112",
+            Refusal::Holes { .. } => "RBK4096",
             Refusal::NoSuchRun { .. } => "RBK4074",
             Refusal::NeverBegan { .. } => "RBK4075",
             Refusal::Ended { .. } => "RBK4076",
@@ -243,6 +259,20 @@ impl Refusal {
             }
             Refusal::PlanChanged { .. } => "restore the plan from a copy".to_owned(),
             Refusal::PlanUnfit { .. } => "make the runbook's conditions shallower".to_owned(),
+            Refusal::PlanUsed { run, is_over: true } => format!(
+                "a saved plan is performed once: look at `rbk status {run}`; to do it again, plan it again and have that reviewed"
+            ),
+            Refusal::PlanUsed {
+                run,
+                is_over: false,
+            } => format!("go on with it: `rbk resume {run}`; or give it up with `rbk abort {run}`"),
+            Refusal::Holes { parameters } => {
+                let set: Vec<String> = parameters
+                    .iter()
+                    .map(|name| format!("`--set {name}=…`"))
+                    .collect();
+                format!("nothing was begun: say it with {}", set.join(" "))
+            }
             Refusal::NoSuchRun { .. } => "look at `rbk runs`".to_owned(),
             Refusal::NeverBegan { .. } => "nothing was changed: run it again".to_owned(),
             Refusal::Ended { run } => format!("look at `rbk status {run}`"),
@@ -256,5 +286,13 @@ impl Refusal {
             Refusal::NothingToExtend { run } => format!("`rbk resume {run}` without `--extend`"),
             Refusal::Bug(_) => "report it".to_owned(),
         }
+    }
+}
+
+fn holes_text(parameters: &[String]) -> String {
+    let names: Vec<String> = parameters.iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [name] => format!("parameter {name} has"),
+        names => format!("parameters {} have", names.join(", ")),
     }
 }

@@ -1,6 +1,9 @@
 //! Evaluating a plan's expressions against the world: one value, what was seen, and whether waiting may help.
 
 use super::active::{named, source_snapshot};
+use super::backup::{
+    newest_snapshot, oldest_snapshot, restorable_from, restorable_until, retention, snapshot_gap,
+};
 use super::compare::{drift, matches};
 use super::compute::{age, negate};
 use super::credentials::{Content, pointed_at};
@@ -90,12 +93,12 @@ pub(crate) fn evaluate<'f>(look: &'f mut Look<'_>, expr: &'f Expr) -> Evaluating
                     message: format!("`{name}` is used before it was observed"),
                 }),
             },
-            Expr::Parameter { .. }
-            | Expr::RestorableFrom { .. }
-            | Expr::RestorableUntil { .. }
-            | Expr::Retention { .. }
-            | Expr::SnapshotGap { .. }
-            | Expr::OldestSnapshot { .. } => unimplemented!("contract: engine"),
+            Expr::Parameter { name, .. } => parameter(look, name),
+            Expr::RestorableFrom { database } => restorable_from(look, database).await,
+            Expr::RestorableUntil { database } => restorable_until(look, database).await,
+            Expr::Retention { database } => retention(look, database).await,
+            Expr::SnapshotGap { database } => snapshot_gap(look, database).await,
+            Expr::OldestSnapshot { database } => oldest_snapshot(look, database).await,
             Expr::Now => Ok(Seen::of(Value::Time(look.world.clock.now()))),
             Expr::Age(inner) => {
                 let of = evaluate(look, inner).await?;
@@ -150,7 +153,7 @@ pub(crate) fn evaluate<'f>(look: &'f mut Look<'_>, expr: &'f Expr) -> Evaluating
                 replication,
                 figure: wanted,
             } => figure(look, replication, *wanted).await,
-            Expr::LatestSnapshot { database } => latest_snapshot(look, database).await,
+            Expr::LatestSnapshot { database } => newest_snapshot(look, database).await,
             Expr::Snapshot { id, database } => {
                 let id = SnapshotId::new(render(look, id).await?);
                 snapshot(look, database, id).await
@@ -269,22 +272,13 @@ pub(super) async fn session<'l>(
         .map_err(|unreached| unreached.into_failure(database))
 }
 
-async fn latest_snapshot(look: &mut Look<'_>, database: &DatabaseName) -> Result<Seen, Failure> {
-    let instance = &look.database(database)?.instance;
-    let newest = look
-        .world
-        .rds
-        .snapshots(instance)
-        .await?
-        .into_iter()
-        .filter(|snapshot| snapshot.status == "available" && snapshot.created_at.is_some())
-        .max_by_key(|snapshot| snapshot.created_at);
-    newest
-        .map(seen_snapshot)
-        .ok_or_else(|| Failure::NoSnapshot {
-            instance: instance.clone(),
-            wanted: None,
-        })
+/// A parameter that was a hole in the plan: whoever ran it gave the value.
+fn parameter(look: &Look<'_>, name: &str) -> Result<Seen, Failure> {
+    let value = look.plan.parameter(name).and_then(|it| it.value.clone());
+    value.map(Seen::of).ok_or_else(|| Failure::Evaluation {
+        doing: format!("reading parameter `{name}`"),
+        reason: format!("it has no value: say it with `--set {name}=…`"),
+    })
 }
 
 async fn snapshot(
@@ -306,7 +300,7 @@ async fn snapshot(
     })
 }
 
-fn seen_snapshot(snapshot: Snapshot) -> Seen {
+pub(super) fn seen_snapshot(snapshot: Snapshot) -> Seen {
     let mut seen = Seen::of(Value::Snapshot(snapshot.clone()));
     if let Some(time) = snapshot.data_time() {
         seen.text = format!("{} of {time}", snapshot.id);
@@ -363,6 +357,9 @@ fn asked_settings<'p>(look: &Look<'p>, name: &DatabaseName) -> Option<&'p Instan
     let plan = look.plan;
     plan.actions().find_map(|planned| match &planned.action {
         Action::RestoreFromSnapshot {
+            database, settings, ..
+        }
+        | Action::RestoreToPointInTime {
             database, settings, ..
         } if database == name => Some(settings),
         _ => None,

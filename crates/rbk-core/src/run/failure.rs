@@ -2,9 +2,11 @@
 //!
 //! A failure is journaled as it is, so that a report of last year says the same as the screen did.
 
+mod backup;
 mod removal;
 mod replication;
 
+pub use backup::BackupFailure;
 pub use removal::RemovalFailure;
 pub use replication::{CountedTable, FailedTable, ReplicationFailure};
 
@@ -182,6 +184,8 @@ pub enum Failure {
     #[error(transparent)]
     Removal(Box<RemovalFailure>),
     #[error(transparent)]
+    Backup(Box<BackupFailure>),
+    #[error(transparent)]
     Port(Box<PortError>),
     #[error("{doing}: accepted, but not in force after {}: {seen}", duration_text(*waited))]
     Overdue {
@@ -231,6 +235,12 @@ impl From<PortError> for Failure {
 impl From<ReplicationFailure> for Failure {
     fn from(failure: ReplicationFailure) -> Self {
         Failure::Replication(Box::new(failure))
+    }
+}
+
+impl From<BackupFailure> for Failure {
+    fn from(failure: BackupFailure) -> Self {
+        Failure::Backup(Box::new(failure))
     }
 }
 
@@ -292,6 +302,7 @@ impl Failure {
             | Failure::DecidedByHand { .. } => 4,
             Failure::Replication(failure) => failure.exit_code(),
             Failure::Removal(failure) => failure.exit_code(),
+            Failure::Backup(failure) => failure.exit_code(),
             Failure::Interrupted { .. } => 5,
             Failure::Undecidable { .. } => 7,
             Failure::Aborted { .. } => 0,
@@ -332,6 +343,7 @@ impl Failure {
             Failure::LockNotGiven { .. } => "RBK4027",
             Failure::Replication(failure) => failure.code(),
             Failure::Removal(failure) => failure.code(),
+            Failure::Backup(failure) => failure.code(),
             Failure::Port(error) => match error.kind {
                 PortErrorKind::AccessDenied => "RBK4031",
                 PortErrorKind::Credentials => "RBK4032",
@@ -401,6 +413,7 @@ impl Failure {
             | Failure::Undecidable { doing, .. } => doing.clone(),
             Failure::Replication(failure) => failure.doing(),
             Failure::Removal(failure) => failure.doing(),
+            Failure::Backup(failure) => failure.doing(),
             Failure::Port(error) => error.doing.clone(),
             Failure::Interrupted { .. } => "running".to_owned(),
             Failure::Journal { .. } => "writing the journal".to_owned(),
@@ -495,6 +508,7 @@ impl Failure {
             Failure::Evaluation { .. } => "correct the runbook or what it reads".to_owned(),
             Failure::Replication(failure) => failure.help(),
             Failure::Removal(failure) => failure.help(),
+            Failure::Backup(failure) => failure.help(),
             Failure::Port(error) => port_help(error),
             Failure::Overdue { .. } => "look at the instance and its events".to_owned(),
             Failure::Undecidable { look_at, .. } => look_at.clone(),

@@ -4,6 +4,7 @@
 //! failure that may be mended outside undoes nothing; a decided one runs `on failure`.
 
 mod active;
+mod backup;
 mod codes;
 mod compare;
 mod compute;
@@ -12,7 +13,9 @@ mod effect;
 mod ending;
 mod evaluate;
 mod failure;
+mod guard;
 mod look;
+mod online;
 mod options;
 mod performer;
 mod preflight;
@@ -23,24 +26,30 @@ mod ticker;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::quick_recovery as tests_plan;
 
 pub use crate::journal::{Decision, Failed, Observation};
 pub use active::stack_values;
 pub use codes::CODES;
 pub use ending::{Ending, EndingKind, Refusal};
 pub use failure::{
-    Class, CountedTable, FailedTable, Failure, OrphanedKey, RemovalFailure, ReplicationFailure,
+    BackupFailure, Class, CountedTable, FailedTable, Failure, OrphanedKey, RemovalFailure,
+    ReplicationFailure,
 };
+pub use online::{Bound, Check, NotSeen, Online, OnlineFinding, Verdict, Weight, look_further};
 pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
 pub use preflight::{Finding, look_ahead};
 pub use reading::{Unread, prove_identity, read_catalog};
 pub use survey::survey;
 
 pub(crate) use active::points_at;
+pub(crate) use backup::restorable_to;
 pub(crate) use compare::{may_be_copied, may_be_dropped};
 pub(crate) use credentials::{Content, pointed_at};
 pub(crate) use effect::{Effect, Probe, Since};
 pub(crate) use evaluate::{Hope, evaluate, render};
+pub(crate) use guard::is_other_way;
 pub(crate) use look::{Unreached, command_secrets, read_stack};
 pub(crate) use performer::{Performer, Scene};
 pub(crate) use preflight::{foreign, owner};
@@ -49,8 +58,8 @@ pub(crate) use replication::{Life, Standing, is_loaded, planned as planned_repli
 use crate::action::{self, Kind};
 use crate::ids::{ActionId, RunId};
 use crate::journal::{
-    ActionState, Around, Entry, Event, Header, History, Journal, LeaseFacts, Outcome, Phase, Store,
-    load, plan_bytes, plan_hash,
+    ActionState, Around, Claim, Entry, Event, Header, History, Journal, LeaseFacts, Outcome, Phase,
+    SavedUse, Store, load, plan_bytes, plan_hash,
 };
 use crate::lease::{Holder, Lease, Request, boot_id, entities};
 use crate::plan::{Action, PLAN_VERSION, Plan, PlannedAction};
@@ -71,6 +80,10 @@ pub struct Runner {
 impl Runner {
     /// Takes the lease, begins a journal, proves the preflight and performs the steps.
     pub async fn start(&self, plan: &Plan) -> Result<Ending, Refusal> {
+        let parameters: Vec<String> = plan.holes().map(|hole| hole.name.clone()).collect();
+        if !parameters.is_empty() {
+            return Err(Refusal::Holes { parameters });
+        }
         let unfit = |reason: String| Refusal::PlanUnfit { reason };
         let bytes = plan_bytes(plan).map_err(|error| unfit(error.to_string()))?;
         // Whoever resumes reads it back: better to know now that it can be.
@@ -81,6 +94,11 @@ impl Runner {
         }
         let run = self.new_run_id();
         let lease = self.take_lease(plan, &run).await?;
+        // Held until the run has begun, so that of two at once one only takes the plan.
+        let claim = match &self.options.saved {
+            Some(saved) => Some(self.claim(saved, &run).await?),
+            None => None,
+        };
         let log = self.store.create(&run, &bytes).await?;
         let mut journal = Journal::begin(run, log, self.around());
         let hash = plan_hash(&bytes);
@@ -95,13 +113,35 @@ impl Runner {
             region: environment.region.clone(),
             operator: self.options.operator.clone(),
             alone: self.options.alone,
+            saved: self.options.saved.clone(),
         });
         let lease_facts = self.lease_facts(lease.as_ref());
         for event in [header, Event::Lease(lease_facts)] {
             journal.record(Entry::of_run(event)).await?;
         }
+        drop(claim);
         let performer = self.performer(plan, hash, journal, lease, false);
         Ok(performer.perform().await)
+    }
+
+    /// Takes a saved plan for this run. A run before that changed nothing and is over doesn't count.
+    async fn claim(&self, saved: &SavedUse, run: &RunId) -> Result<Box<dyn Claim>, Refusal> {
+        let mut claim = self.store.claim(&saved.id).await?;
+        if let Some(before) = claim.used_by().cloned() {
+            let used = |is_over: bool| Refusal::PlanUsed {
+                run: before.clone(),
+                is_over,
+            };
+            match load(self.store.as_ref(), &before).await {
+                Ok(history) if history.state.phase != Phase::Ended => return Err(used(false)),
+                Ok(history) if has_sent(&history) => return Err(used(true)),
+                Ok(_) | Err(Refusal::NoSuchRun { .. } | Refusal::NeverBegan { .. }) => {}
+                // What can't be read may have changed anything.
+                Err(_) => return Err(used(true)),
+            }
+        }
+        claim.take(run).await?;
+        Ok(claim)
     }
 
     /// Goes on where the journal ends, with the stored plan.
@@ -298,6 +338,12 @@ impl Performer<'_> {
         };
         self.record(step.as_ref(), planned, last).await
     }
+}
+
+/// Whether a call that changes something may have been sent.
+fn has_sent(history: &History) -> bool {
+    let mut records = history.records.iter();
+    records.any(|record| matches!(record.entry.event, Event::Intent(_)))
 }
 
 fn header_hash(history: &History) -> String {

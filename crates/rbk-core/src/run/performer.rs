@@ -3,6 +3,7 @@
 use super::effect::Backoff;
 use super::ending::{Ending, EndingKind};
 use super::failure::{Class, Failure};
+use super::guard;
 use super::look::Look;
 use super::options::{Hooks, Interrupt, Observer, Tick};
 use super::ticker::Ticker;
@@ -137,7 +138,7 @@ impl Performer<'_> {
             for planned in &plan.on_failure {
                 match self.left_out(planned) {
                     None => self.action(None, planned).await?,
-                    Some(reason) => self.leave_out(planned, reason).await?,
+                    Some(reason) => self.leave_out(None, planned, reason).await?,
                 }
             }
             if !plan.cleanup.is_empty() {
@@ -190,6 +191,8 @@ impl Performer<'_> {
                 ))
             }
             Action::RevertSecret { .. } | Action::Note { .. } | Action::Keep { .. } => None,
+            // Looking is harmless, and what is put back may stand behind it.
+            Action::Decide { .. } => None,
             _ => Some(format!("`{}` failed before it", first.statement)),
         }
     }
@@ -213,13 +216,18 @@ impl Performer<'_> {
         found.map(|(name, _)| name)
     }
 
-    async fn leave_out(&mut self, planned: &PlannedAction, reason: String) -> Result<(), Failure> {
+    async fn leave_out(
+        &mut self,
+        step: Option<&StepPath>,
+        planned: &PlannedAction,
+        reason: String,
+    ) -> Result<(), Failure> {
         let known = self.journal.facts.action(&planned.id);
         if known.is_some_and(|known| known.over.is_some()) {
             return Ok(());
         }
-        self.record(None, planned, Event::Started).await?;
-        self.record(None, planned, Event::Skipped { reason }).await
+        self.record(step, planned, Event::Started).await?;
+        self.record(step, planned, Event::Skipped { reason }).await
     }
 
     /// Performs one action up to its last record. An error is one that stops the run here.
@@ -234,6 +242,9 @@ impl Performer<'_> {
         }
         if self.interrupt.level() >= 1 {
             return Err(Failure::Interrupted { in_flight: false });
+        }
+        if let Some(reason) = guard::not_taken(self.plan, &self.journal.facts, planned) {
+            return self.leave_out(step, planned, reason).await;
         }
         self.began = self.world.clock.monotonic();
         self.record(step, planned, Event::Started).await?;

@@ -1,11 +1,12 @@
 //! What is read and proven before the first effect, in the plan's order: identity first.
 
+use super::backup::observe_window;
 use super::compare::catalog;
 use super::evaluate::{active_database, evaluate, render};
-use super::failure::{Failure, ReplicationFailure};
+use super::failure::{BackupFailure, Failure, ReplicationFailure};
 use super::look::{Known, Look};
 use super::performer::Performer;
-use crate::ids::{InstanceId, RunId, SecretName, StageLabel};
+use crate::ids::{InstanceId, RunId, SecretName, SnapshotId, StageLabel};
 use crate::journal::{Event, Facts, Observation};
 use crate::plan::{Plan, Preflight};
 use crate::ports::{Instance, SecretFacts, World};
@@ -19,7 +20,7 @@ pub struct Finding {
     pub result: Result<Observation, Failure>,
 }
 
-/// Runs a plan's preflight without a journal and without a lease: for `plan --online`. Goes on after what doesn't hold,
+/// Runs a plan's preflight without a journal and without a lease. Goes on after what doesn't hold,
 /// as far as nothing later depends on it; stops at once where the account or region is another.
 pub async fn look_ahead(world: &World, plan: &Plan) -> Vec<Finding> {
     let mut facts = Facts::default();
@@ -78,7 +79,10 @@ impl Performer<'_> {
     }
 }
 
-async fn observe(look: &mut Look<'_>, preflight: &Preflight) -> Result<Observation, Failure> {
+pub(super) async fn observe(
+    look: &mut Look<'_>,
+    preflight: &Preflight,
+) -> Result<Observation, Failure> {
     match preflight {
         Preflight::Identity { account, region } => identity(look.world, account, region).await,
         Preflight::Absent { database, instance } => {
@@ -116,8 +120,18 @@ async fn observe(look: &mut Look<'_>, preflight: &Preflight) -> Result<Observati
             }
             Ok(Observation::ReplicationSubnetGroup { name: name.clone() })
         }
-        Preflight::RestoreWindow { .. } | Preflight::SnapshotAbsent { .. } => {
-            unimplemented!("contract: engine")
+        Preflight::RestoreWindow { database, at, .. } => observe_window(look, database, at).await,
+        Preflight::SnapshotAbsent { id } => {
+            // RDS keeps names in lower case.
+            let id = SnapshotId::new(render(look, id).await?.to_ascii_lowercase());
+            match look.world.rds.snapshot_tags(&id).await? {
+                None => Ok(Observation::SnapshotAbsent { id }),
+                Some(tags) => Err(BackupFailure::SnapshotExists {
+                    snapshot: id,
+                    owner: tags.get("rbk:run").map(RunId::new),
+                }
+                .into()),
+            }
         }
         Preflight::Catalog { database, scope } => catalog(look, database, scope).await,
         Preflight::Observe { name, expr, .. } => Ok(Observation::Binding {

@@ -207,6 +207,22 @@ pub const CODES: &[(Code, &str)] = &[
         "a database is destroyed with what no other is proven to have",
     ),
     (Code("RBK2066"), "writes are kept frozen that aren't frozen"),
+    (
+        Code("RBK2067"),
+        "steps are done together that touch the same",
+    ),
+    (
+        Code("RBK2068"),
+        "the ways of an `if` leave a schema different",
+    ),
+    (
+        Code("RBK2069"),
+        "a point in time of a database that has no past",
+    ),
+    (
+        Code("RBK2070"),
+        "a database is destroyed that its application may still be working on",
+    ),
 ];
 
 /// What can be wrong with the states of a runbook.
@@ -261,8 +277,13 @@ pub(crate) enum StateError {
     },
     #[error("`{database}` is created, and neither kept nor destroyed")]
     NotKept { span: Span, database: DatabaseName },
-    #[error("`{database}` wasn't created by this runbook")]
-    KeptNotCreated { span: Span, database: DatabaseName },
+    #[error("`{database}` {} created by this runbook", if *.maybe { "may not be" } else { "wasn't" })]
+    KeptNotCreated {
+        span: Span,
+        database: DatabaseName,
+        /// Whether it is created on one way of an `if`.
+        maybe: bool,
+    },
     #[error("`{database}` still has the password of its snapshot")]
     StaleCredentials {
         span: Span,
@@ -382,7 +403,9 @@ impl From<StateError> for Diagnostic {
             }
             E::NotKept { span, database } => make("RBK2006", span, "created here, and billed until somebody finds it".to_owned())
                 .help(format!("say that it stays: `keep {database} because \"…\"`")),
-            E::KeptNotCreated { span, database } => make("RBK2007", span, "nothing to keep".to_owned())
+            E::KeptNotCreated { span, database, maybe: true } => make("RBK2007", span, "nothing to keep on the other way".to_owned())
+                .help(format!("put `keep {database} because \"…\"` where it is created")),
+            E::KeptNotCreated { span, database, .. } => make("RBK2007", span, "nothing to keep".to_owned())
                 .help(format!("`keep` is for what this runbook created; `{database}` stays anyway")),
             E::StaleCredentials { span, database, since } => {
                 relate(make("RBK2008", span, "the login would be refused".to_owned()), since, "restored here")

@@ -30,6 +30,11 @@ impl<T: Bit> Facet<T> {
         self.possible & value.bit() != 0
     }
 
+    /// Whether another one has the same possible values.
+    pub(crate) fn same(self, other: Self) -> bool {
+        self.possible == other.possible
+    }
+
     /// Where it last changed, if a statement or a proof changed it.
     pub(crate) fn since(self) -> Option<Span> {
         self.since

@@ -1,15 +1,17 @@
 //! The state pass: through the preconditions, the steps, then `on failure` from wherever a step may have failed.
 
+use super::branch::Decision;
 use super::error::FROM_ANYWHERE;
 use super::replication_error::ReplicationError;
-use super::{DatabaseState, Existence, Login, SchemaState, State, StateError, Writes};
+use super::{DatabaseState, Existence, Login, SchemaState, State, StateError, Writes, together};
 use crate::catalog::Catalog;
-use crate::check::{Block, Need, Precondition, Program, Typed};
+use crate::check::{Block, Need, Precondition, Program, Typed, Via};
 use crate::environment::Environment;
 use crate::ids::{ApplicationName, DatabaseName};
 use crate::plan::{Expr, Operator};
 use rbk_syntax::{Diagnostic, Span, ast};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Where the pass stands.
 pub(crate) struct Flow<'p> {
@@ -31,17 +33,28 @@ pub(crate) struct Flow<'p> {
     pub(super) untouched: SchemaState,
     /// What was said to be left undone, and of which statement.
     pub(super) told: BTreeSet<(&'static str, Span)>,
-    diagnostics: Vec<Diagnostic>,
+    /// The states in which a statement of the steps may fail, those inside of `if`s included; absent in `on failure`.
+    pub(super) anywhere: Option<State>,
+    /// The `if`s that were read, of the steps or of `on failure`.
+    pub(super) decisions: Vec<Decision>,
+    /// The call that the statement came through that is read.
+    via: Option<Arc<Via>>,
+    pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 /// Follows the states through a program.
 pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnostic> {
     let mut flow = behind_preflight(program);
 
-    let mut anywhere = flow.state.clone();
+    flow.anywhere = Some(flow.state.clone());
+    // Steps that are done together are read one behind the other: nothing that one of them changes is changed or read by
+    // another. A state holds what is believed of each entity by itself, and is joined so: what is gathered while one step is read
+    // and what is gathered while the next is read hold each mixture of how far both may have come. The only facts about two
+    // entities, which rows are the same in both, hold in a join only if they hold in all that was joined.
+    flow.diagnostics.extend(together::conflicts(program));
     for step in &program.steps {
         flow.approved = false;
-        flow.block(&step.block, Some(&mut anywhere));
+        flow.block(&step.block);
     }
     let before = flow.diagnostics.len();
     flow.at_the_end();
@@ -56,11 +69,14 @@ pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnost
         });
     }
 
-    flow.state = anywhere;
+    if let Some(anywhere) = flow.anywhere.take() {
+        flow.state = anywhere;
+    }
+    flow.decisions.clear();
     flow.in_failure = true;
     flow.approved = false;
     if let Some(block) = &program.on_failure {
-        flow.block(block, None);
+        flow.block(block);
     }
     flow.frozen_on_failure();
     flow.diagnostics
@@ -84,6 +100,9 @@ fn behind_preflight(program: &Program) -> Flow<'_> {
         changes: 0,
         untouched: SchemaState::default(),
         told: BTreeSet::new(),
+        anywhere: None,
+        decisions: Vec::new(),
+        via: None,
         diagnostics: Vec::new(),
     };
     for precondition in &program.preflight {
@@ -138,11 +157,13 @@ impl Flow<'_> {
         } else if !writes.may_be(Writes::Open) {
             state.frozen = writes.since();
         }
-        if writes.may_be(Writes::Open) {
+        let opens = !writes.same(before.writes) || writes.since() != before.writes.since();
+        if writes.may_be(Writes::Open) && opens {
             state.kept_frozen = None;
             state.carried = None;
+            state.saved = None;
         }
-        if existence.is(Existence::Creating) {
+        if !existence.may_be(Existence::Absent) {
             state.destroyed = None;
         }
         if writes.may_be(Writes::Open) && !before.writes.may_be(Writes::Open) {
@@ -174,6 +195,7 @@ impl Flow<'_> {
         if self.demand_not_destroyed(database, span) {
             return false;
         }
+        let parted = self.parted_by(database, |state| state.existence, Existence::Available);
         self.error(if existence.may_be(Existence::Creating) {
             self.still_creating(database, span)
         } else {
@@ -183,6 +205,7 @@ impl Flow<'_> {
                 in_failure: self.in_failure,
             }
         });
+        self.tell_parted(parted, "available");
         false
     }
 
@@ -201,6 +224,10 @@ impl Flow<'_> {
             certain: state.existence.is(Existence::Absent),
             since,
         });
+        let parted = self.parted(database, |state| {
+            (state.existence.is(Existence::Absent), state.destroyed)
+        });
+        self.tell_parted(parted, "destroyed");
         true
     }
 
@@ -222,15 +249,7 @@ impl Flow<'_> {
             match read.need {
                 Need::Description => {}
                 Need::Login | Need::LoginTried if stale => {
-                    let error = match state.existence.may_be(Existence::Creating) {
-                        true => self.still_creating(&read.database, read.span),
-                        false => StateError::StaleCredentials {
-                            span: read.span,
-                            database: read.database.clone(),
-                            since: state.login.since(),
-                        },
-                    };
-                    self.error(error);
+                    self.stale(&read.database, read.span);
                 }
                 Need::Login => {
                     if self.demand_available(&read.database, read.span) {
@@ -248,7 +267,7 @@ impl Flow<'_> {
         self.learn(condition, span);
     }
 
-    fn learn(&mut self, condition: &Expr, span: Span) {
+    pub(super) fn learn(&mut self, condition: &Expr, span: Span) {
         match condition {
             Expr::Binary {
                 operator: Operator::And,
@@ -269,13 +288,7 @@ impl Flow<'_> {
                 self.learn(right, span);
                 self.state.join(&either);
             }
-            Expr::Not(inner) => {
-                if let Expr::Exists { database } = inner.as_ref() {
-                    self.change(database, |state| {
-                        state.existence.narrow(&[Existence::Absent], span)
-                    });
-                }
-            }
+            Expr::Not(inner) => self.learn_not(inner, span),
             Expr::Exists { database } => self.change(database, |state| {
                 state.existence.narrow(
                     &[
@@ -345,12 +358,13 @@ impl Flow<'_> {
                     state.unseen_switch = None;
                 }
             }
+            Expr::HasLeft { database, .. } => self.change(database, |state| state.unleft = None),
             _ => {}
         }
     }
 
     /// A login was made, and something was read.
-    fn read(&mut self, database: &DatabaseName, span: Span) {
+    pub(super) fn read(&mut self, database: &DatabaseName, span: Span) {
         self.change(database, |state| {
             state.existence.set(Existence::Available, span);
             state.login.set(Login::Works, span);
@@ -358,18 +372,30 @@ impl Flow<'_> {
         });
     }
 
-    /// Reads statements in order; `anywhere` gathers the states in which one of them may fail.
-    fn block(&mut self, block: &Block, mut anywhere: Option<&mut State>) {
+    /// Reads statements in order.
+    pub(super) fn block(&mut self, block: &Block) {
         for located in &block.statements {
             let before = self.diagnostics.len();
+            let outer = std::mem::replace(&mut self.via, located.via.clone());
             located.statement.flow(self, located.span);
-            if let Some(via) = &located.via {
+            self.via = outer;
+            // What is inside of an `if` came through the call that the `if` came through: that is said once.
+            let is_same = |via: &Arc<Via>| {
+                let outer = self.via.as_ref();
+                outer.is_some_and(|outer| Arc::ptr_eq(outer, via))
+            };
+            if let Some(via) = located.via.as_ref().filter(|via| !is_same(via)) {
                 let told = self.diagnostics.iter_mut().skip(before);
                 told.for_each(|diagnostic| via.relate(diagnostic));
             }
-            if let Some(anywhere) = &mut anywhere {
-                anywhere.join(&self.state);
-            }
+            self.gather();
+        }
+    }
+
+    /// A statement may fail in this state.
+    pub(super) fn gather(&mut self) {
+        if let Some(anywhere) = &mut self.anywhere {
+            anywhere.join(&self.state);
         }
     }
 
@@ -399,41 +425,42 @@ impl Flow<'_> {
         let mut errors = Vec::new();
         for (name, state) in &self.state.databases {
             if let Some(span) = state.created {
-                errors.push(StateError::NotKept {
+                let error = StateError::NotKept {
                     span,
                     database: name.clone(),
-                });
+                };
+                let parted = self.parted(name, |state| (state.created.is_none(), state.created));
+                errors.push((error, parted, "kept or destroyed"));
             }
             if let Some(span) = state.restored
                 && !state.looked_at
                 && self.users(name).is_some()
             {
-                errors.push(StateError::NeverLookedAt {
+                let error = StateError::NeverLookedAt {
                     span,
                     database: name.clone(),
-                });
+                };
+                errors.push((error, None, ""));
             }
         }
         for (name, state) in &self.state.applications {
             let Some(active) = state.active() else {
                 continue;
             };
-            let DatabaseState {
-                writes,
-                kept_frozen,
-                ..
-            } = self.database(active);
-            if let Some(span) = writes.since()
-                && writes.is(Writes::Frozen)
-                && kept_frozen.is_none()
+            let database = self.database(active);
+            let parted = self.parted_by(active, |state| state.writes, Writes::Frozen);
+            if let Some(span) = database.frozen
+                && (database.writes.is(Writes::Frozen) || parted.is_some())
+                && database.kept_frozen.is_none()
                 && state.since.is_some()
             {
                 self.told.insert(("frozen", span));
-                errors.push(StateError::LeftFrozen {
+                let error = StateError::LeftFrozen {
                     span,
                     database: active.clone(),
                     application: name.clone(),
-                });
+                };
+                errors.push((error, parted, "frozen"));
             }
             if let Some(span) = state.unseen_switch {
                 let health = self
@@ -442,15 +469,17 @@ impl Flow<'_> {
                     .get(name)
                     .is_some_and(|application| application.health.is_some());
                 if health {
-                    errors.push(StateError::HealthNotAwaited {
+                    let error = StateError::HealthNotAwaited {
                         span,
                         application: name.clone(),
-                    });
+                    };
+                    errors.push((error, None, ""));
                 }
             }
         }
-        for error in errors {
+        for (error, parted, what) in errors {
             self.error(error);
+            self.tell_parted(parted, what);
         }
         self.all_awaited();
         self.all_whole();

@@ -148,20 +148,27 @@ impl Flow<'_> {
         }
         let writes = self.database(from).writes;
         if !writes.is(Writes::Frozen) {
+            let parted = self.parted_by(from, |state| state.writes, Writes::Frozen);
             self.schema_error(SchemaError::SourceOpen {
                 span,
                 from: from.clone(),
                 if_reachable: writes.is(Writes::FrozenIfReachable),
-                since: writes.since(),
+                since: match &parted {
+                    Some(parted) => parted.elsewhere,
+                    None => writes.since(),
+                },
             });
+            self.tell_parted(parted, "frozen");
         }
-        let writes = self.database(to).writes;
-        if writes.is(Writes::Frozen) {
+        let state = self.database(to);
+        let parted = self.parted_by(to, |state| state.writes, Writes::Frozen);
+        if state.writes.is(Writes::Frozen) || parted.is_some() {
             self.schema_error(SchemaError::TargetFrozen {
                 span,
                 to: to.clone(),
-                since: writes.since(),
+                since: state.frozen.or(state.writes.since()),
             });
+            self.tell_parted(parted, "frozen");
         }
     }
 

@@ -11,6 +11,7 @@ mod dms;
 mod error;
 mod facet;
 mod flow;
+mod flow_error;
 mod load;
 mod proof;
 mod replication;
@@ -21,6 +22,7 @@ mod schema_error;
 mod snapshots;
 #[cfg(test)]
 mod tests;
+mod together;
 
 pub(crate) use dms::{Chosen, DmsLoad, LobMode, OnError, Prepare};
 pub use error::CODES;
@@ -63,6 +65,12 @@ pub(crate) struct DatabaseState {
     pub(crate) looked_at: bool,
     /// Where this runbook stopped its writes, until it lets them again.
     pub(crate) frozen: Option<Span>,
+    /// Where the runbook took a snapshot of it last.
+    pub(crate) snapshot: Option<Span>,
+    /// Where it took one with everything that was written to it, until its writes are let again.
+    pub(crate) saved: Option<Span>,
+    /// Where an application was switched away from it, until it was seen to have left.
+    pub(crate) unleft: Option<Span>,
     /// Where it was said that its writes stay stopped, on purpose.
     pub(crate) kept_frozen: Option<Span>,
     /// Where an application was switched away from it with everything that was written to it, until its writes are let again.
@@ -191,8 +199,16 @@ impl State {
             mine.created = mine.created.or(theirs.created);
             mine.restored = mine.restored.or(theirs.restored);
             mine.looked_at &= theirs.looked_at;
+            // Where it isn't frozen there is nothing to keep.
+            mine.kept_frozen = match (mine.frozen, theirs.frozen) {
+                (Some(_), None) => mine.kept_frozen,
+                (None, Some(_)) => theirs.kept_frozen,
+                _ => mine.kept_frozen.and(theirs.kept_frozen),
+            };
             mine.frozen = mine.frozen.or(theirs.frozen);
-            mine.kept_frozen = mine.kept_frozen.and(theirs.kept_frozen);
+            mine.snapshot = mine.snapshot.or(theirs.snapshot);
+            mine.saved = mine.saved.and(theirs.saved);
+            mine.unleft = mine.unleft.or(theirs.unleft);
             mine.carried = mine.carried.and(theirs.carried);
             mine.served |= theirs.served;
             mine.destroyed = mine.destroyed.or(theirs.destroyed);
@@ -223,23 +239,25 @@ impl State {
             if mine.active != theirs.active {
                 mine.active.extend(theirs.active.iter().cloned());
                 mine.since = theirs.since.or(mine.since);
+            } else {
+                mine.since = mine.since.and(theirs.since);
             }
+            mine.unseen_switch = mine.unseen_switch.or(theirs.unseen_switch);
         }
     }
 
-    /// What only one way has started may be running or not; what only one way has proven isn't.
+    /// What runs on one way may be running; what only one way has proven isn't.
     fn join_replications(&mut self, other: &State) {
-        for (name, mine) in &mut self.replications {
-            let theirs = other.replications.get(name);
-            mine.complete = mine.complete.and(theirs.and_then(|theirs| theirs.complete));
-        }
         for (name, theirs) in &other.replications {
-            self.replications
-                .entry(name.clone())
-                .or_insert_with(|| Replication {
-                    complete: None,
-                    ..theirs.clone()
-                });
+            match self.replications.get_mut(name) {
+                None => {
+                    self.replications.insert(name.clone(), theirs.clone());
+                }
+                Some(mine) if mine.complete.is_some() && theirs.complete.is_none() => {
+                    mine.clone_from(theirs);
+                }
+                Some(_) => {}
+            }
         }
         self.matches.retain(|pair, mine| {
             let theirs = other.matches.get(pair);

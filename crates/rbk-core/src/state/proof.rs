@@ -114,6 +114,20 @@ impl Flow<'_> {
         found
     }
 
+    /// Reports what a condition can't even be asked of.
+    pub(super) fn demand_countable(&mut self, condition: &Expr, span: Span) {
+        match condition {
+            Expr::Not(inner) => self.demand_countable(inner, span),
+            Expr::Binary { left, right, .. } => {
+                for side in [left, right] {
+                    self.demand_countable(side, span);
+                    self.demand_counted(side, span);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// A table can only be counted where it is.
     fn demand_counted(&mut self, side: &Expr, span: Span) {
         let Expr::Count { database, table } = side else {
@@ -165,8 +179,15 @@ impl Flow<'_> {
         let Expr::Count { database, table } = count else {
             return;
         };
-        let none = matches!(number, Expr::Value(Value::Integer(0)));
-        if operator == Operator::Equal && none {
+        let is_left = matches!(left, Expr::Count { .. });
+        let none = match (operator, number) {
+            (Operator::Equal | Operator::LessOrEqual, Expr::Value(Value::Integer(0))) => {
+                operator == Operator::Equal || is_left
+            }
+            (Operator::Less, Expr::Value(Value::Integer(1))) => is_left,
+            _ => false,
+        };
+        if none {
             let state = self.schema_mut(database, &table.schema);
             state.loads.remove(table);
             state.empty.insert(table.clone(), span);

@@ -486,11 +486,24 @@ impl Flow<'_> {
             self.schema_error(ReplicationError::StillLoading {
                 span,
                 database: database.clone(),
-                name,
+                name: name.clone(),
                 since,
                 in_failure: self.in_failure,
             });
+            self.tell_awaited(&name);
         }
+    }
+
+    /// Says of the last diagnostic on which way of an `if` a replication was awaited.
+    fn tell_awaited(&mut self, name: &str) {
+        let parted = self.parted_in(|state| {
+            let complete = state
+                .replications
+                .get(name)
+                .and_then(|running| running.complete);
+            (complete.is_some(), complete)
+        });
+        self.tell_parted(parted, "awaited");
     }
 
     /// Demands that nothing is being copied from a database. What is stopped in `on failure` isn't finished anyway.
@@ -508,9 +521,10 @@ impl Flow<'_> {
             self.schema_error(ReplicationError::StillCopied {
                 span,
                 database: database.clone(),
-                name,
+                name: name.clone(),
                 since,
             });
+            self.tell_awaited(&name);
         }
     }
 
@@ -531,7 +545,9 @@ impl Flow<'_> {
             .collect();
         for (name, span) in left {
             if self.told.insert(("loading", span)) {
+                let told = name.clone();
                 self.schema_error(ReplicationError::NeverAwaited { span, name });
+                self.tell_awaited(&told);
             }
         }
     }

@@ -53,8 +53,7 @@ impl<'p> Flow<'p> {
     pub(super) fn demand_login(&mut self, database: &DatabaseName, span: Span) {
         let state = self.database(database);
         if state.login.may_be(Login::Stale) {
-            let error = self.stale(database, span);
-            self.error(error);
+            self.stale(database, span);
         } else if self.demand_available(database, span) {
             self.change(database, |state| state.login.set(Login::Works, span));
         }
@@ -136,15 +135,17 @@ impl<'p> Flow<'p> {
         self.demand_loaded(database, None, span);
         self.demand_not_copied(database, span);
         let writes = self.database(database).writes;
+        let parted = self.parted_by(database, |state| state.writes, Writes::Frozen);
         // rbk's own sessions say that they write; the tool's don't.
-        if writes.is(Writes::Frozen)
+        if (writes.is(Writes::Frozen) || parted.is_some())
             && matches!(freeze(self.environment, database), Freeze::ReadOnly)
         {
             self.schema_error(SchemaError::ToolFrozen {
                 span,
                 database: database.clone(),
-                since: writes.since(),
+                since: self.database(database).frozen,
             });
+            self.tell_parted(parted, "frozen");
         }
         self.demand_own_log(database, span);
         for schema in self.touched(database) {
@@ -654,16 +655,25 @@ impl<'p> Flow<'p> {
         Some(&column.ty)
     }
 
-    fn stale(&self, database: &DatabaseName, span: Span) -> StateError {
+    /// Reports a database that may have the password of its backup.
+    pub(super) fn stale(&mut self, database: &DatabaseName, span: Span) {
         let state = self.database(database);
-        match state.existence.may_be(super::Existence::Creating) {
+        let parted = self.parted(database, |state| {
+            (!state.login.may_be(Login::Stale), state.login.since())
+        });
+        let since = parted
+            .as_ref()
+            .map_or(state.login.since(), |parted| parted.elsewhere);
+        let error = match state.existence.may_be(super::Existence::Creating) {
             true => self.still_creating(database, span),
             false => StateError::StaleCredentials {
                 span,
                 database: database.clone(),
-                since: state.login.since(),
+                since,
             },
-        }
+        };
+        self.error(error);
+        self.tell_parted(parted, "it has credentials that work");
     }
 }
 

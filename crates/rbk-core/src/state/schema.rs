@@ -79,6 +79,30 @@ pub(crate) struct Load {
     pub(crate) outdated: Option<Span>,
 }
 
+/// What of a schema the two ways of an `if` leave different.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unlike {
+    /// All of it: one way has recreated or migrated it.
+    Tables,
+    /// Types of columns.
+    Types,
+    Indexes,
+    /// NOT NULLs.
+    Nulls,
+}
+
+impl Unlike {
+    /// As what is told of what a runbook leaves behind is called.
+    pub(super) fn told(self) -> &'static str {
+        match self {
+            Unlike::Tables => "tables",
+            Unlike::Types => "types",
+            Unlike::Indexes => "indexes",
+            Unlike::Nulls => "nulls",
+        }
+    }
+}
+
 /// Where a schema's objects come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -191,6 +215,24 @@ impl SchemaState {
         self.joined = Some(other.version);
     }
 
+    /// What of its objects isn't as in another state, and where it was changed.
+    pub(super) fn unlike(&self, other: &SchemaState) -> Vec<(Unlike, Span)> {
+        if !self.origin.same(other.origin) {
+            let since = self.recreated.or(other.recreated);
+            return since
+                .map(|since| (Unlike::Tables, since))
+                .into_iter()
+                .collect();
+        }
+        let types = differing(&self.columns, &other.columns);
+        let indexes = differing(&self.indexes, &other.indexes);
+        let nulls = differing(&self.nullable, &other.nullable);
+        let types = types.into_iter().map(|since| (Unlike::Types, since));
+        let indexes = indexes.into_iter().map(|since| (Unlike::Indexes, since));
+        let nulls = nulls.into_iter().map(|since| (Unlike::Nulls, since));
+        types.chain(indexes).chain(nulls).collect()
+    }
+
     /// What only one way has loaded hasn't been matched on the other.
     fn join_loads(&mut self, others: &BTreeMap<TableName, Load>) {
         for (table, mine) in &mut self.loads {
@@ -208,6 +250,28 @@ impl SchemaState {
             }
         }
     }
+}
+
+/// Where what isn't the same on both ways was changed.
+fn differing<K: Ord, T: PartialEq>(
+    mine: &BTreeMap<K, Departure<T>>,
+    others: &BTreeMap<K, Departure<T>>,
+) -> Vec<Span> {
+    let missing = |one: &BTreeMap<K, Departure<T>>, other: &BTreeMap<K, Departure<T>>| {
+        let unlike = one.iter().filter(|(key, departure)| {
+            other
+                .get(key)
+                .is_none_or(|theirs| theirs.to != departure.to)
+        });
+        unlike
+            .map(|(_, departure)| departure.since)
+            .collect::<Vec<_>>()
+    };
+    let mut spans = missing(mine, others);
+    spans.extend(missing(others, mine));
+    spans.sort();
+    spans.dedup();
+    spans
 }
 
 /// What only one way has changed may be so or not.

@@ -10,7 +10,7 @@ use crate::journal::{
     ActionFacts, Entry, Event, Facts, Failed, How, Outcome, Phase, Record, State,
 };
 use crate::plan::{Action, Plan, PlannedAction};
-use crate::run::{EndingKind, Failure};
+use crate::run::{EndingKind, Failure, is_other_way};
 use crate::value::Value;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -150,6 +150,8 @@ pub enum Word {
     Approved,
     /// Left out, as the runbook allows.
     Skipped,
+    /// It stands on the way of an `if` that wasn't taken.
+    NotTaken,
     /// Failed.
     Failed,
     /// Nobody can tell.
@@ -168,6 +170,7 @@ impl std::fmt::Display for Word {
             Word::ByHand => "by hand",
             Word::Approved => "approved",
             Word::Skipped => "skipped",
+            Word::NotTaken => "not taken",
             Word::Failed => "failed",
             Word::Unknown => "unknown",
         })
@@ -377,7 +380,7 @@ impl Progress {
             id: planned.id.clone(),
             statement: planned.statement.clone(),
             summary: planned.summary.clone(),
-            state: known.map_or(Word::Pending, |known| self.word(known)),
+            state: known.map_or(Word::Pending, |known| self.word(planned, known)),
             started_at: known.and_then(|known| known.began),
             seconds,
             limit,
@@ -386,7 +389,7 @@ impl Progress {
         }
     }
 
-    fn word(&self, known: &ActionFacts) -> Word {
+    fn word(&self, planned: &PlannedAction, known: &ActionFacts) -> Word {
         match &known.over {
             Some(Event::Outcome(Outcome::Done { how, .. })) => match how {
                 How::Done => Word::Done,
@@ -395,6 +398,7 @@ impl Progress {
                 How::ByHand => Word::ByHand,
             },
             Some(Event::Approved { .. }) => Word::Approved,
+            Some(Event::Skipped { .. }) if is_other_way(&self.facts, planned) => Word::NotTaken,
             Some(Event::Skipped { .. }) => Word::Skipped,
             Some(_) => Word::Failed,
             None if known.unknown.is_some() => Word::Unknown,
@@ -466,6 +470,9 @@ fn step_word(actions: &[ActionStatus]) -> Word {
     }
     if words.clone().any(|word| word == Word::Pending) {
         return Word::Running;
+    }
+    if !actions.is_empty() && words.clone().all(|word| word == Word::NotTaken) {
+        return Word::NotTaken;
     }
     words.find(notable).unwrap_or(Word::Done)
 }

@@ -204,7 +204,10 @@ impl Teller<'_> {
         let mut is_gone = false;
         for (planned, got) in self.begun() {
             match &planned.action {
-                Action::RestoreFromSnapshot { database, .. } if database == name => {
+                Action::RestoreFromSnapshot { database, .. }
+                | Action::RestoreToPointInTime { database, .. }
+                    if database == name =>
+                {
                     existence = match got {
                         Got::Done => Some("created by this run".to_owned()),
                         Got::InFlight => {

@@ -8,6 +8,7 @@
 //! ```
 
 use super::Meaning;
+use super::snapshot::is_identifier;
 use crate::check::{Checker, StatementError};
 use crate::environment::RemovalPolicy;
 use crate::ids::{DatabaseName, InstanceId, SnapshotId};
@@ -53,15 +54,10 @@ impl Destroy {
     }
 }
 
-/// The identifier of a snapshot that is made. Source: `DeleteDBInstance.FinalDBSnapshotIdentifier`.
+/// The identifier of a snapshot that is made.
 fn snapshot_id(text: &ast::Text, checker: &mut Checker<'_>) -> Option<SnapshotId> {
     let id = checker.constant_text(text)?;
-    let is_good = (1..=255).contains(&id.len())
-        && id.starts_with(|first: char| first.is_ascii_alphabetic())
-        && id.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
-        && !id.ends_with('-')
-        && !id.contains("--");
-    if !is_good {
+    if !is_identifier(&id) {
         checker.report(StatementError::SnapshotId { span: text.span, id });
         return None;
     }
@@ -77,6 +73,7 @@ impl Meaning for Destroy {
     fn lower(&self, lowering: &mut Lowering<'_>) {
         let (database, instance) = (&self.database, &self.instance);
         lowering.must_be_there(database);
+        lowering.destroys(database);
         lowering.action(
             Risk::Changes,
             15 * MINUTE,

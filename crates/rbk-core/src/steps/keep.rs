@@ -31,8 +31,10 @@ impl Keep {
 
 impl Meaning for Keep {
     fn flow(&self, flow: &mut Flow<'_>, span: Span) {
-        if flow.database(&self.database).created.is_none() {
-            flow.error(StateError::KeptNotCreated { span, database: self.database.clone() });
+        let parted = flow.parted(&self.database, |state| (state.created.is_some(), state.created));
+        if flow.database(&self.database).created.is_none() || parted.is_some() {
+            flow.error(StateError::KeptNotCreated { span, database: self.database.clone(), maybe: parted.is_some() });
+            flow.tell_parted(parted, "created");
         }
         flow.change(&self.database, |state| state.created = None);
     }

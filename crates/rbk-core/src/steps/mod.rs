@@ -2,7 +2,7 @@
 //!
 //! A new statement is a file here, a line in the list below and a line in [`Statement::check`].
 
-use crate::check::Checker;
+use crate::check::{Block, Checker};
 use crate::lower::Lowering;
 use crate::state::Flow;
 use rbk_syntax::{Span, ast};
@@ -22,7 +22,7 @@ pub(crate) trait Meaning {
 macro_rules! statements {
     ($($module:ident::$name:ident),* $(,)?) => {
         $(mod $module;)*
-        $(use $module::$name;)*
+        $(pub(crate) use $module::$name;)*
 
         /// A checked statement.
         #[derive(Debug, Clone)]
@@ -50,6 +50,8 @@ macro_rules! statements {
 
 statements! {
     restore::Restore,
+    restore_as_of::RestoreAsOf,
+    snapshot::TakeSnapshot,
     set_credentials::SetCredentials,
     switch_secret::SwitchSecret,
     freeze_writes::FreezeWrites,
@@ -76,9 +78,19 @@ statements! {
     analyze::Analyze,
     sql::Sql,
     run_command::RunCommand,
+    branch::Branch,
 }
 
 impl Statement {
+    /// The blocks that stand in it.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = &Block> {
+        let branch = match self {
+            Statement::Branch(branch) => Some(branch),
+            _ => None,
+        };
+        branch.into_iter().flat_map(Branch::blocks)
+    }
+
     /// Resolves names and types. `None` where something was wrong; it has been reported.
     pub(crate) fn check(
         statement: &ast::Statement,
@@ -89,8 +101,14 @@ impl Statement {
             K::Restore { database, from } => {
                 Restore::check(database, from, checker).map(Statement::Restore)
             }
-            K::RestoreAsOf { .. } | K::Snapshot { .. } | K::If { .. } => {
-                unimplemented!("contract: lang")
+            K::RestoreAsOf {
+                database,
+                source,
+                at,
+            } => RestoreAsOf::check(database, source, at, checker).map(Statement::RestoreAsOf),
+            K::Snapshot { database, id } => {
+                TakeSnapshot::check(None, database, id.as_ref(), checker)
+                    .map(Statement::TakeSnapshot)
             }
             K::SetCredentials { database } => {
                 SetCredentials::check(database, checker).map(Statement::SetCredentials)
@@ -171,9 +189,13 @@ impl Statement {
                 };
                 Replicate::check(said, checker).map(Statement::Replicate)
             }
-            K::Named { name, statement } => {
-                replicate::check_named(name, statement, checker).map(Statement::Replicate)
-            }
+            K::Named { name, statement } => match &statement.kind {
+                K::Snapshot { database, id } => {
+                    TakeSnapshot::check(Some(name), database, id.as_ref(), checker)
+                        .map(Statement::TakeSnapshot)
+                }
+                _ => replicate::check_named(name, statement, checker).map(Statement::Replicate),
+            },
             K::Destroy { database, how } => {
                 Destroy::check(database, how, statement.span, checker).map(Statement::Destroy)
             }
@@ -192,8 +214,9 @@ impl Statement {
                 RunCommand::check(command, options, statement.span, checker)
                     .map(Statement::RunCommand)
             }
-            // The statements of a procedure take the place of its `do` before this is asked.
-            K::Do { .. } | K::Error => {
+            // The statements of a procedure take the place of its `do` before this is asked; the blocks of `if` are
+            // checked where those of steps are.
+            K::Do { .. } | K::If { .. } | K::Error => {
                 checker.unreadable();
                 None
             }

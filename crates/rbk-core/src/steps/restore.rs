@@ -12,7 +12,7 @@ use crate::check::{Checker, Typed};
 use crate::ids::DatabaseName;
 use crate::lower::{Lowering, MINUTE};
 use crate::plan::{Action, Risk};
-use crate::state::{Existence, Flow, Login, StateError, Writes};
+use crate::state::Flow;
 use crate::value::Type;
 use rbk_syntax::{Span, ast};
 
@@ -31,23 +31,7 @@ impl Restore {
 
 impl Meaning for Restore {
     fn flow(&self, flow: &mut Flow<'_>, span: Span) {
-        let database = self.database.clone();
-        let existence = flow.database(&database).existence;
-        if let Some((application, since)) = flow.users(&database) {
-            flow.error(StateError::RestoreOntoActive { span, database: database.clone(), application, since });
-        } else if !existence.may_be(Existence::Absent) {
-            flow.error(StateError::Exists { span, database: database.clone(), since: existence.since() });
-        }
-        flow.demand_reads(&self.snapshot);
-        flow.change(&database, |state| {
-            state.existence.set(Existence::Creating, span);
-            state.login.set(Login::Stale, span);
-            // A freeze lives in the catalog, and the snapshot carries it.
-            state.writes.set_any(&[Writes::Open, Writes::Frozen], span);
-            state.created = Some(span);
-            state.restored = Some(span);
-            state.looked_at = false;
-        });
+        flow.restore_snapshot(&self.database, &self.snapshot, span);
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) {

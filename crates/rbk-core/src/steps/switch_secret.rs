@@ -86,14 +86,19 @@ impl SwitchSecret {
             (true, true) => "it has credentials that work",
             (true, false) => "a login to it has been made",
         };
+        let parted = flow.parted(name, |state| {
+            let ready = state.existence.is(Existence::Available) && state.login.is(Login::Works);
+            (ready, state.existence.since().max(state.login.since()))
+        });
         flow.error(StateError::SwitchTooEarly {
             span,
             application: self.application.clone(),
             database: name.clone(),
             missing,
             lines,
-            since: target.existence.since().max(target.login.since()),
+            since: parted.as_ref().map_or(target.existence.since().max(target.login.since()), |parted| parted.elsewhere),
         });
+        flow.tell_parted(parted, "it is so");
     }
 
     fn demand_source_given_up(&self, flow: &mut Flow<'_>, from: &DatabaseName, since: Option<Span>, span: Span) {
@@ -108,13 +113,15 @@ impl SwitchSecret {
             Some(Err(_)) | None => {}
         }
         if writes.may_be(Writes::Open) {
+            let parted = flow.parted(from, |state| (!state.writes.may_be(Writes::Open), state.writes.since()));
             let error = StateError::NotFrozen {
                 span,
                 application: self.application.clone(),
                 from: from.clone(),
-                since: writes.since(),
+                since: parted.as_ref().map_or(writes.since(), |parted| parted.elsewhere),
             };
             flow.error(error);
+            flow.tell_parted(parted, "frozen");
         }
     }
 }
@@ -135,19 +142,28 @@ impl Meaning for SwitchSecret {
                 _ => {
                     let candidate = before.active.iter().find(|name| **name != database).cloned();
                     flow.error(StateError::ActiveNotKnown { span, application: application.clone(), candidate });
+                    flow.tell_active(&application);
                     self.demand_awaited(flow, span);
                 }
             }
-            let writes = flow.database(&database).writes;
-            if writes.is(Writes::Frozen) {
-                let error = StateError::SwitchToFrozen { span, application: application.clone(), database: database.clone(), since: writes.since() };
-                flow.error(error);
+            let target = flow.database(&database);
+            let parted = flow.parted_by(&database, |state| state.writes, Writes::Frozen);
+            if target.writes.is(Writes::Frozen) || parted.is_some() {
+                let since = target.frozen.or(target.writes.since());
+                flow.error(StateError::SwitchToFrozen { span, application: application.clone(), database: database.clone(), since });
+                flow.tell_parted(parted, "frozen");
             }
             flow.demand_whole(&database, &application, span);
         }
         // It is written to from now on.
         flow.forget_matches(&database);
-        flow.change(&database, |state| state.served = true);
+        flow.change(&database, |state| {
+            state.served = true;
+            state.unleft = None;
+        });
+        for left in before.active.iter().filter(|left| **left != database && before.since.is_some()) {
+            flow.change(left, |state| state.unleft = Some(span));
+        }
         if let Some(state) = flow.state.applications.get_mut(&application) {
             state.active = [database].into();
             state.since = Some(span);

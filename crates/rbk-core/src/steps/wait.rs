@@ -53,8 +53,10 @@ impl Meaning for Await {
         for read in &self.condition.reads {
             let existence = flow.database(&read.database).existence;
             let waits_for_it = read.need == Need::LoginTried || matches!(self.condition.expr, Expr::Available { .. });
-            if waits_for_it && existence.is(Existence::Absent) {
+            let parted = flow.parted_by(&read.database, |state| state.existence, Existence::Absent);
+            if waits_for_it && (existence.is(Existence::Absent) || parted.is_some()) {
                 flow.error(StateError::NothingCreates { span: read.span, database: read.database.clone(), since: existence.since() });
+                flow.tell_parted(parted, "absent");
             }
         }
         flow.demand_reads(&self.condition);

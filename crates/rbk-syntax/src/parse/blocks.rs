@@ -19,14 +19,10 @@ impl Reader<'_, '_> {
         }
         let Some(opened) = chunk.opens else {
             if may_complain {
-                let place = self.span(chunk.end, chunk.end);
-                let error = SyntaxError::Unexpected {
-                    expected: "`{`".into(),
-                    found: diagnose::found(self.text.get(chunk.end..).unwrap_or("")),
-                    help: Some("what it does stands in `{ … }`".into()),
-                };
-                self.problems.add(|| error.at(place).fix(place, " {"));
+                self.missing_block(chunk, "what it does stands in `{ … }`");
             }
+            // Whatever is read for it, the braces around it don't match any more.
+            self.quiet.unclosed = true;
             let next = self.text.get(self.scanner.peek()..).unwrap_or("");
             let word = words::first_word(next);
             if word == "let" || words::statement(word).is_none() {
@@ -37,6 +33,17 @@ impl Reader<'_, '_> {
         };
         body.reserve(4);
         self.statements(Some(opened), body)
+    }
+
+    /// Says that a `{` is missing behind a head.
+    pub(super) fn missing_block(&mut self, chunk: &Chunk, help: &str) {
+        let place = self.span(chunk.end, chunk.end);
+        let error = SyntaxError::Unexpected {
+            expected: "`{`".into(),
+            found: diagnose::found(self.text.get(chunk.end..).unwrap_or("")),
+            help: Some(help.into()),
+        };
+        self.problems.add(|| error.at(place).fix(place, " {"));
     }
 
     /// Statements up to the `}` of their block, whose `{` stands at `opened`.
@@ -58,11 +65,20 @@ impl Reader<'_, '_> {
                 Piece::Doc { start, end } => self.loose_docs.push(self.span(start, end)),
                 Piece::Close { at } => {
                     self.quiet.continuation = false;
+                    self.suspect_of(opened, at);
                     return (body, self.span(at, at + 1).end);
                 }
                 Piece::End => {
                     self.unclosed_block(opened, end, self.text.len());
                     return (body, self.span(end, end).end);
+                }
+                Piece::Chunk(chunk) if words::opens_block(self.written(&chunk)) => {
+                    let statement = self.branch(&chunk);
+                    end = statement.span.end as usize;
+                    body.push(statement);
+                    if chunk.lost {
+                        return (body, self.span(end, end).end);
+                    }
                 }
                 Piece::Chunk(chunk) => {
                     end = chunk.end;
@@ -114,6 +130,11 @@ impl Reader<'_, '_> {
                 self.problems
                     .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
             }
+            "parallel" => {
+                let help = "steps are done together, and no statements: `parallel { … }` stands outside of steps, and has steps in it";
+                self.problems
+                    .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
+            }
             _ if words::continues(written) => {
                 let help = "it continues a statement, and none comes before it";
                 self.problems
@@ -125,7 +146,9 @@ impl Reader<'_, '_> {
                     .add(|| SyntaxError::Misplaced { what, help }.at(word_span));
             }
             _ => {
-                let near = self.similar(word, words::STATEMENTS.iter().map(|(word, ..)| *word));
+                let statements = words::STATEMENTS.iter().map(|(word, ..)| *word);
+                let near = words::other_way(word)
+                    .or_else(|| self.similar(word, statements.chain(words::clauses())));
                 let similar = near.map(|near| near.word);
                 let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
                 self.problems.add(|| {
@@ -145,15 +168,32 @@ impl Reader<'_, '_> {
 
     /// Whether a step at `next` is indented more deeply than the one whose `{` stands at `opened`: then it was
     /// put into that one on purpose, and no `}` is missing.
-    fn is_nested(&self, opened: Option<usize>, next: usize) -> bool {
-        let Some(opened) = opened else { return false };
-        let indentation = |at| {
-            let before = self.text.get(..at).unwrap_or("");
-            let line = before.rfind('\n').map_or(0, |at| at + 1);
-            let line = self.text.get(line..).unwrap_or("");
-            line.len() - line.trim_start_matches([' ', '\t']).len()
-        };
-        indentation(next) > indentation(opened)
+    pub(super) fn is_nested(&self, opened: Option<usize>, next: usize) -> bool {
+        opened.is_some_and(|opened| self.indentation(next) > self.indentation(opened))
+    }
+
+    /// How far the line is indented that a place is in.
+    fn indentation(&self, at: usize) -> usize {
+        let before = self.text.get(..at).unwrap_or("");
+        let line = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.text.get(line..).unwrap_or("");
+        line.len() - line.trim_start_matches([' ', '\t']).len()
+    }
+
+    /// A `}` at `at` that begins its line, less indented than the line of its `{`: if one is missing in the end, it
+    /// is this one's.
+    pub(super) fn suspect_of(&mut self, opened: Option<usize>, at: usize) {
+        let before = self.text.get(..at).unwrap_or("");
+        let is_first = before
+            .rsplit('\n')
+            .next()
+            .is_some_and(|line| line.trim().is_empty());
+        if let Some(opened) = opened
+            && is_first
+            && self.indentation(at) < self.indentation(opened)
+        {
+            self.suspect.get_or_insert(opened);
+        }
     }
 
     /// A `{` behind an item that has no block.
@@ -163,7 +203,7 @@ impl Reader<'_, '_> {
             let error = SyntaxError::Unexpected {
                 expected: "the end of the statement".into(),
                 found: "`{`".into(),
-                help: Some("only `step`, `on failure` and `procedure` have blocks".into()),
+                help: Some("only `step`, `parallel`, `on failure`, `procedure`, `if` and `else` have blocks".into()),
             };
             self.problems.add(|| error.at(place));
         }
@@ -175,28 +215,44 @@ impl Reader<'_, '_> {
         if chunk.opens.is_none() || chunk.lost {
             return;
         }
+        let mut inner = 0_usize;
         loop {
-            if words::begins_block(self.text.get(self.scanner.peek()..).unwrap_or("")) {
+            let next = self.scanner.peek();
+            if words::begins_block(self.text.get(next..).unwrap_or(""))
+                && !self.is_nested(chunk.opens, next)
+            {
                 self.quiet.brace = true;
                 return;
             }
             match self.scanner.next(Level::Block) {
                 Piece::Doc { start, end } => self.loose_docs.push(self.span(start, end)),
                 Piece::Chunk(chunk) if chunk.lost => return,
+                Piece::Chunk(chunk) if chunk.opens.is_some() => inner += 1,
                 Piece::Chunk(_) => {}
+                Piece::Close { .. } if inner > 0 => inner -= 1,
                 Piece::Close { .. } | Piece::End => return,
             }
         }
     }
 
-    fn unclosed_block(&mut self, opened: Option<usize>, end: usize, next: usize) {
+    pub(super) fn unclosed_block(&mut self, opened: Option<usize>, end: usize, next: usize) {
         self.quiet.brace = true;
         let Some(opened) = opened else { return };
+        if std::mem::replace(&mut self.quiet.unclosed, true) {
+            return;
+        }
+        let suspect = self.suspect.take();
+        let opened = suspect.unwrap_or(opened);
         let place = self.span(opened, opened + 1);
         let ends = self.span(end, end);
         let next = self.span(next, next);
         self.problems.add(|| {
-            let error = SyntaxError::UnclosedBlock.at(place).fix(ends, "\n}");
+            let error = SyntaxError::UnclosedBlock.at(place);
+            // Where the missing one belongs is not known then.
+            let error = match suspect {
+                Some(_) => error,
+                None => error.fix(ends, "\n}"),
+            };
             if next.start as usize >= self.text.len() {
                 error
             } else {

@@ -206,7 +206,12 @@ fn is_word(rule: Rule) -> bool {
             | Rule::kw_approve
             | Rule::kw_note
             | Rule::kw_latest_snapshot_of
+            | Rule::kw_oldest_snapshot_of
             | Rule::kw_snapshot
+            | Rule::kw_where
+            | Rule::kw_parallel
+            | Rule::kw_if
+            | Rule::kw_as_of
             | Rule::kw_checks_of
             | Rule::kw_as
             | Rule::kw_in

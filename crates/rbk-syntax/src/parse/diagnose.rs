@@ -21,6 +21,8 @@ const PHRASES: &[&[&str]] = &[
     &["accepting", "loss"],
     &["if", "reachable"],
     &["latest", "snapshot", "of"],
+    &["oldest", "snapshot", "of"],
+    &["as", "of"],
     &["checks", "of"],
     &["is", "available"],
     &["is", "healthy"],
@@ -329,7 +331,7 @@ impl<'t> Place<'t> {
                 .len();
             let is_value = expected.kinds.contains(&OPERATOR) && start < before.len();
             let there = |phrase: &[&str]| {
-                is_claim(phrase) || matches!(phrase, ["latest" | "checks" | "no", ..])
+                is_claim(phrase) || matches!(phrase, ["latest" | "oldest" | "checks" | "no", ..])
             };
             let is_target = before.get(start..) == Some("columns");
             let by_type = |phrase: &[&str]| matches!(phrase, ["columns", ..]);

@@ -75,6 +75,10 @@ pub enum SyntaxError {
     KeepWithoutReason,
     #[error("`destroy` doesn't say what becomes of the data of `{database}`")]
     DestroyWithoutEnd { database: String },
+    #[error("`else` without an `if` before it")]
+    ElseWithoutIf,
+    #[error("a snapshot can't be restored as of another time")]
+    SnapshotAsOf,
     #[error("`{name}` is not a name")]
     HyphenatedName { name: String },
     #[error("`{name}` has letters that no name has")]
@@ -144,6 +148,8 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK0033"), "More errors than are shown"),
     (Code("RBK0034"), "Letters that no name has"),
     (Code("RBK0035"), "`destroy` without a word about the data"),
+    (Code("RBK0036"), "`else` without an `if`"),
+    (Code("RBK0037"), "A snapshot restored as of another time"),
 ];
 
 impl SyntaxError {
@@ -184,6 +190,8 @@ impl SyntaxError {
             Self::TooManyErrors { .. } => "RBK0033",
             Self::ForeignName { .. } => "RBK0034",
             Self::DestroyWithoutEnd { .. } => "RBK0035",
+            Self::ElseWithoutIf => "RBK0036",
+            Self::SnapshotAsOf => "RBK0037",
         })
     }
 
@@ -228,6 +236,8 @@ impl SyntaxError {
             Self::MissingText { .. } => "a text belongs here".into(),
             Self::KeepWithoutReason => "why does it stay?".into(),
             Self::DestroyWithoutEnd { .. } => "a final snapshot, or none?".into(),
+            Self::ElseWithoutIf => "no `if` ends before it".into(),
+            Self::SnapshotAsOf => "not of a snapshot".into(),
             Self::HyphenatedName { .. } => "`-` subtracts".into(),
             Self::ForeignName { .. } => "not a name".into(),
             Self::ReservedName { .. } => "not free for a name".into(),
@@ -253,13 +263,13 @@ impl SyntaxError {
             }
             Self::MissingTitle { .. } => "begin with a line like `runbook \"Quick recovery\"`",
             Self::UnknownStatement { similar: None, .. } => {
-                "statements begin with `restore`, `set`, `switch`, `freeze`, `thaw`, `keep`, `destroy`, `await`, `assert`, `approve`, \
+                "statements begin with `if`, `snapshot`, `restore`, `set`, `switch`, `freeze`, `thaw`, `keep`, `destroy`, `await`, `assert`, `approve`, \
                  `note`, `let`, \
                  `recreate`, `migrate`, `drop`, `alter`, `relax`, `sync`, `validate`, `analyze`, `sql`, `replicate`, `run` or `do`"
             }
             Self::UnknownItem { similar: None, .. } => {
-                "a runbook is made of `use`, `param`, `let`, `require`, `procedure …(…) { … }`, `step \"…\" { … }` and \
-                 `on failure { … }`"
+                "a runbook is made of `use`, `param`, `let`, `require`, `procedure …(…) { … }`, `step \"…\" { … }`, \
+                 `parallel { … }` and `on failure { … }`"
             }
             Self::UnknownStatement { .. } | Self::UnknownItem { .. } => return None,
             Self::Misplaced { help, .. } => help,
@@ -299,6 +309,12 @@ impl SyntaxError {
             Self::KeepWithoutReason => "the report shows the reason: add `because \"…\"`",
             Self::DestroyWithoutEnd { .. } => {
                 "say it: `by its removal policy` (the environment's), `with final snapshot` or `without final snapshot`"
+            }
+            Self::ElseWithoutIf => {
+                "`else` stands behind the `}` of an `if`: `if … { … } else { … }`; to say why a condition must hold, write `assert … else \"…\"`"
+            }
+            Self::SnapshotAsOf => {
+                "name the database whose past is wanted: `restore target from source as of …`; or leave out `as of …`"
             }
             Self::HyphenatedName { .. } => {
                 "names are letters, digits and `_`; to subtract, put blanks around `-`"

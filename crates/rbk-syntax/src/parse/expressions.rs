@@ -273,6 +273,17 @@ impl Converter<'_> {
                     },
                 }
             }
+            Rule::oldest_snapshot => {
+                let database = self.entity(&mut self.parts(pair));
+                let span = Span {
+                    end: database.span.end,
+                    ..span
+                };
+                Expr {
+                    kind: ExprKind::OldestSnapshot { database },
+                    span,
+                }
+            }
             Rule::snapshot_named => {
                 let mut parts = self.parts(pair);
                 let id = self.required_text(&mut parts);

@@ -42,8 +42,14 @@ impl Rule {
             Rule::parameter => Kind("a name"),
             Rule::step => Literal("step"),
             Rule::on_failure => Literal("on failure"),
+            Rule::parallel => Literal("parallel"),
+            Rule::bounds => Literal("where"),
+
+            Rule::if_block => Literal("if"),
+            Rule::else_if_block | Rule::else_block => Literal("else"),
 
             Rule::restore => Literal("restore"),
+            Rule::take_snapshot | Rule::taken => Literal("snapshot"),
             Rule::set_credentials => Literal("set credentials of"),
             Rule::switch_secret => Literal("switch secret of"),
             Rule::freeze_writes => Literal("freeze writes on"),
@@ -88,6 +94,7 @@ impl Rule {
             Rule::entry_value | Rule::item_value | Rule::list | Rule::pattern => Kind("a value"),
 
             Rule::using => Literal("using"),
+            Rule::as_of => Literal("as of"),
             Rule::removal | Rule::by_policy => Literal("by its removal policy"),
             Rule::final_snapshot => Literal("with final snapshot"),
             Rule::without_final_snapshot => Literal("without final snapshot"),
@@ -105,6 +112,7 @@ impl Rule {
             | Rule::operand
             | Rule::group
             | Rule::latest_snapshot
+            | Rule::oldest_snapshot
             | Rule::snapshot_named
             | Rule::checks_pass
             | Rule::no_drift
@@ -150,12 +158,17 @@ impl Rule {
             Rule::kw_approve => Literal("approve"),
             Rule::kw_note => Literal("note"),
             Rule::kw_snapshot => Literal("snapshot"),
+            Rule::kw_where => Literal("where"),
+            Rule::kw_parallel => Literal("parallel"),
+            Rule::kw_if => Literal("if"),
+            Rule::kw_as_of => Literal("as of"),
             Rule::kw_on_failure => Literal("on failure"),
             Rule::kw_set_credentials_of => Literal("set credentials of"),
             Rule::kw_switch_secret_of => Literal("switch secret of"),
             Rule::kw_freeze_writes_on => Literal("freeze writes on"),
             Rule::kw_thaw_writes_on => Literal("thaw writes on"),
             Rule::kw_latest_snapshot_of => Literal("latest snapshot of"),
+            Rule::kw_oldest_snapshot_of => Literal("oldest snapshot of"),
             Rule::kw_checks_of => Literal("checks of"),
             Rule::kw_pass => Literal("pass"),
             Rule::kw_as => Literal("as"),

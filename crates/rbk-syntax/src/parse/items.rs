@@ -47,6 +47,8 @@ pub(super) fn file(
         loose_docs: Vec::new(),
         items: Vec::new(),
         quiet: Quiet::default(),
+        suspect: None,
+        depth: 0,
     };
     reader.scanner.outline = outline;
     reader.items();
@@ -65,6 +67,8 @@ pub(super) struct Quiet {
     pub(super) misplaced: bool,
     /// The next `}` that closes nothing: a block was said to be open too long.
     pub(super) brace: bool,
+    /// Blocks that are never closed, up to the next item: the innermost was told of.
+    pub(super) unclosed: bool,
     /// The next line, if it begins nothing: the one before broke off.
     pub(super) continuation: bool,
 }
@@ -84,6 +88,10 @@ pub(super) struct Reader<'t, 'p> {
     pub(super) loose_docs: Vec<Span>,
     pub(super) items: Vec<Item>,
     pub(super) quiet: Quiet,
+    /// The `{` whose `}` is indented like that of a block around it: it was probably left out.
+    pub(super) suspect: Option<usize>,
+    /// How many blocks of `if` are open.
+    pub(super) depth: usize,
 }
 
 impl<'t> Reader<'t, '_> {
@@ -148,10 +156,13 @@ impl<'t> Reader<'t, '_> {
     fn item(&mut self, chunk: &Chunk) {
         let word = words::first_word(self.written(chunk));
         let quiet = std::mem::take(&mut self.quiet);
+        self.suspect = None;
         self.quiet.brace = quiet.brace;
         self.quiet.misplaced = quiet.misplaced && word == "let";
         match word {
-            "runbook" | "param" | "let" | "require" | "step" | "on" if self.kind == Kind::Used => {
+            "runbook" | "param" | "let" | "require" | "step" | "parallel" | "on"
+                if self.kind == Kind::Used =>
+            {
                 self.not_in_used(chunk, word);
             }
             "runbook" => self.runbook(chunk),
@@ -161,8 +172,20 @@ impl<'t> Reader<'t, '_> {
             "require" => self.require(chunk),
             "use" => self.use_file(chunk),
             "procedure" => self.procedure(chunk),
-            "step" => self.step(chunk),
+            "step" => {
+                let step = self.step(chunk);
+                self.items.push(Item::Step(step));
+            }
+            "parallel" => self.parallel(chunk),
             "on" => self.on_failure(chunk),
+            "else" => {
+                self.quiet.misplaced = quiet.misplaced;
+                if !quiet.misplaced {
+                    let place = self.span(chunk.start, chunk.start + word.len());
+                    self.problems.add(|| SyntaxError::ElseWithoutIf.at(place));
+                }
+                self.skip_block(chunk);
+            }
             _ if quiet.continuation => {}
             _ if words::statement(word).is_some() => {
                 self.quiet.misplaced = true;
@@ -173,7 +196,10 @@ impl<'t> Reader<'t, '_> {
             }
             _ => self.unknown_item(chunk, word),
         }
-        if !matches!(word, "param" | "step" | "procedure" | "runbook") {
+        if !matches!(
+            word,
+            "param" | "step" | "parallel" | "procedure" | "runbook"
+        ) {
             self.doc_is_loose();
         }
     }
@@ -266,7 +292,7 @@ impl<'t> Reader<'t, '_> {
         });
     }
 
-    fn step(&mut self, chunk: &Chunk) {
+    pub(super) fn step(&mut self, chunk: &Chunk) -> Step {
         let span = self.chunk_span(chunk);
         let doc = self.pending_doc.take();
         let title = self.read(chunk, Rule::step, |converter, pair| {
@@ -275,12 +301,12 @@ impl<'t> Reader<'t, '_> {
         let was_read = title.is_some();
         let title = title.unwrap_or_else(|| self.broken_title(chunk));
         let (body, end) = self.block(chunk, was_read);
-        self.items.push(Item::Step(Step {
+        Step {
             doc,
             title,
             body,
             span: Span { end, ..span },
-        }));
+        }
     }
 
     fn on_failure(&mut self, chunk: &Chunk) {
@@ -336,7 +362,8 @@ impl<'t> Reader<'t, '_> {
     fn unknown_item(&mut self, chunk: &Chunk, word: &str) {
         let span = self.chunk_span(chunk);
         let written = self.written(chunk);
-        let near = self.similar(word, words::ITEMS.iter().map(|(word, _)| *word));
+        let items = words::ITEMS.iter().map(|(word, _)| *word);
+        let near = self.similar(word, items.chain(words::clauses()));
         let similar = near.map(|near| near.word);
         let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
         self.problems.add(|| {
@@ -440,13 +467,13 @@ impl<'t> Reader<'t, '_> {
         between.bytes().filter(|byte| *byte == b'\n').count() > 1
     }
 
-    fn doc_is_loose(&mut self) {
+    pub(super) fn doc_is_loose(&mut self) {
         if let Some(doc) = self.pending_doc.take() {
             self.loose_docs.push(doc.span);
         }
     }
 
-    fn make_doc(&self, start: usize, end: usize) -> Doc {
+    pub(super) fn make_doc(&self, start: usize, end: usize) -> Doc {
         let mut text = String::new();
         for line in self.text.get(start..end).unwrap_or("").lines() {
             let line = line.trim().trim_start_matches("##");

@@ -10,6 +10,7 @@
 //! by a grammar that never reads an expression twice at the same place.
 
 mod blocks;
+mod branches;
 mod broken;
 mod convert;
 mod diagnose;
@@ -20,6 +21,7 @@ mod items;
 mod literals;
 mod options;
 mod outline;
+mod parallel;
 mod scan;
 mod single;
 mod statements;

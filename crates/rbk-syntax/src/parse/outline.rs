@@ -116,6 +116,9 @@ impl Outline {
                 | Rule::using
                 | Rule::otherwise
                 | Rule::because
+                | Rule::bounds
+                | Rule::as_of
+                | Rule::label
                 | Rule::within
                 | Rule::every
                 | Rule::accepting_loss

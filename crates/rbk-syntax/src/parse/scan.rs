@@ -305,7 +305,9 @@ impl<'t> Scanner<'t> {
                     self.open.pop();
                 }
             }
-            b'{' if level == Level::File && self.open.is_empty() => {
+            b'{' if self.open.is_empty()
+                && (level == Level::File || words::opens_block(self.rest(chunk.start))) =>
+            {
                 chunk.opens = Some(at);
                 self.at += 1;
                 return true;
@@ -402,6 +404,7 @@ impl<'t> Scanner<'t> {
                     b'{' => {
                         chunk.fault.is_none()
                             && (level == Level::File
+                                || words::opens_block(self.rest(chunk.start))
                                 || words::takes_options(self.rest(chunk.start)))
                     }
                     byte => byte.is_ascii_lowercase() && words::continues(self.rest(next)),
@@ -571,7 +574,8 @@ impl<'t> Scanner<'t> {
             )
         );
         let text = self.text.get(chunk.start..chunk.end).unwrap_or("");
-        if level == Level::File && swallows && text.ends_with('{') {
+        let has_block = level == Level::File || words::opens_block(text);
+        if has_block && swallows && text.ends_with('{') {
             chunk.opens = Some(chunk.end - 1);
         }
     }

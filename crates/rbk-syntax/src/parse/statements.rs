@@ -4,8 +4,8 @@ use super::convert::{Converter, Parts};
 use super::error::SyntaxError;
 use super::grammar::Rule;
 use crate::ast::{
-    Expr, ExprKind, Let, Param, Path, Procedure, Removal, Require, Statement, StatementKind, Text,
-    Use,
+    AsOf, Expr, ExprKind, Let, Param, Path, Procedure, Removal, Require, Statement, StatementKind,
+    Text, Use,
 };
 use crate::span::{Span, Spanned};
 use pest::iterators::Pair;
@@ -19,12 +19,15 @@ impl Converter<'_> {
         let default = parts
             .take_if(Rule::expression)
             .map(|pair| self.expression(pair));
+        let bounds = parts
+            .take_if(Rule::bounds)
+            .map(|clause| self.value(&mut self.parts(clause)));
         Param {
             doc: None,
             name,
             ty,
             default,
-            bounds: None,
+            bounds,
             span,
         }
     }
@@ -110,10 +113,8 @@ impl Converter<'_> {
         let mut parts = self.parts(pair);
         let behind = self.behind(span);
         match rule {
-            Rule::restore => StatementKind::Restore {
-                database: self.entity(&mut parts),
-                from: self.value(&mut parts),
-            },
+            Rule::restore => self.restore(&mut parts),
+            Rule::take_snapshot => self.take_snapshot(&mut parts),
             Rule::set_credentials => StatementKind::SetCredentials {
                 database: self.entity(&mut parts),
             },
@@ -149,11 +150,14 @@ impl Converter<'_> {
             }
             Rule::named => {
                 let name = self.name(&mut parts);
-                let Some(pair) = parts.take(Rule::replication) else {
+                let Some(pair) = parts.next() else {
                     return StatementKind::Error;
                 };
                 let span = self.span(&pair);
-                let kind = self.replication(&mut self.parts(pair));
+                let kind = match pair.as_rule() {
+                    Rule::taken => self.take_snapshot(&mut self.parts(pair)),
+                    _ => self.replication(&mut self.parts(pair)),
+                };
                 StatementKind::Named {
                     name,
                     statement: Box::new(Statement { kind, span }),
@@ -244,6 +248,57 @@ impl Converter<'_> {
                 StatementKind::Error
             }
         }
+    }
+
+    /// `restore DB from SNAPSHOT`, `restore DB from DB as of TIME`
+    fn restore(&mut self, parts: &mut Parts<'_>) -> StatementKind {
+        let database = self.entity(parts);
+        let from = self.value(parts);
+        let Some(clause) = parts.take_if(Rule::as_of) else {
+            return StatementKind::Restore { database, from };
+        };
+        let words = self.span(&clause);
+        let at = self.value(&mut self.parts(clause));
+        let source = match from.kind {
+            ExprKind::Path(source) => source,
+            ExprKind::Error => return StatementKind::Error,
+            _ => {
+                let place = Span {
+                    end: at.span.end,
+                    ..words
+                };
+                self.add_with(&SyntaxError::SnapshotAsOf, place, |it| {
+                    it.relate(from.span, "this has a time of its own")
+                });
+                return StatementKind::Error;
+            }
+        };
+        let at = match &at.kind {
+            ExprKind::Path(path) if path.single().is_some_and(|name| name.value == "latest") => {
+                AsOf::Latest { span: at.span }
+            }
+            _ => AsOf::Time(at),
+        };
+        StatementKind::RestoreAsOf {
+            database,
+            source,
+            at,
+        }
+    }
+
+    /// `snapshot DB [as "id"]`
+    fn take_snapshot(&mut self, parts: &mut Parts<'_>) -> StatementKind {
+        StatementKind::Snapshot {
+            database: self.entity(parts),
+            id: parts
+                .take_if(Rule::label)
+                .map(|clause| self.clause_text(clause, "as")),
+        }
+    }
+
+    /// The condition in the head of `if` and `else if`.
+    pub(super) fn head_condition(&mut self, pair: Pair<'_, Rule>) -> Expr {
+        self.value(&mut self.parts(pair))
     }
 
     fn replication(&mut self, parts: &mut Parts<'_>) -> StatementKind {

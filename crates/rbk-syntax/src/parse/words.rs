@@ -1,6 +1,7 @@
 //! The words that begin or continue items and statements.
 
 use super::grammar::Rule;
+use crate::similar::Near;
 
 /// Items by their first word, and an example of each.
 pub(super) const ITEMS: &[(&str, &str)] = &[
@@ -11,11 +12,21 @@ pub(super) const ITEMS: &[(&str, &str)] = &[
     ("require", "require app uses source"),
     ("procedure", "procedure prove(db: database) { … }"),
     ("step", "step \"Restore\" { … }"),
+    (
+        "parallel",
+        "parallel { step \"Copy\" { … } step \"Warm\" { … } }",
+    ),
     ("on", "on failure { … }"),
 ];
 
 /// Statements by their first word, the rule that reads them unless [`rule`] knows better, and an example of each.
 pub(super) const STATEMENTS: &[(&str, Rule, &str)] = &[
+    ("if", Rule::if_block, "if target exists { … } else { … }"),
+    (
+        "snapshot",
+        Rule::take_snapshot,
+        "snapshot source as \"before-the-repair\"",
+    ),
     ("restore", Rule::restore, "restore target from snap"),
     ("set", Rule::set_credentials, "set credentials of target"),
     (
@@ -114,6 +125,8 @@ const CONTINUE: &[&str] = &[
     "without",
     "by",
     "using",
+    "as",
+    "where",
     "and",
     "or",
 ];
@@ -219,8 +232,11 @@ pub(super) fn named(text: &str) -> Option<&str> {
         from,
         "and" | "or" | "is" | "has" | "uses" | "exists" | "accepts" | "matches"
     );
-    let is_meant = word == "replicate" && !is_operand
-        || to == "to" && crate::nearest(word, ["replicate"]).is_some();
+    let is_meant = matches!(word, "replicate" | "snapshot") && !is_operand
+        || to == "to" && crate::nearest(word, ["replicate"]).is_some()
+        || (to.is_empty() || to == "as")
+            && !is_operand
+            && crate::nearest(word, ["snapshot"]).is_some();
     (!name.is_empty() && is_meant && begins_with_word(value.get(word.len()..)?)).then_some(word)
 }
 
@@ -231,13 +247,40 @@ fn begins_with_word(text: &str) -> bool {
         && rest.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
 }
 
+/// The words that continue a statement.
+pub(super) fn clauses() -> impl Iterator<Item = &'static str> {
+    CONTINUE.iter().copied().filter(|word| word.len() > 3)
+}
+
+/// What other languages call `else if`.
+pub(super) fn other_way(word: &str) -> Option<Near<'static>> {
+    matches!(word, "elif" | "elsif" | "elseif").then_some(Near {
+        word: "else if",
+        is_only: true,
+    })
+}
+
 /// Whether a text begins a statement that has a block of options.
 pub(super) fn takes_options(text: &str) -> bool {
     match first_word(text) {
         "replicate" | "run" => true,
-        "let" => named(text).is_some(),
+        "let" => named(text).is_some_and(|word| crate::nearest(word, ["replicate"]).is_some()),
         _ => false,
     }
+}
+
+/// Whether a text in a block begins what has a block of its own: `if …`, `else …`.
+pub(super) fn opens_block(text: &str) -> bool {
+    matches!(first_word(text), "if" | "else")
+}
+
+/// Whether a line begins the other way of an `if`: `else {`, `else if …`, and no `else "…"`.
+pub(super) fn begins_else(line: &str) -> bool {
+    let Some(rest) = line.strip_prefix("else") else {
+        return false;
+    };
+    let rest = rest.trim_start_matches([' ', '\t']);
+    rest.starts_with('{') || first_word(rest) == "if" && !is_if_reachable(rest)
 }
 
 /// Whether a word begins an item.
@@ -248,7 +291,7 @@ pub(super) fn is_item(word: &str) -> bool {
 /// Whether a line that begins like this continues the one before.
 pub(super) fn continues(line: &str) -> bool {
     let word = first_word(line);
-    CONTINUE.contains(&word) || (word == "if" && is_if_reachable(line))
+    CONTINUE.contains(&word) && !begins_else(line) || (word == "if" && is_if_reachable(line))
 }
 
 /// `if reachable` and nothing behind it: `if reachable_count > 1 { … }` is none.
@@ -275,6 +318,7 @@ pub(crate) fn begins_block(line: &str) -> bool {
     match word {
         "step" => rest.starts_with(['"', '{', '\'', '“']),
         "on" => first_word(rest) == "failure",
+        "parallel" => rest.starts_with('{'),
         "procedure" => rest.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_'),
         _ => false,
     }
@@ -284,7 +328,7 @@ pub(crate) fn begins_block(line: &str) -> bool {
 pub(super) fn begins_item(line: &str) -> bool {
     let word = first_word(line);
     match word {
-        "step" | "on" | "procedure" => begins_block(line),
+        "step" | "on" | "procedure" | "parallel" => begins_block(line),
         _ => is_item(word) && is_followed_by_word(line, word),
     }
 }
@@ -297,7 +341,12 @@ pub(super) fn begins_any(line: &str) -> bool {
 /// Whether a line begins like a statement does.
 pub(super) fn begins_statement(line: &str) -> bool {
     let word = first_word(line);
-    statement(word).is_some() && is_followed_by_word(line, word)
+    // `snapshot "id" of source` is a value.
+    let is_value = || {
+        let behind = line.get(word.len()..).unwrap_or("");
+        word == "snapshot" && behind.trim_start().starts_with('"')
+    };
+    statement(word).is_some() && is_followed_by_word(line, word) && !is_value()
 }
 
 fn is_followed_by_word(line: &str, word: &str) -> bool {

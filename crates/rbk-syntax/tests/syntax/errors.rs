@@ -27,7 +27,7 @@ fn misspelt_statements_are_recognised() {
         "swtich secret of app to target",
         "Await target exists within 5m",
         "destroy target with a final snapshot",
-        "if app uses source {\n  note \"x\"\n}",
+        "fi app uses source {\n  note \"x\"\n}",
         "don't forget the credentials",
         "=> what",
         "\"a text\"",

@@ -1,6 +1,6 @@
 //! Whole files.
 
-use crate::{QUICK_RECOVERY, REBUILD, file};
+use crate::{BRANCHES, QUICK_RECOVERY, REBUILD, file};
 use insta::assert_snapshot;
 use rbk_syntax::{SourceId, decode, parse};
 
@@ -12,6 +12,11 @@ fn quick_recovery_is_read() {
 #[test]
 fn a_rebuilt_schema_is_read() {
     assert_snapshot!(file(REBUILD));
+}
+
+#[test]
+fn branches_parallel_steps_and_points_in_time_are_read() {
+    assert_snapshot!(file(BRANCHES));
 }
 
 #[test]

@@ -21,6 +21,9 @@ const QUICK_RECOVERY: &str = include_str!("../texts/quick-recovery.rbk");
 /// Everything that a rebuilt schema needs.
 const REBUILD: &str = include_str!("../texts/rebuild.rbk");
 
+/// Branches, steps that are done together, points in time, and names like their words.
+const BRANCHES: &str = include_str!("../texts/branches.rbk");
+
 /// Reads a file and returns it with its tree and everything that is told about it.
 #[track_caller]
 fn file(text: &str) -> String {

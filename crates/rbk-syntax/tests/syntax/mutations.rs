@@ -1,11 +1,11 @@
 //! Whatever a text is: it is read without a panic, and every span is a part of it.
 
-use crate::{QUICK_RECOVERY, REBUILD};
+use crate::{BRANCHES, QUICK_RECOVERY, REBUILD};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use rbk_syntax::ast::{
-    ColumnType, Entry, EntryValue, Expr, ExprKind, Item, Path, Removal, Statement, StatementKind,
-    Target, Text, TextPart,
+    AsOf, ColumnType, Entry, EntryValue, Expr, ExprKind, Item, Path, Removal, Statement,
+    StatementKind, Step, Target, Text, TextPart,
 };
 use rbk_syntax::{SourceId, Span, parse, parse_expression};
 
@@ -72,6 +72,17 @@ const PIECES: &[&str] = &[
     "columns of type ",
     "restore indexes on ",
     " matches ",
+    "if a exists {",
+    "} else {",
+    "} else if b exists {\n",
+    "}",
+    "parallel {",
+    " where ",
+    "snapshot a",
+    "restore a from b as of latest",
+    " as of ",
+    "oldest snapshot of ",
+    "\n",
 ];
 
 /// Collects every span of a tree.
@@ -81,7 +92,10 @@ struct Spans(Vec<Span>);
 impl Spans {
     fn item(&mut self, item: &Item) {
         match item {
-            Item::Parallel(_) => unimplemented!("contract: lang"),
+            Item::Parallel(item) => {
+                self.0.extend([item.span, item.keyword]);
+                item.steps.iter().for_each(|step| self.step(step));
+            }
             Item::Param(param) => {
                 self.0.extend([param.span, param.name.span, param.ty.span]);
                 self.0.extend(param.doc.iter().map(|doc| doc.span));
@@ -89,6 +103,10 @@ impl Spans {
                     .default
                     .iter()
                     .for_each(|default| self.expression(default));
+                param
+                    .bounds
+                    .iter()
+                    .for_each(|bounds| self.expression(bounds));
             }
             Item::Let(item) => {
                 self.0.extend([item.span, item.name.span]);
@@ -99,13 +117,7 @@ impl Spans {
                 self.expression(&item.condition);
                 item.otherwise.iter().for_each(|text| self.text(text));
             }
-            Item::Step(step) => {
-                self.0.extend([step.span, step.title.span]);
-                self.0.extend(step.doc.iter().map(|doc| doc.span));
-                step.body
-                    .iter()
-                    .for_each(|statement| self.statement(statement));
-            }
+            Item::Step(step) => self.step(step),
             Item::OnFailure(item) => {
                 self.0.extend([item.span, item.keyword]);
                 item.body
@@ -127,12 +139,55 @@ impl Spans {
         }
     }
 
+    fn step(&mut self, step: &Step) {
+        self.0.extend([step.span, step.title.span]);
+        self.0.extend(step.doc.iter().map(|doc| doc.span));
+        step.body
+            .iter()
+            .for_each(|statement| self.statement(statement));
+    }
+
     fn statement(&mut self, statement: &Statement) {
         self.0.push(statement.span);
         match &statement.kind {
-            StatementKind::RestoreAsOf { .. }
-            | StatementKind::Snapshot { .. }
-            | StatementKind::If { .. } => unimplemented!("contract: lang"),
+            StatementKind::RestoreAsOf {
+                database,
+                source,
+                at,
+            } => {
+                self.path(database);
+                self.path(source);
+                match at {
+                    AsOf::Latest { span } => self.0.push(*span),
+                    AsOf::Time(at) => self.expression(at),
+                }
+            }
+            StatementKind::Snapshot { database, id } => {
+                self.path(database);
+                id.iter().for_each(|id| self.text(id));
+            }
+            StatementKind::If {
+                condition,
+                then,
+                otherwise,
+                keyword,
+            } => {
+                self.0.push(*keyword);
+                self.expression(condition);
+                let other = otherwise.iter().flat_map(|otherwise| &otherwise.body);
+                for inner in then.iter().chain(other) {
+                    assert!(
+                        statement.span.start <= inner.span.start
+                            && inner.span.end <= statement.span.end,
+                        "{:?} isn't within {:?}",
+                        inner.span,
+                        statement.span
+                    );
+                    self.statement(inner);
+                }
+                self.0
+                    .extend(otherwise.iter().map(|otherwise| otherwise.keyword));
+            }
             StatementKind::Restore { database, from } => {
                 self.0.push(database.span);
                 self.expression(from);
@@ -408,7 +463,7 @@ proptest! {
 
     #[test]
     fn any_mutation_of_a_runbook_is_read(
-        original in prop::sample::select(&[QUICK_RECOVERY, REBUILD][..]),
+        original in prop::sample::select(&[QUICK_RECOVERY, REBUILD, BRANCHES][..]),
         edits in prop::collection::vec((any::<Index>(), 0_usize..6, prop::sample::select(PIECES)), 1..8),
     ) {
         let mut characters: Vec<char> = original.chars().collect();
@@ -422,7 +477,7 @@ proptest! {
 
     #[test]
     fn any_part_of_a_runbook_is_read(
-        original in prop::sample::select(&[QUICK_RECOVERY, REBUILD][..]),
+        original in prop::sample::select(&[QUICK_RECOVERY, REBUILD, BRANCHES][..]),
         from in any::<Index>(),
         to in any::<Index>(),
     ) {

@@ -1,8 +1,8 @@
 //! Trees and diagnostics as snapshots show them.
 
 use rbk_syntax::ast::{
-    Entry, EntryValue, Expr, ExprKind, Item, Path, Quality, Removal, Runbook, Statement,
-    StatementKind, Target, Text, TextPart,
+    AsOf, Entry, EntryValue, Expr, ExprKind, Item, Path, Quality, Removal, Runbook, Statement,
+    StatementKind, Step, Target, Text, TextPart,
 };
 use rbk_syntax::{Diagnostic, Label, Severity, Span};
 use std::fmt::Write;
@@ -25,11 +25,20 @@ pub fn runbook(runbook: &Runbook, source: &str) -> String {
     }
     for item in &runbook.items {
         match item {
-            Item::Parallel(_) => unimplemented!("contract: lang"),
+            Item::Parallel(parallel) => {
+                writeln!(out, "parallel").unwrap();
+                for item in &parallel.steps {
+                    step(&mut out, item, source);
+                }
+                writeln!(out, "end of parallel").unwrap();
+            }
             Item::Param(param) => {
                 write!(out, "param {}: {}", param.name.value, param.ty.value).unwrap();
                 if let Some(default) = &param.default {
                     write!(out, " = {}", expression(default, source)).unwrap();
+                }
+                if let Some(bounds) = &param.bounds {
+                    write!(out, " where {}", expression(bounds, source)).unwrap();
                 }
                 out.push('\n');
                 if let Some(doc) = &param.doc {
@@ -47,13 +56,7 @@ pub fn runbook(runbook: &Runbook, source: &str) -> String {
                 write!(out, "require {}", expression(&item.condition, source)).unwrap();
                 otherwise(&mut out, item.otherwise.as_ref(), source);
             }
-            Item::Step(step) => {
-                writeln!(out, "step {:?}", step.title.value).unwrap();
-                if let Some(doc) = &step.doc {
-                    writeln!(out, "  doc {:?}", doc.text).unwrap();
-                }
-                statements(&mut out, &step.body, source);
-            }
+            Item::Step(item) => step(&mut out, item, source),
             Item::OnFailure(item) => {
                 writeln!(out, "on failure").unwrap();
                 statements(&mut out, &item.body, source);
@@ -77,13 +80,58 @@ pub fn runbook(runbook: &Runbook, source: &str) -> String {
     out
 }
 
+fn step(out: &mut String, step: &Step, source: &str) {
+    writeln!(out, "step {:?}", step.title.value).unwrap();
+    if let Some(doc) = &step.doc {
+        writeln!(out, "  doc {:?}", doc.text).unwrap();
+    }
+    statements(out, &step.body, source);
+}
+
+/// What a block of `if` holds, one level deeper.
+fn nested(out: &mut String, body: &[Statement], source: &str) {
+    let mut inner = String::new();
+    statements(&mut inner, body, source);
+    for line in inner.lines() {
+        writeln!(out, "  {line}").unwrap();
+    }
+}
+
 fn statements(out: &mut String, body: &[Statement], source: &str) {
     for statement in body {
         out.push_str("  ");
         match &statement.kind {
-            StatementKind::RestoreAsOf { .. }
-            | StatementKind::Snapshot { .. }
-            | StatementKind::If { .. } => unimplemented!("contract: lang"),
+            StatementKind::RestoreAsOf {
+                database,
+                source: of,
+                at,
+            } => {
+                let at = match at {
+                    AsOf::Latest { .. } => "latest!".to_owned(),
+                    AsOf::Time(at) => expression(at, source),
+                };
+                writeln!(out, "restore {database} from {of} as-of {at}").unwrap();
+            }
+            StatementKind::Snapshot { database, id } => {
+                write!(out, "snapshot {database}").unwrap();
+                if let Some(id) = id {
+                    write!(out, " as {}", text(id, source)).unwrap();
+                }
+                out.push('\n');
+            }
+            StatementKind::If {
+                condition,
+                then,
+                otherwise,
+                ..
+            } => {
+                writeln!(out, "if {}", expression(condition, source)).unwrap();
+                nested(out, then, source);
+                if let Some(otherwise) = otherwise {
+                    writeln!(out, "  otherwise").unwrap();
+                    nested(out, &otherwise.body, source);
+                }
+            }
             StatementKind::Restore { database, from } => {
                 writeln!(out, "restore {database} from {}", expression(from, source)).unwrap();
             }
@@ -331,6 +379,7 @@ pub fn expression(value: &Expr, source: &str) -> String {
         }
         ExprKind::Now => "now!".into(),
         ExprKind::LatestSnapshot { database } => format!("(latest-snapshot {database})"),
+        ExprKind::OldestSnapshot { database } => format!("(oldest-snapshot {database})"),
         ExprKind::Snapshot { id, database } => {
             format!("(snapshot {} {database})", text(id, source))
         }

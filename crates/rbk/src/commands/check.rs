@@ -47,12 +47,14 @@ pub fn check(screen: Screen, args: &CheckArgs) -> Result<Exit, Failure> {
         CheckFormat::Compact => Some(diagnostics::compact(&findings)),
         CheckFormat::Human => None,
     };
+    if args.format != CheckFormat::Json {
+        for mended in &mended {
+            screen.say(format_args!("{} {mended}", screen.err.green("✓")));
+        }
+    }
     match document {
         Some(document) => screen.data(&document).map_err(unwritten)?,
         None => {
-            for mended in &mended {
-                screen.say(format_args!("{} {mended}", screen.err.green("✓")));
-            }
             diagnostics::tell(screen, &findings);
             if !args.fix {
                 offer(screen, &args.files, &loaded);

@@ -3,10 +3,11 @@
 use super::unwritten;
 use crate::cli::FmtArgs;
 use crate::exit::{Exit, Failure};
-use crate::files;
+use crate::files::Files;
 use crate::load;
 use crate::render::colour::Screen;
 use crate::render::diagnostics::{self, Finding};
+use crate::runbooks;
 use rbk_syntax::{Diagnostic, FormatError, MAX_TEXT, Sources};
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read};
@@ -52,7 +53,7 @@ fn in_place(screen: Screen, args: &FmtArgs) -> Result<Exit, Failure> {
     let (mut changed, mut wrong) = (0_usize, 0_usize);
     let mut told = Vec::new();
     for file in &files {
-        let bytes = load::bytes(file)
+        let bytes = load::bytes(&Files::Disk, file)
             .map_err(|error| Failure::wrong(format!("reading `{}`: {error}", file.display())))?;
         match one(screen, args, file, &bytes, &mut told)? {
             Outcome::Same => {}
@@ -109,7 +110,7 @@ fn one(
     } else if args.check {
         screen.data(&format!("{name}\n")).map_err(unwritten)?;
     } else {
-        files::replace(file, &formatted)
+        runbooks::replace(file, &formatted)
             .map_err(|error| Failure::outside(format!("writing `{name}`: {error}")))?;
         screen.say(format_args!("{} {name} is laid out", screen.err.green("✓")));
     }
@@ -147,7 +148,7 @@ fn all(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in given {
         let found = if path.is_dir() {
-            files::below(path).map_err(|(folder, error)| {
+            runbooks::below(path).map_err(|(folder, error)| {
                 Failure::wrong(format!(
                     "reading the folder `{}`: {error}",
                     folder.display()

@@ -8,12 +8,14 @@ mod explain;
 mod fmt;
 mod manual;
 mod new;
+mod online;
 mod plan;
 mod plan_diff;
 mod pull;
 mod run;
 mod runs;
 mod sandbox;
+mod saved;
 mod schema;
 mod status;
 
@@ -78,12 +80,12 @@ fn perform(screen: Screen, command: Command) -> Result<Exit, Failure> {
         Command::Environment(EnvironmentCommand::Pull(args)) => block_on(pull::pull(screen, args)),
         Command::Environment(EnvironmentCommand::Diff(args)) => block_on(diff::diff(screen, args)),
         Command::Environment(EnvironmentCommand::Schema) => env::schema(screen),
-        Command::Schema(args) => schema::schema(screen, &args),
         Command::New(NewCommand::Runbook(args)) => new::runbook(screen, &args),
         Command::New(NewCommand::Environment(args)) => block_on(new::environment(screen, args)),
         Command::Completions(args) => manual::completions(screen, &args),
         Command::Man(args) => manual::man(screen, &args),
         Command::Explain(args) => explain::explain(screen, &args),
+        Command::Schema(args) => schema::schema(screen, &args),
     }
 }
 
@@ -201,9 +203,13 @@ const MEANT: [(&[&str], &str); 9] = [
 fn tell(screen: Screen, failure: &Failure) {
     let paint = screen.err;
     if !failure.message.is_empty() {
+        let word = match failure.code {
+            Some(code) => format!("error {code}:"),
+            None => "error:".to_owned(),
+        };
         screen.say(format_args!(
             "{} {}",
-            paint.red("error:"),
+            paint.red(word),
             printable(&failure.message)
         ));
     }

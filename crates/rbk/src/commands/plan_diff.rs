@@ -2,9 +2,9 @@
 
 use crate::cli::PlanArgs;
 use crate::exit::Failure;
+use crate::files::{Files, Revision};
 use crate::load::{Given, load_from};
 use crate::render::colour::Screen;
-use crate::revision::{Files, Revision};
 use rbk_core::environment::LookupError;
 use rbk_core::plan::diff::PlanDiff;
 use rbk_core::plan::{PLAN_VERSION, Plan};
@@ -28,6 +28,17 @@ pub fn compare(
         committed(screen, args, given, base)?
     };
     Ok(PlanDiff::of(base.as_ref(), head))
+}
+
+/// Compares a saved plan with another one.
+pub fn compare_saved(base: &str, head: &Plan) -> Result<PlanDiff, Failure> {
+    if !Path::new(base).is_file() {
+        return Err(Failure::usage(format!(
+            "`--diff {base}` is no file, and a saved plan is compared with saved plans only"
+        ))
+        .help("compare its runbook with a revision: `rbk plan RUNBOOK --diff REVISION`"));
+    }
+    Ok(PlanDiff::of(Some(&saved(Path::new(base))?), head))
 }
 
 /// A plan that `--format json` or `--out` wrote.

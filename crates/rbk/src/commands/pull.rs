@@ -3,12 +3,12 @@
 use crate::adapters::person::Approver;
 use crate::cli::EnvironmentPullArgs;
 use crate::exit::{Exit, Failure};
-use crate::files;
 use crate::load::{EnvironmentFile, Near, load_environment};
 use crate::lock::LockFile;
 use crate::overlay;
 use crate::render::colour::{Screen, printable};
 use crate::render::diagnostics;
+use crate::runbooks;
 use crate::wiring;
 use rbk_core::catalog::{Catalog, Difference, differences};
 use rbk_core::environment::{Environment, Lock, LockError, LockSource};
@@ -90,7 +90,7 @@ pub async fn pull(screen: Screen, args: EnvironmentPullArgs) -> Result<Exit, Fai
         screen.say(format_args!("{tick} {} stays as it is", path.display()));
         return Ok(Exit::Done);
     }
-    files::replace(&path, &text)
+    runbooks::replace(&path, &text)
         .map_err(|error| Failure::outside(format!("writing {}: {error}", path.display())))?;
     let about = match (old, changed) {
         (Some(_), 0) => ": only figures changed",

@@ -236,6 +236,7 @@ pub fn step_word(step: &StepStatus) -> &'static str {
         () if all(Word::Pending) => "pending",
         () if any(Word::Pending) => "begun",
         () if all(Word::Skipped) => "skipped",
+        () if all(Word::NotTaken) => "not taken",
         () if any(Word::Skipped) => "done, partly skipped",
         () if any(Word::ByHand) => "done, partly by hand",
         () => "done",
@@ -289,7 +290,7 @@ fn action_line(action: &ActionStatus, paint: Paint) -> String {
         Word::Failed => paint.red("✗"),
         Word::Skipped | Word::Unknown | Word::Stopped => paint.yellow("!"),
         Word::Running => paint.cyan("…"),
-        Word::Pending => paint.dim("·"),
+        Word::Pending | Word::NotTaken => paint.dim("·"),
     };
     let mut text = format!(
         "  {mark} {}  {}",

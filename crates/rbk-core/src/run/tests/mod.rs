@@ -15,3 +15,5 @@ mod scenario;
 mod undisturbed;
 mod waits;
 mod world;
+
+pub(crate) use scenario::quick_recovery;

@@ -1,6 +1,6 @@
 //! The options of a replication: which there are, and how their values are read.
 
-use crate::check::{CheckError, Checker, SchemaError, StatementError};
+use crate::check::{Checker, SchemaError, StatementError};
 use crate::plan::Expr;
 use crate::state::Chosen;
 use crate::value::{Type, Value};
@@ -239,8 +239,8 @@ fn known(
 fn constant(expr: Expr, span: Span, checker: &mut Checker<'_>) -> Option<Value> {
     match expr {
         Expr::Value(value) => Some(value),
-        _ => {
-            checker.report(CheckError::NotConstant { span });
+        expr => {
+            checker.not_constant(&expr, span);
             None
         }
     }

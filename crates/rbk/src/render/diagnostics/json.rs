@@ -20,27 +20,27 @@ pub struct Document {
     diagnostics: Vec<Entry>,
     /// How many there are of each kind.
     summary: Counts,
-    /// What was mended before, by `check --fix`; absent where that wasn't asked for.
+    /// What was mended before, by `check --fix`.
     #[serde(skip_serializing_if = "Option::is_none")]
     mended: Option<Vec<Mend>>,
 }
 
-/// Something that was mended. The places are those of the text in which it was.
+/// What `check --fix` has mended; the places are those of the text in which it was.
 #[derive(Serialize, JsonSchema)]
 struct Mend {
-    /// The diagnostic's number.
+    /// The number of what was wrong.
     code: String,
     /// What was wrong.
     message: String,
-    /// The text, as it was given.
+    /// The file, as it was given.
     file: String,
-    /// The line, from 1.
+    /// Where it began.
     line: usize,
-    /// The column, in characters from 1.
+    /// Where it began.
     column: usize,
-    /// What stood there.
+    /// What was written.
     written: String,
-    /// What stands there now.
+    /// What is written now.
     replacement: String,
 }
 
