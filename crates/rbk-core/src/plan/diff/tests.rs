@@ -453,6 +453,34 @@ fn how_large_tables_were_changes_nothing() {
     assert!(!PlanDiff::of(Some(&base), &head).differs);
 }
 
+#[test]
+fn thousands_of_actions_are_compared_in_time() {
+    let mut base = plan(QUICK);
+    let of_await = base.steps[0].actions[1].clone();
+    base.steps[0].actions = vec![of_await; 1500];
+    let mut head = base.clone();
+    for (index, planned) in head.steps[0].actions.iter_mut().enumerate() {
+        if let Action::Await { within, .. } = &mut planned.action {
+            *within += index as u64 % 2;
+        }
+    }
+    let begun = std::time::Instant::now();
+    let diff = PlanDiff::of(Some(&base), &head);
+    assert!(diff.differs);
+    let many = {
+        let mut many = base.clone();
+        many.steps = (0..1000)
+            .map(|number| Step {
+                path: StepPath::new(format!("{number}")),
+                ..base.steps[1].clone()
+            })
+            .collect();
+        many
+    };
+    assert!(PlanDiff::of(Some(&base), &many).differs);
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+}
+
 fn copying() -> String {
     include_str!("../../../../../runbooks/rebuild-schema.rbk").to_owned()
 }
