@@ -34,6 +34,7 @@ mod recovered;
 mod reference;
 mod repair;
 mod replace;
+mod review;
 mod run;
 mod saved;
 mod said;
