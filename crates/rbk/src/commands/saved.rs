@@ -5,11 +5,7 @@ use crate::cli::PlanArgs;
 use crate::exit::{Exit, Failure};
 use crate::load::{Given, Loaded, Near, load, load_environment};
 use crate::render::colour::Screen;
-<<<<<<< HEAD
-use crate::runbooks;
-=======
 use crate::runbooks::replace;
->>>>>>> five
 use rbk_core::environment;
 use rbk_core::journal::SavedUse;
 use rbk_core::plan::saved::{
