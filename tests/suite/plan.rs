@@ -47,7 +47,7 @@ fn every_statement_on_schema_objects_is_shown_in_full() {
         ("repair", "team.toml"),
         ("return", "plans/return.toml"),
         ("branches", "team.toml"),
-        ("typed", "team.toml"),
+        ("typed", "plans/typed.toml"),
         ("latest", "team.toml"),
     ] {
         let file = format!("tests/lang/plans/{name}.rbk");

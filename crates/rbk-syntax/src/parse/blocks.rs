@@ -86,6 +86,8 @@ impl Reader<'_, '_> {
                     end = statement.span.end as usize;
                     body.push(statement);
                     if chunk.lost {
+                        // Its block was left with it, and those around it.
+                        self.quiet.unclosed = true;
                         return (body, self.span(end, end).end);
                     }
                 }
@@ -97,6 +99,8 @@ impl Reader<'_, '_> {
                         span: self.chunk_span(&chunk),
                     });
                     if chunk.lost {
+                        // Its block was left with it, and those around it.
+                        self.quiet.unclosed = true;
                         return (body, self.span(end, end).end);
                     }
                 }
