@@ -201,6 +201,7 @@ impl Checker<'_> {
 }
 
 /// What a parameter is.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Given {
     /// A value, who gave it, and where.
     Value(Value, Origin, Span),
