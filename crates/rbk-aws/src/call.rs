@@ -24,6 +24,7 @@ use tracing::subscriber::NoSubscriber;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     Dms,
+    Iam,
     Rds,
     SecretsManager,
     Sts,
@@ -34,6 +35,7 @@ impl Service {
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Service::Dms => "dms",
+            Service::Iam => "iam",
             Service::Rds => "rds",
             Service::SecretsManager => "secretsmanager",
             Service::Sts => "sts",

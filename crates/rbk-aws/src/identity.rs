@@ -3,12 +3,14 @@
 use crate::call::{Call, Service};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_sts::Client;
 use rbk_core::ports::{Caller, Identity, PortError};
 
 /// STS in one region.
 pub(crate) struct Sts {
     client: Client,
+    credentials: Option<SharedCredentialsProvider>,
     region: String,
 }
 
@@ -16,6 +18,7 @@ impl Sts {
     pub(crate) fn new(config: &SdkConfig, region: String) -> Self {
         Self {
             client: Client::new(config),
+            credentials: config.credentials_provider(),
             region,
         }
     }
@@ -39,5 +42,11 @@ impl Identity for Sts {
             }),
             _ => Err(call.nonsense("the answer names no account or no principal")),
         }
+    }
+
+    async fn expires_at(&self) -> Option<jiff::Timestamp> {
+        let provider = self.credentials.as_ref()?;
+        let credentials = provider.provide_credentials().await.ok()?;
+        jiff::Timestamp::try_from(credentials.expiry()?).ok()
     }
 }

@@ -1,8 +1,8 @@
-//! The RDS, DMS, Secrets Manager and STS ports of `rbk` over the AWS SDK.
+//! The RDS, DMS, Secrets Manager, STS and IAM ports of `rbk` over the AWS SDK.
 //!
 //! [`connect`] is the way in; it returns one `Arc<dyn …>` for each port of [`rbk_core::ports`].
 //!
-//! - `identity`, `rds`, `dms`, `secrets`: one module for each port; every method is one operation (or all pages of one), but where
+//! - `identity`, `rds`, `dms`, `secrets`, `roles`: one module for each port; every method is one operation (or all pages of one), but where
 //!   DMS keeps tags and replications apart from what they belong to.
 //! - `pages`: lists in pages, to their end.
 //! - `call`: how an operation is sent, watched and logged.

@@ -1,6 +1,8 @@
 //! The `Rds` port.
 
+mod account;
 mod mapping;
+mod point_in_time;
 
 use crate::Pace;
 use crate::call::{Call, Service};
@@ -13,6 +15,7 @@ use aws_sdk_rds::types::Tag;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use rbk_core::ids::{InstanceId, SnapshotId};
+use rbk_core::plan::InstanceSettings;
 use rbk_core::ports::{self, Instance, PortError, PortErrorKind, RestoreRequest};
 use rbk_core::value::Snapshot;
 use secrecy::{ExposeSecret, SecretString};
@@ -44,32 +47,55 @@ impl Rds {
 impl ports::Rds for Rds {
     async fn restore_to_point_in_time(
         &self,
-        _: &ports::PointInTimeRequest,
+        request: &ports::PointInTimeRequest,
     ) -> Result<Instance, PortError> {
-        unimplemented!("contract: pitr")
+        self.restore_as_of(request).await
     }
 
-    async fn create_snapshot(&self, _: &ports::SnapshotRequest) -> Result<Snapshot, PortError> {
-        unimplemented!("contract: pitr")
+    async fn create_snapshot(
+        &self,
+        request: &ports::SnapshotRequest,
+    ) -> Result<Snapshot, PortError> {
+        let call = Call::new(
+            Service::Rds,
+            "CreateDBSnapshot",
+            format!(
+                "making the snapshot `{}` of instance `{}`",
+                request.id, request.instance
+            ),
+        );
+        let sending = self
+            .client
+            .create_db_snapshot()
+            .db_snapshot_identifier(request.id.as_str())
+            .db_instance_identifier(request.instance.as_str())
+            .set_tags(Some(tags(&request.tags)))
+            .customize()
+            .config_override(self.once());
+        let answer = call.run(sending.interceptor(call.watch()).send()).await?;
+        let answer = answer
+            .db_snapshot()
+            .ok_or_else(|| call.nonsense("the answer describes no snapshot"))?;
+        described_snapshot(&call, &request.id, answer)
     }
 
     async fn restore_window(
         &self,
-        _: &InstanceId,
+        of: &InstanceId,
     ) -> Result<Option<ports::RestoreWindow>, PortError> {
-        unimplemented!("contract: pitr")
+        self.window(of).await
     }
 
-    async fn has_subnet_group(&self, _: &str) -> Result<bool, PortError> {
-        unimplemented!("contract: pitr")
+    async fn has_subnet_group(&self, name: &str) -> Result<bool, PortError> {
+        self.subnet_group_exists(name).await
     }
 
-    async fn has_parameter_group(&self, _: &str) -> Result<bool, PortError> {
-        unimplemented!("contract: pitr")
+    async fn has_parameter_group(&self, name: &str) -> Result<bool, PortError> {
+        self.parameter_group_exists(name).await
     }
 
     async fn quotas(&self) -> Result<Vec<ports::Quota>, PortError> {
-        unimplemented!("contract: pitr")
+        self.account_quotas().await
     }
 
     async fn instance(&self, id: &InstanceId) -> Result<Option<Instance>, PortError> {
@@ -140,21 +166,7 @@ impl ports::Rds for Rds {
                 request.snapshot
             ),
         );
-        let retention = i32::try_from(settings.retention_days).map_err(|_| {
-            PortError::new(
-                PortErrorKind::InvalidRequest,
-                &call.doing,
-                format!(
-                    "a backup retention of {} days is too long",
-                    settings.retention_days
-                ),
-            )
-        })?;
-        let tags = request
-            .tags
-            .iter()
-            .map(|(key, value)| Tag::builder().key(key).value(value).build())
-            .collect();
+        let retention = retention(&call, settings)?;
         // All of it: what isn't sent becomes RDS's default, not what the source had.
         let sending = self
             .client
@@ -172,7 +184,7 @@ impl ports::Rds for Rds {
             .backup_retention_period(retention)
             .set_storage_type(settings.storage_type.clone())
             .copy_tags_to_snapshot(true)
-            .set_tags(Some(tags))
+            .set_tags(Some(tags(&request.tags)))
             .customize()
             .config_override(self.once());
         let answer = call.run(sending.interceptor(call.watch()).send()).await?;
@@ -272,20 +284,10 @@ impl ports::Rds for Rds {
             Err(error) if has_code(&error, "DBSnapshotNotFound") => return Ok(None),
             Err(error) => return Err(error),
         };
-        let snapshot = match answer.db_snapshots() {
-            [] => return Ok(None),
-            [one] => mapping::snapshot(one)
-                .map_err(|missing| call.nonsense(format!("the snapshot has no {missing}")))?,
-            many => return Err(call.nonsense(format!("{} snapshots were described", many.len()))),
-        };
-        // RDS keeps names in lower case.
-        if snapshot.id.as_str().eq_ignore_ascii_case(id.as_str()) {
-            Ok(Some(snapshot))
-        } else {
-            Err(call.nonsense(format!(
-                "the answer describes another snapshot, `{}`",
-                snapshot.id
-            )))
+        match answer.db_snapshots() {
+            [] => Ok(None),
+            [one] => described_snapshot(&call, id, one).map(Some),
+            many => Err(call.nonsense(format!("{} snapshots were described", many.len()))),
         }
     }
 
@@ -344,6 +346,23 @@ impl ports::Rds for Rds {
     }
 }
 
+fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
+}
+
+fn retention(call: &Call, settings: &InstanceSettings) -> Result<i32, PortError> {
+    let days = settings.retention_days;
+    i32::try_from(days).map_err(|_| {
+        PortError::new(
+            PortErrorKind::InvalidRequest,
+            &call.doing,
+            format!("a backup retention of {days} days is too long"),
+        )
+    })
+}
+
 fn is_run_tag(tag: &Tag) -> bool {
     tag.key() == Some("rbk:run")
 }
@@ -371,12 +390,30 @@ fn described(
     let answer = answer.ok_or_else(|| call.nonsense("the answer describes no instance"))?;
     let instance = mapping::instance(answer)
         .map_err(|missing| call.nonsense(format!("the instance has no {missing}")))?;
-    if instance.id.as_str().eq_ignore_ascii_case(asked.as_str()) {
+    if mapping::is_named(Some(instance.id.as_str()), asked) {
         Ok(instance)
     } else {
         Err(call.nonsense(format!(
             "the answer describes another instance, `{}`",
             instance.id
+        )))
+    }
+}
+
+/// The snapshot in an answer, which must be the one that was asked for. RDS keeps names in lower case.
+fn described_snapshot(
+    call: &Call,
+    asked: &SnapshotId,
+    answer: &aws_sdk_rds::types::DbSnapshot,
+) -> Result<Snapshot, PortError> {
+    let snapshot = mapping::snapshot(answer)
+        .map_err(|missing| call.nonsense(format!("the snapshot has no {missing}")))?;
+    if snapshot.id.as_str().eq_ignore_ascii_case(asked.as_str()) {
+        Ok(snapshot)
+    } else {
+        Err(call.nonsense(format!(
+            "the answer describes another snapshot, `{}`",
+            snapshot.id
         )))
     }
 }

@@ -1,5 +1,7 @@
 //! The `Roles` port over IAM.
 
+use crate::call::{Call, Service};
+use crate::error::has_code;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
@@ -20,8 +22,17 @@ impl Iam {
 
 #[async_trait]
 impl Roles for Iam {
-    async fn has_role(&self, _: &str) -> Result<bool, PortError> {
-        let _ = &self.client;
-        unimplemented!("contract: pitr")
+    async fn has_role(&self, name: &str) -> Result<bool, PortError> {
+        let call = Call::new(
+            Service::Iam,
+            "GetRole",
+            format!("looking for the role `{name}`"),
+        );
+        let sending = self.client.get_role().role_name(name).customize();
+        match call.run(sending.interceptor(call.watch()).send()).await {
+            Ok(_) => Ok(true),
+            Err(error) if has_code(&error, "NoSuchEntity") => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

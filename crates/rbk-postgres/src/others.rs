@@ -4,7 +4,7 @@ use crate::connect::APPLICATION_NAME;
 use crate::error::Failure;
 use postgres_protocol::escape::escape_literal;
 use rbk_core::ids::RoleName;
-use rbk_core::ports::PortErrorKind;
+use rbk_core::ports::{LongTransaction, PortErrorKind};
 use std::time::{Duration, SystemTime};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
@@ -95,6 +95,63 @@ pub(crate) async fn end_named(client: &Client, name: &str) -> Result<(), Failure
             ),
         )),
     }
+}
+
+/// Transactions of this database's other sessions that have been open for longer, the oldest first; prepared ones, too, which no
+/// session holds.
+///
+/// Without `pg_read_all_stats` a role sees of other roles' sessions that they are there, and no more: then it isn't known whether one
+/// has a transaction open, which is said as [`PortErrorKind::AccessDenied`].
+pub(crate) async fn long_transactions(
+    client: &Client,
+    longer_than: Duration,
+) -> Result<Vec<LongTransaction>, Failure> {
+    let seconds = longer_than.as_secs_f64();
+    let rows = client
+        .query(
+            "SELECT pid, usename::text, coalesce(application_name, ''), coalesce(state, ''), \
+               extract(epoch FROM clock_timestamp() - xact_start)::bigint AS seconds, \
+               coalesce(query, '') = '<insufficient privilege>' \
+             FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename IS NOT NULL \
+               AND coalesce(backend_type, 'client backend') = 'client backend' AND usename <> 'rdsadmin' \
+               AND (query = '<insufficient privilege>' \
+                 OR xact_start < clock_timestamp() - make_interval(secs => $1)) \
+             UNION ALL \
+             SELECT 0, owner::text, 'prepared transaction ' || gid, 'prepared', \
+               extract(epoch FROM clock_timestamp() - prepared)::bigint, false \
+             FROM pg_prepared_xacts \
+             WHERE database = current_database() AND prepared < clock_timestamp() - make_interval(secs => $1) \
+             ORDER BY seconds DESC NULLS LAST, 1",
+            &[&seconds],
+        )
+        .await?;
+    let mut found = Vec::new();
+    let mut hidden = 0_usize;
+    for row in &rows {
+        if row.try_get(5)? {
+            hidden += 1;
+            continue;
+        }
+        let seconds: i64 = row.try_get(4)?;
+        found.push(LongTransaction {
+            pid: row.try_get(0)?,
+            role: row.try_get(1)?,
+            application: row.try_get(2)?,
+            state: row.try_get(3)?,
+            seconds: seconds.unsigned_abs(),
+        });
+    }
+    if hidden > 0 {
+        return Err(Failure::Unfinished(
+            PortErrorKind::AccessDenied,
+            format!(
+                "this role may not see what {hidden} {} of other roles do: grant it pg_read_all_stats",
+                if hidden == 1 { "session" } else { "sessions" }
+            ),
+        ));
+    }
+    Ok(found)
 }
 
 /// One statement finds sessions and does what is to be done with each, so that no process id is used when it is stale.

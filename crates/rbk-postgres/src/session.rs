@@ -3,7 +3,7 @@
 use crate::connect::Limits;
 use crate::error::{Doing, Effect, Failure, explain};
 use crate::freeze::FreezeTimes;
-use crate::others::{self, Other, others};
+use crate::others::{self, Other, long_transactions, others};
 use crate::{
     catalog, change, checks, foreign_keys, freeze, liquibase_tables, marker, query, sequences,
 };
@@ -15,8 +15,8 @@ use rbk_core::environment::{Checks, TableName};
 use rbk_core::ids::RoleName;
 use rbk_core::plan::{ForeignKeyFacts, Freeze, IndexFacts, SequenceFacts};
 use rbk_core::ports::{
-    ChangeRequest, ChangeSets, CheckFinding, FreezeState, Login, Marker, MigrationLock, Orphans,
-    PortError, PortErrorKind, Sent, SequenceState, Session, SessionFacts,
+    ChangeRequest, ChangeSets, CheckFinding, FreezeState, Login, LongTransaction, Marker,
+    MigrationLock, Orphans, PortError, PortErrorKind, Sent, SequenceState, Session, SessionFacts,
 };
 use rbk_core::value::{Type, Value};
 use secrecy::{ExposeSecret, SecretString};
@@ -117,9 +117,14 @@ pub(crate) fn explain_with(failure: Failure, ended: &Ended, doing: &Doing) -> Po
 impl Session for PgSession {
     async fn long_transactions(
         &self,
-        _: std::time::Duration,
-    ) -> Result<Vec<rbk_core::ports::LongTransaction>, PortError> {
-        unimplemented!("contract: saved")
+        longer_than: Duration,
+    ) -> Result<Vec<LongTransaction>, PortError> {
+        let work = async {
+            let client = self.client.lock().await;
+            long_transactions(&client, longer_than).await
+        };
+        let doing = self.reading("looking for long transactions");
+        self.finish(doing, self.limits.statement, work).await
     }
 
     async fn whoami(&self) -> Result<SessionFacts, PortError> {

@@ -53,6 +53,7 @@ mod control;
 mod dms;
 mod error;
 mod fault;
+mod iam;
 mod ledger;
 mod liquibase;
 mod model;

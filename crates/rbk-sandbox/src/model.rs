@@ -7,13 +7,13 @@ use std::{
     path::PathBuf,
 };
 
-use jiff::Timestamp;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 use crate::{
     cluster::front::Admission,
     dms::Dms,
     options::{DEFAULT_SECURITY_GROUP, DEFAULT_VPC},
-    rds::RdsError,
+    rds::{MOST_INSTANCES, RdsError},
     secrets::Secret,
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Model {
     pub(crate) snapshots: BTreeMap<SnapshotId, Snapshot>,
     /// Automated backups that outlive their instance.
     pub(crate) retained_backups: Vec<Instance>,
+    /// Until when the transaction logs of an instance are kept, by its resource id.
+    pub(crate) archived: BTreeMap<String, Archived>,
     pub(crate) security_groups: BTreeMap<String, BTreeSet<IpAddr>>,
     /// Which loopback address stands for the members of a security group.
     pub(crate) source_addresses: BTreeMap<String, IpAddr>,
@@ -32,6 +34,8 @@ pub(crate) struct Model {
     pub(crate) events: Vec<Event>,
     pub(crate) secrets: BTreeMap<String, Secret>,
     pub(crate) dms: Dms,
+    /// How many instances the account may have, if that isn't RDS's default.
+    pub(crate) instance_quota: Option<usize>,
 }
 
 /// An instance's identifier: valid, and in lower case.
@@ -209,6 +213,14 @@ pub(crate) struct PendingModifications {
     pub(crate) backup_retention_days: Option<u32>,
 }
 
+/// How far an instance's transaction logs reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Archived {
+    pub(crate) until: Timestamp,
+    /// They are stuck there.
+    pub(crate) stalled: bool,
+}
+
 /// How a snapshot came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SnapshotKind {
@@ -256,6 +268,8 @@ pub(crate) struct Snapshot {
     /// Absent while creating.
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) database_time: Option<Timestamp>,
+    /// The oldest instant that can be recovered to from here; absent where transaction logs don't continue it.
+    pub(crate) recoverable_from: Option<Timestamp>,
     /// The base backup's directory.
     pub(crate) data: PathBuf,
     pub(crate) tags: BTreeMap<String, String>,
@@ -316,6 +330,11 @@ impl Model {
             .ok_or_else(|| RdsError::SnapshotNotFound(id.to_string()))
     }
 
+    /// How many instances the account may have.
+    pub(crate) fn most_instances(&self) -> usize {
+        self.instance_quota.unwrap_or(MOST_INSTANCES)
+    }
+
     /// Whom the instance's groups let in.
     pub(crate) fn admission(&self, instance: &Instance) -> Admission {
         let admits = instance
@@ -348,26 +367,43 @@ impl Model {
         });
     }
 
-    /// The oldest automated snapshot begins the restorable window.
+    /// The oldest automated snapshot begins the restorable window; what isn't a whole millisecond is left out, since that is what
+    /// clients see.
     pub(crate) fn restorable_since(&self, instance: &Instance) -> Option<Timestamp> {
-        self.automated_times(instance).min()
+        let oldest = self
+            .bases(instance)
+            .filter_map(|snapshot| snapshot.recoverable_from)
+            .min()?;
+        round(oldest, RoundMode::Ceil)
     }
 
-    /// Until transaction logs are kept, the window ends with the newest automated snapshot.
+    /// The window ends with the newest transaction log that is kept.
     pub(crate) fn restorable_until(&self, instance: &Instance) -> Option<Timestamp> {
-        self.automated_times(instance).max()
+        let since = self.restorable_since(instance)?;
+        let until = self.archived.get(&instance.resource_id)?.until;
+        round(until, RoundMode::Floor).filter(|until| since <= *until)
     }
 
-    fn automated_times(&self, instance: &Instance) -> impl Iterator<Item = Timestamp> {
-        self.snapshots
-            .values()
-            .filter(|snapshot| {
-                snapshot.kind == SnapshotKind::Automated
-                    && snapshot.source.resource_id == instance.resource_id
-                    && instance.backup_retention_days > 0
-            })
-            .filter_map(|snapshot| snapshot.created_at)
+    /// What a recovery up to this instant begins from: the newest automated snapshot before it.
+    pub(crate) fn base(&self, instance: &Instance, at: Timestamp) -> Option<&Snapshot> {
+        self.bases(instance)
+            .filter(|snapshot| snapshot.recoverable_from.is_some_and(|from| from <= at))
+            .max_by_key(|snapshot| snapshot.recoverable_from)
     }
+
+    fn bases(&self, instance: &Instance) -> impl Iterator<Item = &Snapshot> {
+        self.snapshots.values().filter(|snapshot| {
+            snapshot.kind == SnapshotKind::Automated
+                && snapshot.status == SnapshotStatus::Available
+                && snapshot.source.resource_id == instance.resource_id
+                && instance.backup_retention_days > 0
+        })
+    }
+}
+
+fn round(time: Timestamp, mode: RoundMode) -> Option<Timestamp> {
+    let round = TimestampRound::new().smallest(Unit::Millisecond).mode(mode);
+    time.round(round).ok()
 }
 
 /// The default security group of a VPC.

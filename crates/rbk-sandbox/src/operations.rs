@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     Dms,
+    Iam,
     Rds,
     SecretsManager,
     Sts,
@@ -14,6 +15,7 @@ impl Service {
     pub(crate) fn signing_name(self) -> &'static str {
         match self {
             Service::Dms => "dms",
+            Service::Iam => "iam",
             Service::Rds => "rds",
             Service::SecretsManager => "secretsmanager",
             Service::Sts => "sts",
@@ -42,11 +44,14 @@ pub(crate) const DMS: [&str; 18] = [
     "TestConnection",
 ];
 
-pub(crate) const RDS: [&str; 15] = [
+pub(crate) const IAM: [&str; 1] = ["GetRole"];
+
+pub(crate) const RDS: [&str; 17] = [
     "AddTagsToResource",
     "CreateDBSnapshot",
     "DeleteDBInstance",
     "DeleteDBSnapshot",
+    "DescribeAccountAttributes",
     "DescribeDBInstanceAutomatedBackups",
     "DescribeDBInstances",
     "DescribeDBParameterGroups",
@@ -58,6 +63,7 @@ pub(crate) const RDS: [&str; 15] = [
     "RebootDBInstance",
     "RemoveTagsFromResource",
     "RestoreDBInstanceFromDBSnapshot",
+    "RestoreDBInstanceToPointInTime",
 ];
 
 pub(crate) const SECRETS_MANAGER: [&str; 11] = [
@@ -77,7 +83,11 @@ pub(crate) const SECRETS_MANAGER: [&str; 11] = [
 pub(crate) const STS: [&str; 1] = ["GetCallerIdentity"];
 
 fn all() -> impl Iterator<Item = &'static str> {
-    DMS.into_iter().chain(RDS).chain(SECRETS_MANAGER).chain(STS)
+    DMS.into_iter()
+        .chain(IAM)
+        .chain(RDS)
+        .chain(SECRETS_MANAGER)
+        .chain(STS)
 }
 
 /// Whether any service answers an operation of this name.
@@ -97,6 +107,7 @@ pub(crate) fn goes_on(name: &str) -> bool {
         "ModifyReplicationConfig",
         "RebootDBInstance",
         "RestoreDBInstanceFromDBSnapshot",
+        "RestoreDBInstanceToPointInTime",
         "StartReplication",
     ]
     .contains(&name)

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     dms::{self, DmsError},
+    iam,
     operations::Service,
     rds::{self, RdsError, xml::Xml},
     secrets::SecretsError,
@@ -72,9 +73,10 @@ pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Incoming, Reply>
     let service = match version {
         Some(rds::API_VERSION) => Service::Rds,
         Some(sts::API_VERSION) => Service::Sts,
+        Some(iam::API_VERSION) => Service::Iam,
         _ => {
             let error = RdsError::MalformedQuery(
-                "The sandbox answers RDS (Version 2014-10-31), STS (2011-06-15), DMS and Secrets Manager (X-Amz-Target).".into(),
+                "The sandbox answers RDS (Version 2014-10-31), STS (2011-06-15), IAM (2010-05-08), DMS and Secrets Manager (X-Amz-Target).".into(),
             );
             return Err(Reply::of_rds(rds::NAMESPACE, &error, ""));
         }
@@ -236,6 +238,7 @@ impl Reply {
             }
             Service::SecretsManager => Reply::of_secrets(&rejected.into_secrets()),
             Service::Rds => Reply::of_rds(rds::NAMESPACE, &rejected.into_rds(), &call.request_id),
+            Service::Iam => Reply::of_rds(iam::NAMESPACE, &rejected.into_rds(), &call.request_id),
             Service::Sts => Reply::of_rds(sts::NAMESPACE, &rejected.into_rds(), &call.request_id),
         }
     }

@@ -20,6 +20,7 @@ use crate::{
     ledger::Ledger,
     options::{Options, Progress},
     postgres::{Cache, Installation},
+    rds::archiving,
     server,
     watchdog::Watchdog,
     world::{Parts, World},
@@ -53,7 +54,7 @@ impl Sandbox {
         let directory = make_directory(&options, &installation)?;
         let watchdog =
             Watchdog::start(&directory).map_err(|source| SandboxError::Watchdog { source })?;
-        for part in ["c", "b"] {
+        for part in ["c", "b", "w"] {
             private_directory(&installation, &directory.join(part))?;
         }
         let hba_file = write_hba(&directory)?;
@@ -78,6 +79,7 @@ impl Sandbox {
             ledger,
         }));
         furnish::defaults(&world);
+        archiving::begin(&world);
         let listener = tokio::spawn(server::serve(socket, Arc::clone(&world)));
         let sandbox = Sandbox {
             world,

@@ -11,6 +11,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use crate::{
     control, dms,
     fault::{FaultKind, Moment, Rejection},
+    iam,
     ledger::Outcome,
     operations::Service,
     protocol::{Credential, Incoming as Parsed, Rejected, Reply, parse},
@@ -182,8 +183,9 @@ fn check_credential(
         return Err(Rejected::MissingAuthenticationToken);
     };
     let region = &world.options.region;
-    // STS has a global endpoint, which signs for this region.
-    let global = call.service == Service::Sts && credential.region == "us-east-1";
+    // STS and IAM have global endpoints, which sign for this region.
+    let global =
+        matches!(call.service, Service::Sts | Service::Iam) && credential.region == "us-east-1";
     if credential.region != *region && !global {
         return Err(Rejected::InvalidSignature(format!(
             "Credential should be scoped to a valid region, not '{}'; this sandbox is {region}.",
@@ -205,7 +207,13 @@ fn check_credential(
 
 async fn perform(world: &Arc<World>, call: &Call, request: &Parsed) -> Result<Reply, Rejected> {
     match call.service {
+        Service::Iam => {
+            let params = rds::query::Params::new(&call.operation, request.parameters.clone());
+            let result = iam::handle(world, call, params)?;
+            Ok(Reply::xml(iam::NAMESPACE, call, Some(result)))
+        }
         Service::Rds => {
+            rds::archiving::look(world, &call.operation).await;
             let params = rds::query::Params::new(&call.operation, request.parameters.clone());
             let result = rds::handle(world, call, params)?;
             Ok(Reply::xml(rds::NAMESPACE, call, result))

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     cluster::{
-        Cluster, ClusterError,
+        Archive, Cluster, ClusterError, Recovery,
         front::{Admission, Front, FrontSettings, Refusal},
         tls::Identity,
     },
@@ -201,22 +201,34 @@ impl World {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copies a data directory and starts a server on it.
+    /// Copies a data directory and starts a server on it, which first recovers if it shall.
     pub(crate) async fn raise(
         &self,
         resource_id: &str,
         source: &std::path::Path,
+        recovery: Option<&Recovery>,
     ) -> Result<Arc<Running>, ClusterError> {
         let started = Instant::now();
         let directory = self.directory.join("c").join(self.next().to_string());
-        let cluster = Cluster::copy(&self.installation, &directory, &self.hba_file, source).await?;
+        let archive = self.archive(resource_id);
+        let cluster = Cluster::copy(
+            &self.installation,
+            &directory,
+            &self.hba_file,
+            archive,
+            source,
+        )
+        .await?;
         let running = Arc::new(Running {
             cluster,
             front: Mutex::new(None),
         });
         self.all_running()
             .insert(resource_id.to_owned(), Arc::clone(&running));
-        running.cluster.start().await?;
+        match recovery {
+            Some(recovery) => running.cluster.start_recovering(recovery).await?,
+            None => running.cluster.start().await?,
+        }
         self.ledger.worked(started.elapsed());
         Ok(running)
     }
@@ -241,6 +253,11 @@ impl World {
         let port = front.port;
         *running.front() = Some(front);
         Ok(port)
+    }
+
+    /// Where the transaction logs of an instance are kept.
+    pub(crate) fn archive(&self, resource_id: &str) -> Archive {
+        Archive::at(self.directory.join("w").join(resource_id))
     }
 
     /// A new directory for a base backup.

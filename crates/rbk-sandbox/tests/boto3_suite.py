@@ -323,12 +323,57 @@ def test_deletions_have_their_rules():
 def test_an_unknown_operation_is_an_invalid_action():
     error = refused(
         "InvalidAction",
-        rds.restore_db_instance_to_point_in_time,
+        rds.create_db_instance_read_replica,
         SourceDBInstanceIdentifier="orders",
-        TargetDBInstanceIdentifier="pit",
-        UseLatestRestorableTime=True,
+        DBInstanceIdentifier="replica",
     )
     assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_an_instance_is_restored_to_a_point_in_time():
+    backup = rds.describe_db_instance_automated_backups(DBInstanceIdentifier="orders")
+    (backup,) = backup["DBInstanceAutomatedBackups"]
+    window = backup["RestoreWindow"]
+    latest = instance("orders")["LatestRestorableTime"]
+    assert latest >= window["LatestTime"]
+    source = dict(SourceDBInstanceIdentifier="orders", TargetDBInstanceIdentifier="pit")
+    point = rds.restore_db_instance_to_point_in_time
+    hour = datetime.timedelta(hours=1)
+    for wrong in (window["EarliestTime"] - hour, latest + hour):
+        refused("InvalidParameterValue", point, RestoreTime=wrong, **source)
+    combination = "InvalidParameterCombination"
+    refused(combination, point, **source)
+    refused(combination, point, RestoreTime=latest, UseLatestRestorableTime=True, **source)
+    missing = dict(source, SourceDBInstanceIdentifier="nobody")
+    refused("DBInstanceNotFound", point, UseLatestRestorableTime=True, **missing)
+    # boto3 sends whole seconds, so the next one is waited for.
+    at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    at += datetime.timedelta(seconds=1)
+    deadline = time.monotonic() + 30
+    while instance("orders")["LatestRestorableTime"] < at:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    tags = [{"Key": "team", "Value": "recovery"}]
+    begun = point(RestoreTime=at, Tags=tags, VpcSecurityGroupIds=["sg-db"], **source)["DBInstance"]
+    assert begun["DBInstanceStatus"] == "creating" and begun["TagList"] == tags
+    assert begun["MultiAZ"] is False and begun["DeletionProtection"] is False
+    refused("DBInstanceAlreadyExists", point, UseLatestRestorableTime=True, **source)
+    assert settled("pit")["VpcSecurityGroups"][0]["VpcSecurityGroupId"] == "sg-db"
+    # An instance of its own, without a window until its first backup.
+    own = rds.describe_db_instance_automated_backups(DBInstanceIdentifier="pit")
+    assert own["DBInstanceAutomatedBackups"][0]["Status"] == "creating"
+
+
+def test_the_account_tells_its_quotas_and_roles():
+    quotas = rds.describe_account_attributes()["AccountQuotas"]
+    quotas = {quota["AccountQuotaName"]: quota for quota in quotas}
+    assert quotas["DBInstances"]["Max"] == 40 and quotas["DBInstances"]["Used"] >= 1
+    iam = boto3.client("iam", config=once)
+    role = iam.get_role(RoleName="dms-vpc-role")["Role"]
+    assert role["Arn"].endswith(":role/dms-vpc-role")
+    statement = role["AssumeRolePolicyDocument"]["Statement"][0]
+    assert statement["Principal"]["Service"] == "dms.amazonaws.com"
+    refused("NoSuchEntity", iam.get_role, RoleName="nobody")
 
 
 def test_throttled_reads_are_retried_by_the_sdk():

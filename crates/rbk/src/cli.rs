@@ -193,10 +193,18 @@ pub struct FmtArgs {
     pub format: CheckFormat,
 }
 
+/// The end of `rbk plan --help`.
+const PLAN_EXIT_CODES: &str = "\
+Exit codes: 0 the plan is made, or with --detailed-exitcode it changes nothing; 1 the runbook, its environment or the saved plan is \
+wrong; 2 with --detailed-exitcode: it holds actions that change something. With --online, first of all: 3 something was found that \
+would stop a run; 4 something that a run asks before anything else could not be seen. What else could not be seen is listed, and \
+changes no exit code.";
+
 /// `rbk plan`
 #[derive(Debug, Args)]
+#[command(after_help = PLAN_EXIT_CODES)]
 pub struct PlanArgs {
-    /// The runbook
+    /// The runbook, or a saved plan
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten)]
@@ -207,11 +215,17 @@ pub struct PlanArgs {
     #[arg(long, value_enum, default_value_t)]
     pub format: PlanFormat,
     /// Show what differs in what is done from a saved plan (`--format json`) or from a git revision, for instance `origin/main`
-    #[arg(long, value_name = "BASE")]
+    #[arg(long, value_name = "BASE", conflicts_with_all = ["online", "out"])]
     pub diff: Option<String>,
     /// Exit with 2 when the plan holds actions that change something; with `--diff`, when anything differs in what is done
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Save the plan to a file, for `rbk run` to perform exactly it
+    #[arg(long, value_name = "FILE.rbkplan")]
+    pub out: Option<PathBuf>,
+    /// Read the account and its databases, change nothing, and tell what a run would find there
+    #[arg(long)]
+    pub online: bool,
 }
 
 /// Who says yes where nobody can be asked.
@@ -225,9 +239,12 @@ pub struct ApproveArg {
 /// `rbk run`
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The runbook
+    /// The runbook, or a saved plan: performed exactly as it was saved, once, or refused
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Perform a saved plan also where the files that it was made from aren't here to be compared; the journal says so
+    #[arg(long)]
+    pub without_inputs: bool,
     #[command(flatten)]
     pub environment: EnvironmentArg,
     #[command(flatten)]

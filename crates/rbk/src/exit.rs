@@ -69,6 +69,8 @@ pub struct Failure {
     pub message: String,
     /// What to do now.
     pub help: Option<String>,
+    /// Its code, for `rbk explain`, where it has one.
+    pub code: Option<&'static str>,
 }
 
 impl Failure {
@@ -78,6 +80,7 @@ impl Failure {
             exit,
             message: message.into(),
             help: None,
+            code: None,
         }
     }
 
@@ -99,6 +102,12 @@ impl Failure {
     /// AWS, Postgres, a command or this machine failed.
     pub fn outside(message: impl Into<String>) -> Self {
         Self::new(Exit::Outside, message)
+    }
+
+    /// Says by which code `rbk explain` knows it.
+    pub fn code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
     }
 
     /// Says what to do now.

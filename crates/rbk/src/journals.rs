@@ -45,7 +45,11 @@ impl Journals {
     /// A run that wasn't begun or gone on with, with its help as it must be typed here.
     pub fn refused(&self, refusal: &Refusal) -> Failure {
         let exit = Exit::from_code(refusal.exit_code());
-        Failure::new(exit, refusal.to_string()).help(self.name(&refusal.help()))
+        let failure = Failure::new(exit, refusal.to_string()).help(self.name(&refusal.help()));
+        match refusal {
+            Refusal::PlanUsed { .. } => failure.code(refusal.code()),
+            _ => failure,
+        }
     }
 
     /// Adds what names these journals to each command in a text.

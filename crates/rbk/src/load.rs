@@ -29,6 +29,10 @@ pub struct Loaded {
     pub plan: Option<Plan>,
     /// What an overlay changed about the environment, a line each.
     pub overlaid: Vec<String>,
+    /// The environment's file.
+    pub environment_file: PathBuf,
+    /// The environment's lock file, if there is one.
+    pub lock: Option<LockFile>,
 }
 
 impl Loaded {
@@ -164,7 +168,7 @@ pub fn load_from(
         places,
         mut environment,
         lock,
-        ..
+        file: environment_file,
     } = load_environment_from(files, screen, Near::Runbook(file), env)?;
     let mut overlaid = Vec::new();
     if let (Some(environment), Some(overlay)) = (&mut environment, overlay) {
@@ -216,6 +220,8 @@ pub fn load_from(
         diagnostics,
         plan,
         overlaid,
+        environment_file,
+        lock,
     })
 }
 

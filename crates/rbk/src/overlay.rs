@@ -10,6 +10,7 @@ use crate::exit::Failure;
 use crate::render::colour::Screen;
 use rbk_core::environment::Environment;
 use rbk_core::ids::ApplicationName;
+use rbk_core::plan::{Action, Plan};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -94,6 +95,23 @@ impl Overlay {
         {
             changes.push(format!("[migrations] program is {}", program.display()));
             migrations.program = Some(vec![program.display().to_string()]);
+        }
+        changes
+    }
+
+    /// Changes what a plan that was made without it says of the environment: the environment itself, and the tool that brings schemas up.
+    pub fn apply_to_plan(&self, plan: &mut Plan) -> Vec<String> {
+        let changes = self.apply(&mut plan.environment);
+        let program = plan
+            .environment
+            .migrations
+            .as_ref()
+            .and_then(|migrations| migrations.program.clone());
+        let steps = plan.steps.iter_mut().flat_map(|step| &mut step.actions);
+        for planned in steps.chain(&mut plan.on_failure).chain(&mut plan.cleanup) {
+            if let Action::Migrate { migrations, .. } = &mut planned.action {
+                migrations.program.clone_from(&program);
+            }
         }
         changes
     }

@@ -12,6 +12,7 @@ use crate::render::{self, colour::Screen};
 use crate::signals::Stop;
 use crate::stack;
 use rbk_core::ids::RunId;
+use rbk_core::journal::SavedUse;
 use rbk_core::plan::Plan;
 use rbk_core::ports::World;
 use rbk_core::run::{Ending, Hooks, Interrupt, Options, Runner};
@@ -21,6 +22,8 @@ use std::sync::Arc;
 pub enum Task<'a> {
     /// It is begun.
     Start,
+    /// It is begun, and a saved plan used up by it.
+    StartSaved(SavedUse),
     /// It is gone on with.
     Resume(&'a RunId),
     /// It is given up.
@@ -53,13 +56,16 @@ pub async fn perform(
     if let Some(hooks) = kill_point(screen)? {
         options.hooks = hooks;
     }
+    if let Task::StartSaved(saved) = &task {
+        options.saved = Some(saved.clone());
+    }
     let runner = Runner {
         world,
         store: journals.store(),
         options,
     };
     let ending = match task {
-        Task::Start => runner.start(plan).await,
+        Task::Start | Task::StartSaved(_) => runner.start(plan).await,
         Task::Resume(run) => runner.resume(run).await,
         Task::Abort(run, reason) => runner.abort(run, reason).await,
     };

@@ -71,8 +71,8 @@ pub fn store_directory(environment: &Environment) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Says which of the variables that Postgres clients follow are set and name something else. rbk follows none of them.
-pub fn warn_of_ambient_addresses(screen: Screen, environment: &Environment) {
+/// The variables that Postgres clients follow which are set and name something else. rbk follows none of them.
+pub fn ambient_addresses(environment: &Environment) -> Vec<&'static str> {
     const VARIABLES: &[&str] = &[
         "DATABASE_URL",
         "PGHOST",
@@ -89,14 +89,19 @@ pub fn warn_of_ambient_addresses(screen: Screen, environment: &Environment) {
                 .values()
                 .any(|database| value == database.database.as_str())
     };
-    let others: Vec<&str> = VARIABLES
+    VARIABLES
         .iter()
         .copied()
         .filter(|name| {
             let value = std::env::var_os(name).unwrap_or_default();
             !value.is_empty() && !ours(name, &value)
         })
-        .collect();
+        .collect()
+}
+
+/// Says so.
+pub fn warn_of_ambient_addresses(screen: Screen, environment: &Environment) {
+    let others = ambient_addresses(environment);
     if !others.is_empty() {
         screen.warn(format_args!(
             "{} {} set and ignored: databases are those of environment {}",

@@ -45,6 +45,11 @@ pub(super) fn instance(db: &DbInstance) -> Result<Instance, &'static str> {
     })
 }
 
+/// Whether an instance has that name. RDS keeps names in lower case.
+pub(super) fn is_named(name: Option<&str>, wanted: &InstanceId) -> bool {
+    name.is_some_and(|name| name.eq_ignore_ascii_case(wanted.as_str()))
+}
+
 /// Translates a snapshot. Source: the type `DBSnapshot`.
 pub(super) fn snapshot(snapshot: &DbSnapshot) -> Result<Snapshot, &'static str> {
     Ok(Snapshot {

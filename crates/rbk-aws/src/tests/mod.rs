@@ -4,6 +4,7 @@ mod dms;
 mod identity;
 mod logging;
 mod permissions;
+mod point_in_time;
 mod rds;
 mod secrets;
 

@@ -16,6 +16,7 @@ fn sent(folder: &Path, actions: &mut BTreeSet<String>) {
         let text = std::fs::read_to_string(&path).expect("a source");
         for (service, prefix) in [
             ("Service::Dms,", "dms"),
+            ("Service::Iam,", "iam"),
             ("Service::Rds,", "rds"),
             ("Service::SecretsManager,", "secretsmanager"),
             ("Service::Sts,", "sts"),
@@ -45,7 +46,8 @@ fn every_operation_that_is_sent_is_in_the_list_of_permissions() {
     let implied = [
         "dms:AddTagsToResource",
         "rds:AddTagsToResource",
-        "rds:CreateDBSnapshot",
+        "iam:CreateServiceLinkedRole",
+        "iam:PassRole",
         "rds:ListTagsForResource",
     ];
     let listed: BTreeSet<String> = list
@@ -54,7 +56,7 @@ fn every_operation_that_is_sent_is_in_the_list_of_permissions() {
         .step_by(2)
         .filter(|word| {
             let prefix = word.split(':').next().unwrap_or_default();
-            ["dms", "rds", "secretsmanager", "sts"].contains(&prefix) && word.contains(':')
+            ["dms", "iam", "rds", "secretsmanager", "sts"].contains(&prefix) && word.contains(':')
         })
         .filter(|word| !implied.contains(word))
         .map(str::to_owned)

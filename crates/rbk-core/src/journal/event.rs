@@ -202,6 +202,23 @@ pub struct Header {
     pub operator: String,
     /// Whether the lease was taken in a store that others may not see.
     pub alone: bool,
+    /// The saved plan that it was begun from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<SavedUse>,
+}
+
+/// The saved plan that a run was begun from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedUse {
+    /// Its id.
+    pub id: String,
+    /// Its hash; the run's own plan is that one with its holes filled.
+    pub sha256: String,
+    /// When it was saved.
+    pub saved_at: jiff::Timestamp,
+    /// What it was made from and nobody compared, since it wasn't there: `--without-inputs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<String>,
 }
 
 /// Who took the lease.

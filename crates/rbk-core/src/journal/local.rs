@@ -1,11 +1,12 @@
-//! Journals in a local directory: `<root>/<run>/plan.json`, `<root>/<run>/journal.jsonl`, and `<root>/locks/`.
+//! Journals in a local directory: `<root>/<run>/plan.json`, `<root>/<run>/journal.jsonl`, `<root>/locks/`, and `<root>/plans/<id>`
+//! with the run that used a saved plan.
 
-use super::store::{AcquireError, Log, Store, StoreError, Stored};
+use super::store::{AcquireError, Claim, Log, Store, StoreError, Stored};
 use crate::ids::RunId;
 use crate::lease::{Lease, LocalLease, Request};
 use async_trait::async_trait;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A directory of journals. Its calls block for as long as the disk does: there is one writer, and nothing else to do meanwhile.
@@ -110,9 +111,72 @@ impl Store for LocalStore {
         Ok(runs)
     }
 
+    async fn claim(&self, plan: &str) -> Result<Box<dyn Claim>, StoreError> {
+        let failed = |message: String| StoreError {
+            doing: format!("taking saved plan `{plan}`"),
+            message,
+        };
+        if plan.is_empty() || !plan.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return Err(failed("an id has only letters and digits".to_owned()));
+        }
+        let folder = self.root.join("plans");
+        let open = || {
+            make_folder(&folder)?;
+            let file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .read(true)
+                .write(true)
+                .open(folder.join(plan))?;
+            sync_folder(&folder)?;
+            Ok(file)
+        };
+        let mut file = open().map_err(|error: std::io::Error| failed(error.to_string()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(failed("somebody begins a run of it just now".to_owned()));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error.to_string())),
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text)
+            .map_err(|error| failed(error.to_string()))?;
+        // A line that was cut short by a crash names a run that never began.
+        let used_by = text.strip_suffix('\n').map(RunId::from);
+        Ok(Box::new(LocalClaim { file, used_by }))
+    }
+
     async fn acquire(&self, request: &Request) -> Result<Box<dyn Lease>, AcquireError> {
         let lease = LocalLease::acquire(&self.root.join("locks"), request)?;
         Ok(Box::new(lease))
+    }
+}
+
+/// A file that is locked while it is open, with the name of a run in it.
+struct LocalClaim {
+    file: File,
+    used_by: Option<RunId>,
+}
+
+#[async_trait]
+impl Claim for LocalClaim {
+    fn used_by(&self) -> Option<&RunId> {
+        self.used_by.as_ref()
+    }
+
+    async fn take(&mut self, run: &RunId) -> Result<(), StoreError> {
+        let mut write = || {
+            self.file.set_len(0)?;
+            self.file.rewind()?;
+            self.file.write_all(format!("{run}\n").as_bytes())?;
+            self.file.sync_all()
+        };
+        write().map_err(|error: std::io::Error| {
+            StoreError::io(format!("taking a saved plan for run `{run}`"), &error)
+        })?;
+        self.used_by = Some(run.clone());
+        Ok(())
     }
 }
 

@@ -19,12 +19,12 @@ mod tests;
 pub use encode::{Damage, plan_bytes, plan_hash};
 pub use event::{
     Decision, Entry, Event, Failed, Header, How, Intent, JOURNAL_VERSION, LeaseFacts, Observation,
-    Outcome, Proof, Record, ReplicationFacts, TableFacts,
+    Outcome, Proof, Record, ReplicationFacts, SavedUse, TableFacts,
 };
 pub use facts::{ActionFacts, Facts};
 pub use local::LocalStore;
 pub use recover::{History, load};
-pub use state::{ActionState, Illegal, Phase, State};
-pub use store::{AcquireError, Log, Store, StoreError, Stored};
+pub use state::{ActionState, Current, Illegal, Phase, State};
+pub use store::{AcquireError, Claim, Log, Store, StoreError, Stored};
 
 pub(crate) use writer::{Around, Journal, JournalError};

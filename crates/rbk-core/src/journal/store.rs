@@ -20,8 +20,21 @@ pub trait Store: Send + Sync {
     /// All runs, newest first.
     async fn list(&self) -> Result<Vec<RunId>, StoreError>;
 
+    /// Lays hold of a saved plan by its id, so that nobody else begins a run of it meanwhile. An error where somebody does just now.
+    async fn claim(&self, plan: &str) -> Result<Box<dyn Claim>, StoreError>;
+
     /// Takes the lease over what a run touches, or says who has it.
     async fn acquire(&self, request: &Request) -> Result<Box<dyn Lease>, AcquireError>;
+}
+
+/// A saved plan that is laid hold of, until it is dropped.
+#[async_trait]
+pub trait Claim: Send + Sync {
+    /// The run that took it last.
+    fn used_by(&self) -> Option<&RunId>;
+
+    /// Writes down, durably, that this run takes it.
+    async fn take(&mut self, run: &RunId) -> Result<(), StoreError>;
 }
 
 /// The journal of one run, to be written by one writer.

@@ -23,6 +23,7 @@ fn header() -> Event {
         region: "eu-central-1".to_owned(),
         operator: "ana".to_owned(),
         alone: false,
+        saved: None,
     })
 }
 

@@ -3,14 +3,17 @@
 //! `plan` prints it, `run` performs it, the journal records it. There is no second interpretation.
 
 mod arithmetic;
+mod bind;
 mod bound;
 pub mod diff;
 mod expression;
 mod replication;
+pub mod saved;
 mod schema;
 mod wording;
 
 pub use arithmetic::{ArithmeticError, combine};
+pub use bind::BindError;
 pub use bound::Bound;
 pub use expression::{Expr, TablePair, Template, TemplatePart};
 pub use rbk_syntax::ast::Operator;
@@ -285,6 +288,13 @@ pub struct Step {
     pub parallel: Option<u32>,
     /// Its actions, in order.
     pub actions: Vec<PlannedAction>,
+}
+
+impl Step {
+    /// Whether two neighbours are done together.
+    pub fn is_beside(&self, next: &Step) -> bool {
+        self.parallel.is_some() && self.parallel == next.parallel
+    }
 }
 
 /// An action and what is told about it.

@@ -39,19 +39,21 @@ enum Bindings<'a> {
     Planned(BTreeMap<&'a str, (&'a Expr, String)>),
 }
 
+impl Wording<'static, Undressed> {
+    /// Names stand for themselves, and nothing is marked as a hole: as a runbook writes it.
+    pub(crate) fn by_names() -> Self {
+        Self {
+            bindings: Bindings::Names,
+            dress: Undressed,
+        }
+    }
+}
+
 impl<'a> Wording<'a, Undressed> {
     /// Knows what some `let`s read, but not when.
     pub(crate) fn knowing(bindings: &'a BTreeMap<String, Expr>) -> Self {
         Self {
             bindings: Bindings::Lowered(bindings),
-            dress: Undressed,
-        }
-    }
-
-    /// `let`s stand by their names, and nothing is marked as a hole: as a runbook writes it.
-    pub(crate) fn by_names() -> Self {
-        Self {
-            bindings: Bindings::Names,
             dress: Undressed,
         }
     }
@@ -75,6 +77,19 @@ impl<'a, D: Dress> Wording<'a, D> {
             bindings: Bindings::Planned(bindings),
             dress,
         }
+    }
+
+    /// Learns the plan's `let`s, and what some of them would be now.
+    pub fn seeing(plan: &'a Plan, dress: D, seen: &BTreeMap<String, String>) -> Self {
+        let mut wording = Self::of(plan, dress);
+        if let Bindings::Planned(bindings) = &mut wording.bindings {
+            for (name, text) in seen {
+                if let Some((_, when)) = bindings.get_mut(name.as_str()) {
+                    *when = format!(" = {text}");
+                }
+            }
+        }
+        wording
     }
 
     /// An expression; what isn't known yet stands in ‹…›.

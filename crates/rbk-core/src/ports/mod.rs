@@ -62,6 +62,11 @@ pub struct World {
 pub trait Identity: Send + Sync {
     /// Who signs the calls, and for which region. Source: `GetCallerIdentity`.
     async fn caller(&self) -> Result<Caller, PortError>;
+
+    /// When the credentials expire, where that is known; those of a user don't.
+    async fn expires_at(&self) -> Option<jiff::Timestamp> {
+        None
+    }
 }
 
 /// Who signs the calls.

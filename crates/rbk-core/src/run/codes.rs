@@ -109,6 +109,25 @@ pub const CODES: &[(Code, &str)] = &[
     (Code("RBK4094"), "a snapshot's name is taken"),
     (Code("RBK4095"), "a snapshot failed"),
     (Code("RBK4096"), "a parameter has no value"),
+    (Code("RBK4105"), "the file is no saved plan"),
+    (Code("RBK4106"), "the saved plan is of a newer rbk"),
+    (Code("RBK4107"), "the saved plan isn't whole"),
+    (Code("RBK4108"), "the saved plan was changed by hand"),
+    (Code("RBK4109"), "the saved plan is of another rbk"),
+    (
+        Code("RBK4110"),
+        "what a saved plan was made from has changed",
+    ),
+    (
+        Code("RBK4111"),
+        "what a saved plan was made from isn't here",
+    ),
+    (Code("RBK4112"), "the saved plan was used"),
+    (Code("RBK4114"), "a value that a hole doesn't take"),
+    (Code("RBK4115"), "a value for what is no hole"),
+    (Code("RBK4116"), "a subnet or parameter group is missing"),
+    (Code("RBK4117"), "a role is missing"),
+    (Code("RBK4118"), "a transaction has been open for long"),
 ];
 
 #[cfg(test)]
@@ -135,6 +154,9 @@ mod tests {
             include_str!("failure/removal.rs"),
             include_str!("failure/backup.rs"),
             include_str!("ending.rs"),
+            include_str!("online/finding.rs"),
+            include_str!("../plan/bind.rs"),
+            include_str!("../plan/saved/error.rs"),
         ]
         .concat();
         let registered: Vec<&str> = CODES.iter().map(|(code, _)| code.0).collect();

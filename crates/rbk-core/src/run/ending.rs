@@ -119,6 +119,14 @@ pub enum Refusal {
         /// Why not.
         reason: String,
     },
+    /// The saved plan was used.
+    #[error("the saved plan was used: run `{run}` {}", if *is_over { "performed it" } else { "began it, and isn't over" })]
+    PlanUsed {
+        /// By whom.
+        run: RunId,
+        /// Whether that run is over.
+        is_over: bool,
+    },
     /// The plan has holes: nobody knows what it would do.
     #[error("{} no value", holes_text(parameters))]
     Holes {
@@ -195,7 +203,7 @@ impl Refusal {
             Refusal::Damaged { .. }
             | Refusal::PlanChanged { .. }
             | Refusal::NeedsDecision { .. } => 7,
-            Refusal::PlanUnfit { .. } | Refusal::Holes { .. } => 1,
+            Refusal::PlanUnfit { .. } | Refusal::PlanUsed { .. } | Refusal::Holes { .. } => 1,
             Refusal::NewerJournal { .. }
             | Refusal::NewerPlan { .. }
             | Refusal::NoSuchRun { .. }
@@ -219,6 +227,7 @@ impl Refusal {
             Refusal::NewerJournal { .. } | Refusal::NewerPlan { .. } => "RBK4071",
             Refusal::PlanChanged { .. } => "RBK4072",
             Refusal::PlanUnfit { .. } => "RBK4073",
+            Refusal::PlanUsed { .. } => "RBK4112",
             Refusal::Holes { .. } => "RBK4096",
             Refusal::NoSuchRun { .. } => "RBK4074",
             Refusal::NeverBegan { .. } => "RBK4075",
@@ -250,6 +259,13 @@ impl Refusal {
             }
             Refusal::PlanChanged { .. } => "restore the plan from a copy".to_owned(),
             Refusal::PlanUnfit { .. } => "make the runbook's conditions shallower".to_owned(),
+            Refusal::PlanUsed { run, is_over: true } => format!(
+                "a saved plan is performed once: look at `rbk status {run}`; to do it again, plan it again and have that reviewed"
+            ),
+            Refusal::PlanUsed {
+                run,
+                is_over: false,
+            } => format!("go on with it: `rbk resume {run}`; or give it up with `rbk abort {run}`"),
             Refusal::Holes { parameters } => {
                 let set: Vec<String> = parameters
                     .iter()

@@ -15,16 +15,21 @@ mod evaluate;
 mod failure;
 mod guard;
 mod look;
+mod online;
 mod options;
 mod performer;
 mod preflight;
 mod reading;
 mod replication;
+mod stop;
 mod survey;
 mod ticker;
+mod together;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::quick_recovery as tests_plan;
 
 pub use crate::journal::{Decision, Failed, Observation};
 pub use active::stack_values;
@@ -34,6 +39,7 @@ pub use failure::{
     BackupFailure, Class, CountedTable, FailedTable, Failure, OrphanedKey, RemovalFailure,
     ReplicationFailure,
 };
+pub use online::{Bound, Check, NotSeen, Online, OnlineFinding, Verdict, Weight, look_further};
 pub use options::{Hooks, Interrupt, Observer, Options, Point, Tick};
 pub use preflight::{Finding, look_ahead};
 pub use reading::{Unread, prove_identity, read_catalog};
@@ -54,8 +60,8 @@ pub(crate) use replication::{Life, Standing, is_loaded, planned as planned_repli
 use crate::action::{self, Kind};
 use crate::ids::{ActionId, RunId};
 use crate::journal::{
-    ActionState, Around, Entry, Event, Header, History, Journal, LeaseFacts, Outcome, Phase, Store,
-    load, plan_bytes, plan_hash,
+    ActionState, Around, Claim, Entry, Event, Header, History, Journal, LeaseFacts, Outcome, Phase,
+    SavedUse, Store, load, plan_bytes, plan_hash,
 };
 use crate::lease::{Holder, Lease, Request, boot_id, entities};
 use crate::plan::{Action, PLAN_VERSION, Plan, PlannedAction};
@@ -90,6 +96,11 @@ impl Runner {
         }
         let run = self.new_run_id();
         let lease = self.take_lease(plan, &run).await?;
+        // Held until the run has begun, so that of two at once one only takes the plan.
+        let claim = match &self.options.saved {
+            Some(saved) => Some(self.claim(saved, &run).await?),
+            None => None,
+        };
         let log = self.store.create(&run, &bytes).await?;
         let mut journal = Journal::begin(run, log, self.around());
         let hash = plan_hash(&bytes);
@@ -104,19 +115,41 @@ impl Runner {
             region: environment.region.clone(),
             operator: self.options.operator.clone(),
             alone: self.options.alone,
+            saved: self.options.saved.clone(),
         });
         let lease_facts = self.lease_facts(lease.as_ref());
         for event in [header, Event::Lease(lease_facts)] {
             journal.record(Entry::of_run(event)).await?;
         }
+        drop(claim);
         let performer = self.performer(plan, hash, journal, lease, false);
         Ok(performer.perform().await)
+    }
+
+    /// Takes a saved plan for this run. A run before that changed nothing and is over doesn't count.
+    async fn claim(&self, saved: &SavedUse, run: &RunId) -> Result<Box<dyn Claim>, Refusal> {
+        let mut claim = self.store.claim(&saved.id).await?;
+        if let Some(before) = claim.used_by().cloned() {
+            let used = |is_over: bool| Refusal::PlanUsed {
+                run: before.clone(),
+                is_over,
+            };
+            match load(self.store.as_ref(), &before).await {
+                Ok(history) if history.state.phase != Phase::Ended => return Err(used(false)),
+                Ok(history) if has_sent(&history) => return Err(used(true)),
+                Ok(_) | Err(Refusal::NoSuchRun { .. } | Refusal::NeverBegan { .. }) => {}
+                // What can't be read may have changed anything.
+                Err(_) => return Err(used(true)),
+            }
+        }
+        claim.take(run).await?;
+        Ok(claim)
     }
 
     /// Goes on where the journal ends, with the stored plan.
     pub async fn resume(&self, run: &RunId) -> Result<Ending, Refusal> {
         let (history, journal, lease) = self.reopen(run).await?;
-        if let Some(action) = undecided(&history) {
+        if let Some(action) = undecided(&history).next() {
             return Err(Refusal::NeedsDecision {
                 run: run.clone(),
                 action,
@@ -133,7 +166,7 @@ impl Runner {
     /// Finds out what became of an effect that was under way, runs `on failure`, and ends.
     pub async fn abort(&self, run: &RunId, reason: &str) -> Result<Ending, Refusal> {
         let (history, journal, lease) = self.reopen(run).await?;
-        if let Some(action) = undecided(&history) {
+        if let Some(action) = undecided(&history).next() {
             return Err(Refusal::NeedsDecision {
                 run: run.clone(),
                 action,
@@ -153,7 +186,7 @@ impl Runner {
         reason: &str,
     ) -> Result<(), Refusal> {
         let (history, mut journal, _lease) = self.reopen(run).await?;
-        if undecided(&history).as_ref() != Some(action) {
+        if !undecided(&history).any(|unknown| unknown == *action) {
             return Err(Refusal::NotUnknown {
                 action: action.clone(),
             });
@@ -234,7 +267,7 @@ impl Runner {
             extend: self.options.extend.map(|extend| extend.as_secs()),
             is_resumed,
             began: self.world.clock.monotonic(),
-            _lease: lease,
+            _lease: Some(lease),
         }
     }
 
@@ -270,12 +303,14 @@ impl Performer<'_> {
     async fn give_up(&mut self, aborted: Failure) -> Result<(), Failure> {
         let plan = self.plan;
         let current = self.journal.state.current.clone();
-        if let Some(planned) = plan
-            .actions()
-            .find(|planned| Some(&planned.id) == current.as_ref())
-        {
+        if !current.is_empty() {
             self.prove_identity().await?;
-            self.give_up_action(planned, aborted.clone()).await?;
+        }
+        for current in current {
+            let planned = plan.actions().find(|planned| planned.id == current.action);
+            if let Some(planned) = planned {
+                self.give_up_action(planned, aborted.clone()).await?;
+            }
         }
         if matches!(self.journal.state.phase, Phase::Preflight | Phase::Running)
             && let Failure::Aborted { by, reason } = aborted
@@ -309,20 +344,30 @@ impl Performer<'_> {
     }
 }
 
+/// Whether a call that changes something may have been sent.
+fn has_sent(history: &History) -> bool {
+    let mut records = history.records.iter();
+    records.any(|record| matches!(record.entry.event, Event::Intent(_)))
+}
+
 fn header_hash(history: &History) -> String {
     let header = history.facts.header.as_ref();
     header.map(|header| header.plan.clone()).unwrap_or_default()
 }
 
-fn undecided(history: &History) -> Option<ActionId> {
-    let current = history.state.current.as_ref()?;
-    let state = history.state.actions.get(current)?;
-    matches!(state, ActionState::Unknown { .. }).then(|| current.clone())
+/// The actions of which nobody knows what became.
+fn undecided(history: &History) -> impl Iterator<Item = ActionId> {
+    let state = &history.state;
+    let is_unknown = |id: &ActionId| {
+        let state = state.actions.get(id);
+        matches!(state, Some(ActionState::Unknown { .. }))
+    };
+    let current = state.current.iter().map(|current| &current.action);
+    current.filter(move |id| is_unknown(id)).cloned()
 }
 
 fn stopped_in_await(history: &History) -> bool {
-    let current = history.state.current.as_ref();
     history.plan.actions().any(|planned| {
-        Some(&planned.id) == current && matches!(planned.action, Action::Await { .. })
+        history.state.is_current(&planned.id) && matches!(planned.action, Action::Await { .. })
     })
 }

@@ -1,7 +1,7 @@
 //! What a run is told from outside: who runs it, who watches, and when to stop.
 
 use crate::ids::ActionId;
-use crate::journal::Record;
+use crate::journal::{Record, SavedUse};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,8 @@ pub struct Options {
     pub operator: String,
     /// Whether a lease that only this machine sees is taken as enough; journaled.
     pub alone: bool,
+    /// The saved plan that it is begun from, which is used up by it; journaled.
+    pub saved: Option<SavedUse>,
     /// Stops the run.
     pub interrupt: Interrupt,
     /// More time for the await that the run had stopped in.
@@ -30,6 +32,7 @@ impl Options {
         Self {
             operator: operator.into(),
             alone: false,
+            saved: None,
             interrupt: Interrupt::new(),
             extend: None,
             observer: Arc::new(Silent),

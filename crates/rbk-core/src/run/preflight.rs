@@ -20,7 +20,7 @@ pub struct Finding {
     pub result: Result<Observation, Failure>,
 }
 
-/// Runs a plan's preflight without a journal and without a lease: for `plan --online`. Goes on after what doesn't hold,
+/// Runs a plan's preflight without a journal and without a lease. Goes on after what doesn't hold,
 /// as far as nothing later depends on it; stops at once where the account or region is another.
 pub async fn look_ahead(world: &World, plan: &Plan) -> Vec<Finding> {
     let mut facts = Facts::default();
@@ -79,7 +79,10 @@ impl Performer<'_> {
     }
 }
 
-async fn observe(look: &mut Look<'_>, preflight: &Preflight) -> Result<Observation, Failure> {
+pub(super) async fn observe(
+    look: &mut Look<'_>,
+    preflight: &Preflight,
+) -> Result<Observation, Failure> {
     match preflight {
         Preflight::Identity { account, region } => identity(look.world, account, region).await,
         Preflight::Absent { database, instance } => {

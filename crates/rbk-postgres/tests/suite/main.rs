@@ -24,4 +24,5 @@ mod query;
 mod roles;
 mod sequences;
 mod server;
+mod transactions;
 mod tunnel;

@@ -10,12 +10,19 @@ use crate::postgres::{
     programs::{command, run},
 };
 
+/// A backup that was taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    /// Everything that was committed before is in it.
+    pub(crate) contains: Timestamp,
+    /// The oldest instant that it can be recovered to; absent where transaction logs don't continue it.
+    pub(crate) recoverable_from: Option<Timestamp>,
+}
+
 impl Cluster {
     /// Takes a base backup into `target`, which must not exist.
-    ///
-    /// Everything that was committed before the returned instant is in it.
-    pub(crate) async fn base_backup(&self, target: &Path) -> Result<Timestamp, ClusterError> {
-        let contained = Timestamp::now();
+    pub(crate) async fn base_backup(&self, target: &Path) -> Result<Taken, ClusterError> {
+        let contains = Timestamp::now();
         run(self
             .installation
             .command("pg_basebackup")
@@ -27,13 +34,20 @@ impl Cluster {
             .args(["--format=plain", "--wal-method=stream"])
             .args(["--checkpoint=fast", "--no-sync", "--no-manifest"]))
         .await?;
-        Ok(contained)
+        Ok(Taken {
+            contains,
+            // Before its end it isn't consistent.
+            recoverable_from: Some(Timestamp::now()),
+        })
     }
 
     /// Copies the data of a server that doesn't run.
-    pub(crate) async fn copy_stopped(&self, target: &Path) -> Result<Timestamp, ClusterError> {
+    pub(crate) async fn copy_stopped(&self, target: &Path) -> Result<Taken, ClusterError> {
         copy(&self.installation, &self.data(), target).await?;
-        Ok(Timestamp::now())
+        Ok(Taken {
+            contains: Timestamp::now(),
+            recoverable_from: None,
+        })
     }
 }
 

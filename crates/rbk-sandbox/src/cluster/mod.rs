@@ -1,5 +1,6 @@
 //! One PostgreSQL cluster: its data directory, its server process, its private socket.
 
+mod archive;
 pub(crate) mod backup;
 pub(crate) mod front;
 mod sql;
@@ -16,6 +17,7 @@ use std::{
 use rustix::process::{Pid, Signal};
 use tokio::{process::Child, time::Instant};
 
+pub(crate) use archive::{Archive, Recovery};
 pub(crate) use sql::{Scram, scram_verifier};
 
 use crate::postgres::{
@@ -37,6 +39,9 @@ const LONGEST_SOCKET_PATH: usize = 103;
 
 /// How long a server may take to come up; a recovery after a base backup takes about a second.
 const START_DEADLINE: Duration = Duration::from_secs(120);
+
+/// How long the archiver may take for a segment; usually some milliseconds.
+const ARCHIVE_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Why a cluster doesn't do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +75,14 @@ pub enum ClusterError {
     /// A statement failed.
     #[error("a statement of the sandbox failed: {0}")]
     Sql(#[from] tokio_postgres::Error),
+    /// A transaction log isn't kept in time.
+    #[error(
+        "the transaction log `{segment}` wasn't archived within {ARCHIVE_DEADLINE:?}; see `server.log` in the cluster's directory"
+    )]
+    NotArchived {
+        /// The segment's name.
+        segment: String,
+    },
     /// A fault asked for it.
     #[error("a planted fault ended it as {0}")]
     Staged(&'static str),
@@ -96,6 +109,7 @@ pub(crate) struct Cluster {
     installation: Installation,
     directory: PathBuf,
     hba_file: PathBuf,
+    archive: Archive,
     /// The running server.
     server: tokio::sync::Mutex<Option<Child>>,
 }
@@ -106,12 +120,14 @@ impl Cluster {
         installation: &Installation,
         directory: &Path,
         hba_file: &Path,
+        archive: Archive,
         source: &Path,
     ) -> Result<Cluster, ClusterError> {
         let cluster = Cluster {
             installation: installation.clone(),
             directory: directory.to_path_buf(),
             hba_file: hba_file.to_path_buf(),
+            archive,
             server: tokio::sync::Mutex::new(None),
         };
         Cluster::check_socket_path(directory)?;
@@ -148,6 +164,10 @@ impl Cluster {
 
     /// Starts the server, and waits until it takes sessions.
     pub(crate) async fn start(&self) -> Result<(), ClusterError> {
+        self.start_with(Vec::new()).await
+    }
+
+    async fn start_with(&self, more: Vec<(&'static str, String)>) -> Result<(), ClusterError> {
         let mut server = self.server.lock().await;
         let log = fs::File::options()
             .create(true)
@@ -159,7 +179,7 @@ impl Cluster {
             self.installation.account,
         );
         command.arg("-D").arg(self.data());
-        for (name, value) in self.settings() {
+        for (name, value) in self.settings().into_iter().chain(more) {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         let mut child = command
@@ -184,6 +204,8 @@ impl Cluster {
             ("hba_file", path(self.hba_file.clone())),
             // In the data directory, and not in /dev/shm, where a server that is killed leaves it behind.
             ("dynamic_shared_memory_type", "mmap".to_owned()),
+            ("archive_mode", "on".to_owned()),
+            ("archive_command", self.archive.command()),
         ]
     }
 

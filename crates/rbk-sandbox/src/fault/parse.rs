@@ -162,18 +162,24 @@ impl OperationFault {
 impl OperationFault {
     /// A fault that never strikes would make a test pass that tests nothing.
     fn check_operation(&self) -> Result<(), FaultError> {
-        const RESTORE: &str = "RestoreDBInstanceFromDBSnapshot";
+        const RESTORES: [&str; 2] = [
+            "RestoreDBInstanceFromDBSnapshot",
+            "RestoreDBInstanceToPointInTime",
+        ];
         let operation = self.operation.as_str();
         let reads = ["Describe", "List", "Get"];
         let (strikes, mend) = match &self.kind {
             FaultKind::EndsAs(_) => (
-                [RESTORE, "CreateDBSnapshot"].contains(&operation),
-                "RestoreDBInstanceFromDBSnapshot and CreateDBSnapshot",
+                RESTORES.contains(&operation) || operation == "CreateDBSnapshot",
+                "RestoreDBInstanceFromDBSnapshot, RestoreDBInstanceToPointInTime and CreateDBSnapshot",
             ),
-            FaultKind::Flap => (operation == RESTORE, RESTORE),
+            FaultKind::Flap => (
+                RESTORES.contains(&operation),
+                "RestoreDBInstanceFromDBSnapshot and RestoreDBInstanceToPointInTime",
+            ),
             FaultKind::InsufficientCapacity => (
-                [RESTORE, START].contains(&operation),
-                "RestoreDBInstanceFromDBSnapshot and StartReplication",
+                RESTORES.contains(&operation) || operation == START,
+                "RestoreDBInstanceFromDBSnapshot, RestoreDBInstanceToPointInTime and StartReplication",
             ),
             FaultKind::FailsIn { .. }
             | FaultKind::SuspendsTable { .. }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    RdsError, lifecycle,
+    RdsError, archiving, lifecycle,
     query::Params,
     render,
     snapshots::{self, New},
@@ -159,6 +159,9 @@ impl Deletion {
             }
         }
         tokio::time::sleep(world.durations.deleting).await;
+        if self.keep_automated_backups {
+            archiving::last_look(world, resource_id).await;
+        }
         if let Some(running) = world.forget_running(resource_id) {
             running.close_front();
             running.cluster.stop().await;
@@ -167,6 +170,9 @@ impl Deletion {
             }
         }
         let gone = world.change(|model| self.forget(model));
+        if !self.keep_automated_backups {
+            world.forget_archive(resource_id);
+        }
         for snapshot in gone {
             world.discard_backup(&snapshot.data);
         }

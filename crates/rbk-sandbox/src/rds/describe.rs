@@ -175,7 +175,7 @@ fn automated_backup(
         );
 }
 
-fn backup_name(instance: &Instance) -> String {
+pub(super) fn backup_name(instance: &Instance) -> String {
     instance
         .resource_id
         .replace("db-", "ab-")

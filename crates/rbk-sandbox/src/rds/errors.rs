@@ -38,6 +38,17 @@ pub enum RdsError {
     /// `SnapshotQuotaExceeded`
     #[error("Cannot create more than {0} manual snapshots")]
     SnapshotQuotaExceeded(usize),
+    /// `PointInTimeRestoreNotEnabled`
+    #[error(
+        "Point in time restore is not enabled for DB instance {0}: its backup retention period is 0."
+    )]
+    PointInTimeRestoreNotEnabled(String),
+    /// `DBInstanceAutomatedBackupNotFound`
+    #[error("No automated backup of the DB instance {0} was found.")]
+    AutomatedBackupNotFound(String),
+    /// `NoSuchEntity`, of IAM
+    #[error("The role with name {0} cannot be found.")]
+    NoSuchRole(String),
     /// `InvalidParameterValue`
     #[error("{0}")]
     InvalidParameterValue(String),
@@ -101,6 +112,9 @@ impl RdsError {
             RdsError::SubnetGroupNotFound(_) => "DBSubnetGroupNotFoundFault",
             RdsError::InstanceQuotaExceeded(_) => "InstanceQuotaExceeded",
             RdsError::SnapshotQuotaExceeded(_) => "SnapshotQuotaExceeded",
+            RdsError::PointInTimeRestoreNotEnabled(_) => "PointInTimeRestoreNotEnabled",
+            RdsError::AutomatedBackupNotFound(_) => "DBInstanceAutomatedBackupNotFound",
+            RdsError::NoSuchRole(_) => "NoSuchEntity",
             RdsError::InvalidParameterValue(_) => "InvalidParameterValue",
             RdsError::InvalidParameterCombination(_) => "InvalidParameterCombination",
             RdsError::MissingParameter(_) => "MissingParameter",
@@ -125,6 +139,8 @@ impl RdsError {
             | RdsError::SnapshotNotFound(_)
             | RdsError::ParameterGroupNotFound(_)
             | RdsError::SubnetGroupNotFound(_)
+            | RdsError::AutomatedBackupNotFound(_)
+            | RdsError::NoSuchRole(_)
             | RdsError::MalformedQuery(_) => 404,
             RdsError::AccessDenied(_)
             | RdsError::ExpiredToken

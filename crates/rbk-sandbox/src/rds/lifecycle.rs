@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::snapshots;
 use crate::{
-    cluster::ClusterError,
+    cluster::{ClusterError, Recovery, backup::Taken},
     fault::{Drawn, FaultKind, Moment, TerminalState},
     model::{EventSource, Instance, InstanceStatus, Model, Snapshot, SnapshotStatus},
     options::Pace,
@@ -44,10 +44,10 @@ pub(crate) async fn take_snapshot(world: &World, snapshot: &Snapshot, drawn: &Dr
 pub(crate) fn conclude_snapshot(
     model: &mut Model,
     snapshot: &Snapshot,
-    outcome: Result<Timestamp, ClusterError>,
+    outcome: Result<Taken, ClusterError>,
 ) {
     match outcome {
-        Ok(database_time) => snapshots::complete(model, &snapshot.id, database_time),
+        Ok(taken) => snapshots::complete(model, &snapshot.id, taken),
         Err(error) => {
             tracing::warn!(%error, snapshot = %snapshot.id, "a snapshot failed");
             if let Some(entry) = model.snapshots.get_mut(&snapshot.id) {
@@ -65,7 +65,7 @@ pub(crate) async fn back_up(
     world: &World,
     resource_id: &str,
     target: &std::path::Path,
-) -> Result<Timestamp, ClusterError> {
+) -> Result<Taken, ClusterError> {
     let Some(running) = world.running(resource_id) else {
         return Err(ClusterError::NotUp {
             log: "the instance has no server".into(),
@@ -86,6 +86,8 @@ pub(crate) struct Restore {
     pub(crate) resource_id: String,
     /// The base backup.
     pub(crate) data: PathBuf,
+    /// How far it is recovered; absent: not at all.
+    pub(crate) recovery: Option<Recovery>,
     /// For the event.
     pub(crate) origin: String,
     pub(crate) port: Option<u16>,
@@ -147,7 +149,13 @@ fn fail(world: &World, restore: &Restore, status: &'static str, message: &str) {
 }
 
 async fn raise(world: &World, restore: &Restore) -> Result<u16, ClusterError> {
-    let running = world.raise(&restore.resource_id, &restore.data).await?;
+    let running = world
+        .raise(
+            &restore.resource_id,
+            &restore.data,
+            restore.recovery.as_ref(),
+        )
+        .await?;
     let admission = world
         .change(|model| {
             let instance = model.by_resource_id(&restore.resource_id)?.clone();
@@ -172,7 +180,7 @@ async fn finish_restore(world: &World, restore: &Restore, port: u16) {
         if available {
             instance.status = InstanceStatus::Available;
         }
-        let message = format!("Restored from snapshot {}", restore.origin);
+        let message = format!("Restored from {}", restore.origin);
         model.event(EventSource::Instance, id, message, &["restoration"]);
         Some(available)
     });

@@ -1,10 +1,13 @@
 //! RDS: the operations, one file a family.
 
+mod account;
+pub(crate) mod archiving;
 mod delete;
 mod describe;
 mod errors;
 pub(crate) mod lifecycle;
 mod modify;
+mod point_in_time;
 pub(crate) mod query;
 mod render;
 pub(crate) mod restore;
@@ -14,6 +17,7 @@ pub(crate) mod xml;
 
 use std::sync::Arc;
 
+pub(crate) use account::MOST_INSTANCES;
 pub use errors::RdsError;
 use query::Params;
 use xml::Xml;
@@ -43,6 +47,10 @@ pub(crate) fn handle(
         "DescribeDBSnapshots" => snapshots::describe(world, call, params).map(Some),
         "CreateDBSnapshot" => snapshots::create(world, call, params).map(Some),
         "DeleteDBSnapshot" => snapshots::delete(world, call, params).map(Some),
+        "DescribeAccountAttributes" => account::attributes(world, call, params).map(Some),
+        "RestoreDBInstanceToPointInTime" => {
+            point_in_time::to_point_in_time(world, call, params).map(Some)
+        }
         "RestoreDBInstanceFromDBSnapshot" => restore::from_snapshot(world, call, params).map(Some),
         "ModifyDBInstance" => modify::modify(world, call, params).map(Some),
         "RebootDBInstance" => modify::reboot(world, call, params).map(Some),

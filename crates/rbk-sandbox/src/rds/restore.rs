@@ -19,11 +19,8 @@ use crate::{
     world::{Call, World},
 };
 
-/// RDS's default quota of instances in a region.
-const MOST_INSTANCES: usize = 40;
-
 /// What a restore may set. Absent members mean RDS's default.
-struct Wanted {
+pub(super) struct Wanted {
     id: InstanceId,
     class: Option<String>,
     port: Option<u16>,
@@ -55,16 +52,11 @@ pub(super) fn from_snapshot(
     mut params: Params,
 ) -> Result<Xml, RdsError> {
     let snapshot_id = named_snapshot(&params.required("DBSnapshotIdentifier")?);
-    let wanted = take(&mut params)?;
+    let wanted = take(&mut params, "DBInstanceIdentifier")?;
     params.finish()?;
     let port = wanted.port;
     let (instance, snapshot) = world.apply(|model| {
-        if model.instances.contains_key(&wanted.id) {
-            return Err(RdsError::InstanceAlreadyExists);
-        }
-        if model.instances.len() >= MOST_INSTANCES {
-            return Err(RdsError::InstanceQuotaExceeded(MOST_INSTANCES));
-        }
+        check_free(model, &wanted)?;
         let snapshot = model.snapshot(&snapshot_id)?.clone();
         if snapshot.status != SnapshotStatus::Available {
             return Err(RdsError::InvalidSnapshotState(format!(
@@ -89,7 +81,8 @@ pub(super) fn from_snapshot(
     let restore = Restore {
         resource_id: instance.resource_id,
         data: snapshot.data,
-        origin: snapshot_id.to_string(),
+        recovery: None,
+        origin: format!("snapshot {snapshot_id}"),
         port,
         drawn: call.drawn.clone(),
     };
@@ -97,8 +90,27 @@ pub(super) fn from_snapshot(
     Ok(xml)
 }
 
-fn take(params: &mut Params) -> Result<Wanted, RdsError> {
-    let id = params.instance_id("DBInstanceIdentifier")?;
+impl Wanted {
+    pub(super) fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+/// There is no instance of that name yet, and room for one more.
+pub(super) fn check_free(model: &Model, wanted: &Wanted) -> Result<(), RdsError> {
+    if model.instances.contains_key(&wanted.id) {
+        return Err(RdsError::InstanceAlreadyExists);
+    }
+    let most = model.most_instances();
+    if model.instances.len() >= most {
+        return Err(RdsError::InstanceQuotaExceeded(most));
+    }
+    Ok(())
+}
+
+/// `id` is the parameter that names the new instance.
+pub(super) fn take(params: &mut Params, id: &str) -> Result<Wanted, RdsError> {
+    let id = params.instance_id(id)?;
     for (parameter, only) in [
         ("Engine", "postgres"),
         ("LicenseModel", "postgresql-license"),
@@ -165,14 +177,14 @@ fn check_port(port: u32) -> Result<u16, RdsError> {
 }
 
 /// What a restored instance takes over.
-struct Inherited<'a> {
-    source: &'a Instance,
-    /// Of the snapshot.
-    tags: &'a BTreeMap<String, String>,
+pub(super) struct Inherited<'a> {
+    pub(super) source: &'a Instance,
+    /// Of the snapshot; the source's of today for a point in time.
+    pub(super) tags: &'a BTreeMap<String, String>,
 }
 
 /// Fills in RDS's defaults, and checks what was passed against the account.
-fn resolve(
+pub(super) fn resolve(
     world: &World,
     model: &Model,
     wanted: Wanted,

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     RdsError,
+    account::{MOST_MANUAL_SNAPSHOTS, manual_snapshots},
     describe::named_instance,
     lifecycle,
     query::{Filter, Params},
@@ -14,15 +15,13 @@ use super::{
     xml::Xml,
 };
 use crate::{
+    cluster::backup::Taken,
     model::{
         EventSource, Instance, InstanceStatus, Model, Snapshot, SnapshotId, SnapshotKind,
         SnapshotStatus,
     },
     world::{Call, World},
 };
-
-/// RDS's default quota of manual snapshots in a region.
-const MOST_MANUAL_SNAPSHOTS: usize = 100;
 
 pub(super) fn describe(world: &World, call: &Call, mut params: Params) -> Result<Xml, RdsError> {
     let mut filters = params.filters(&[
@@ -128,8 +127,7 @@ pub(super) fn create(world: &Arc<World>, call: &Call, mut params: Params) -> Res
     let tags = params.tags()?;
     params.finish()?;
     let snapshot = world.apply(|model| {
-        let manual = |snapshot: &&Snapshot| snapshot.kind == SnapshotKind::Manual;
-        if model.snapshots.values().filter(manual).count() >= MOST_MANUAL_SNAPSHOTS {
+        if manual_snapshots(model) >= MOST_MANUAL_SNAPSHOTS {
             return Err(RdsError::SnapshotQuotaExceeded(MOST_MANUAL_SNAPSHOTS));
         }
         let source = model.instance_mut(&instance)?;
@@ -197,6 +195,7 @@ pub(crate) fn begin(
         source,
         created_at: None,
         database_time: None,
+        recoverable_from: None,
         data,
         tags: new.tags,
     };
@@ -205,13 +204,14 @@ pub(crate) fn begin(
 }
 
 /// Makes a snapshot available.
-pub(crate) fn complete(model: &mut Model, id: &SnapshotId, database_time: Timestamp) {
+pub(crate) fn complete(model: &mut Model, id: &SnapshotId, taken: Taken) {
     let Some(snapshot) = model.snapshots.get_mut(id) else {
         return;
     };
     snapshot.status = SnapshotStatus::Available;
     snapshot.created_at = Some(Timestamp::now());
-    snapshot.database_time = Some(database_time);
+    snapshot.database_time = Some(taken.contains);
+    snapshot.recoverable_from = taken.recoverable_from;
     let message = match snapshot.kind {
         SnapshotKind::Automated => "Automated snapshot created",
         SnapshotKind::Manual => "Manual snapshot created",

@@ -148,7 +148,7 @@ impl Sandbox {
     ) -> Result<Arc<Running>, SandboxError> {
         let world = &self.world;
         let template: PathBuf = world.template.clone();
-        let running = world.raise(resource_id, &template).await?;
+        let running = world.raise(resource_id, &template, None).await?;
         let master = &blueprint.master_username;
         let verifier = scram_verifier(&blueprint.master_password);
         running.cluster.make_master(master, &verifier).await?;

@@ -10,11 +10,12 @@ use crate::{
     fault::{Fault, OperationFault},
     ledger::{Effect, Stats},
     model::{
-        EventSource, Instance, InstanceStatus, Snapshot, SnapshotId, SnapshotKind, SnapshotStatus,
+        Archived, EventSource, Instance, InstanceStatus, Snapshot, SnapshotId, SnapshotKind,
+        SnapshotStatus,
     },
     options::{Loss, SnapshotEntry, SnapshotInfo},
     rds::{
-        RdsError, lifecycle,
+        RdsError, archiving, lifecycle,
         snapshots::{self, New},
     },
 };
@@ -35,25 +36,30 @@ impl Sandbox {
             };
             snapshots::begin(model, new, instance.clone(), world.backup_directory())
         })?;
+        // What is written from now on is kept: recoveries to an instant begin from this snapshot.
+        world
+            .archive(&instance.resource_id)
+            .open(&world.installation)?;
         let taken = lifecycle::back_up(world, &instance.resource_id, &snapshot.data).await;
-        let database_time = match taken {
-            Ok(time) => time,
+        let taken = match taken {
+            Ok(taken) => taken,
             Err(error) => {
                 world.change(|model| model.snapshots.remove(&snapshot.id));
                 return Err(error.into());
             }
         };
         let created_at = world.change(|model| {
-            snapshots::complete(model, &snapshot.id, database_time);
+            snapshots::complete(model, &snapshot.id, taken);
             model
                 .snapshots
                 .get(&snapshot.id)
                 .and_then(|entry| entry.created_at)
         });
+        archiving::keep(world, &instance.resource_id).await?;
         Ok(SnapshotInfo {
             id: snapshot.id.to_string(),
             created_at: created_at.unwrap_or_else(Timestamp::now),
-            database_time,
+            database_time: taken.contains,
         })
     }
 
@@ -87,6 +93,35 @@ impl Sandbox {
             model.snapshots.insert(id, snapshot);
             Ok(())
         })
+    }
+
+    /// Moves the end of an instance's restorable window to now, whatever the pace; `None` where it has none.
+    pub async fn keep_transaction_logs(&self, id: &str) -> Result<Option<Timestamp>, SandboxError> {
+        let (instance, _) = self.find(id)?;
+        let world = &self.world;
+        if world.read(|model| model.restorable_since(&instance).is_some()) {
+            archiving::keep(world, &instance.resource_id).await?;
+        }
+        Ok(world.read(|model| model.restorable_until(&instance)))
+    }
+
+    /// Lets the archiving of an instance's transaction logs be stuck since that instant: the restorable window ends there, and
+    /// doesn't move any more.
+    pub fn stall_transaction_logs(&self, id: &str, since: Timestamp) -> Result<(), SandboxError> {
+        let (instance, _) = self.find(id)?;
+        self.world.change(|model| {
+            let archived = Archived {
+                until: since,
+                stalled: true,
+            };
+            model.archived.insert(instance.resource_id, archived)
+        });
+        Ok(())
+    }
+
+    /// How many instances the account may have; 40 to begin with.
+    pub fn limit_instances(&self, most: usize) {
+        self.world.change(|model| model.instance_quota = Some(most));
     }
 
     /// The manual snapshots of an instance, which need not exist any more, with the status of each.
@@ -124,6 +159,7 @@ impl Sandbox {
         for snapshot in gone {
             self.world.discard_backup(&snapshot.data);
         }
+        self.world.forget_archive(&instance.resource_id);
         Ok(())
     }
 
@@ -132,6 +168,13 @@ impl Sandbox {
         let (instance, running) = self.find(id)?;
         let lock = self.world.work_lock(&instance.resource_id);
         let _alone = lock.lock().await;
+        if self
+            .world
+            .read(|model| model.restorable_since(&instance).is_some())
+        {
+            // What a client sees next is how far the window reached then.
+            archiving::last_look(&self.world, &instance.resource_id).await;
+        }
         if let Some(running) = running {
             running.close_front();
             running.cluster.stop().await;

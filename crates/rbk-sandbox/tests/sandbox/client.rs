@@ -86,6 +86,15 @@ pub async fn query(sandbox: &Sandbox, body: &str) -> std::io::Result<Answer> {
     request(sandbox, "POST", "/", &[&signature], &body).await
 }
 
+/// A request to IAM, whose endpoint is the same in all regions.
+pub async fn iam(sandbox: &Sandbox, body: &str) -> Answer {
+    let body = format!("Version=2010-05-08&Action={body}");
+    let signature = signature("us-east-1", "iam", "AKIAOPERATOR");
+    request(sandbox, "POST", "/", &[&signature], &body)
+        .await
+        .unwrap()
+}
+
 /// A request to Secrets Manager.
 pub async fn secrets(sandbox: &Sandbox, operation: &str, body: &str) -> Answer {
     let signature = signature(sandbox.region(), "secretsmanager", "AKIAOPERATOR");

@@ -14,5 +14,6 @@ mod dms_faults;
 mod dms_loads;
 mod dms_wire;
 mod faults;
+mod point_in_time;
 mod restores;
 mod wire;

@@ -10,7 +10,7 @@ const TOKEN: &str = "11111111-2222-4333-8444-555555555555";
 async fn unknown_operations_and_parameters_are_errors() {
     let sandbox = sandbox().await;
     for (body, code) in [
-        ("RestoreDBInstanceToPointInTime", "InvalidAction"),
+        ("CreateDBInstanceReadReplica", "InvalidAction"),
         ("StartDBInstance", "InvalidAction"),
         (
             "DescribeDBInstances&DBInstanceIdentifer=x",

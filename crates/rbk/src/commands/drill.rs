@@ -1,5 +1,6 @@
 //! `rbk drill FILE…`
 
+use super::saved::no_holes;
 use super::{sandbox, unwritten};
 use crate::cli::{DrillArgs, Format};
 use crate::drill::rehearsal::Rehearsal;
@@ -79,6 +80,9 @@ fn plans(screen: Screen, args: &DrillArgs, given: &[Given]) -> Result<Option<Vec
     for (file, given) in args.files.iter().zip(given) {
         let loaded = load(screen, file, env, given, None)?;
         diagnostics::tell(screen, &[loaded.finding()]);
+        if let Some(plan) = &loaded.plan {
+            no_holes(plan)?;
+        }
         plans.push(loaded.plan);
     }
     Ok(plans.into_iter().collect())

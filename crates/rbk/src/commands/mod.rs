@@ -8,12 +8,14 @@ mod explain;
 mod fmt;
 mod manual;
 mod new;
+mod online;
 mod plan;
 mod plan_diff;
 mod pull;
 mod run;
 mod runs;
 mod sandbox;
+mod saved;
 mod schema;
 mod status;
 
@@ -201,9 +203,13 @@ const MEANT: [(&[&str], &str); 9] = [
 fn tell(screen: Screen, failure: &Failure) {
     let paint = screen.err;
     if !failure.message.is_empty() {
+        let word = match failure.code {
+            Some(code) => format!("error {code}:"),
+            None => "error:".to_owned(),
+        };
         screen.say(format_args!(
             "{} {}",
-            paint.red("error:"),
+            paint.red(word),
             printable(&failure.message)
         ));
     }

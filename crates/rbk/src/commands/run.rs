@@ -1,5 +1,6 @@
 //! `rbk run`, `rbk resume`, `rbk abort`, `rbk resolve`
 
+use super::saved;
 use crate::adapters::person::{Approver, operator};
 use crate::cli::{AbortArgs, Found, ResolveArgs, ResumeArgs, RunArgs};
 use crate::exit::{Exit, Failure};
@@ -18,36 +19,43 @@ use rbk_core::ports::World;
 use rbk_core::run::{Options, Runner};
 use std::sync::Arc;
 
-/// Runs a runbook.
+/// Runs a runbook, or performs a saved plan.
 pub async fn run(screen: Screen, args: RunArgs) -> Result<Exit, Failure> {
     let env = args.environment.env.as_deref();
     let overlay = overlay::from_variables(screen)?;
-    let loaded = load(
-        screen,
-        &args.file,
-        env,
-        &Given::new(&args.set.set)?,
-        overlay.as_ref(),
-    )?;
-    diagnostics::tell(screen, &[loaded.finding()]);
-    let Some(plan) = &loaded.plan else {
-        return Ok(Exit::Wrong);
+    let set = &args.set.set;
+    let (plan, overlaid, task) = match saved::recognise(&args.file)? {
+        Some(saved) => {
+            saved::agree(&saved, env)?;
+            let (mut plan, used) =
+                saved::to_run(screen, &args.file, &saved, set, args.without_inputs)?;
+            let overlaid = overlay.map(|overlay| overlay.apply_to_plan(&mut plan));
+            (plan, overlaid.unwrap_or_default(), Task::StartSaved(used))
+        }
+        None if args.without_inputs => {
+            return Err(Failure::usage("`--without-inputs` is for saved plans")
+                .help("leave it out: a runbook is read where it is"));
+        }
+        None => {
+            let given = Given::new(set)?;
+            let loaded = load(screen, &args.file, env, &given, overlay.as_ref())?;
+            diagnostics::tell(screen, &[loaded.finding()]);
+            let Some(plan) = loaded.plan else {
+                return Ok(Exit::Wrong);
+            };
+            saved::no_holes(&plan)?;
+            (plan, loaded.overlaid, Task::Start)
+        }
     };
+    let plan = &plan;
     let journals = journals_of(args.store.store.as_deref(), env, &plan.environment)?;
     known_steps(plan, &args.approve.approve)?;
     lock_is_enough(screen, args.alone.alone, &journals)?;
-    tell_overlay(screen, &loaded.overlaid);
+    tell_overlay(screen, &overlaid);
     let world = world(screen, plan, args.approve.approve).await?;
-    let ending = perform(
-        screen,
-        plan,
-        world.clone(),
-        &journals,
-        args.alone.alone,
-        Task::Start,
-        &Stop::listen(),
-    )
-    .await?;
+    let stop = Stop::listen();
+    let alone = args.alone.alone;
+    let ending = perform(screen, plan, world.clone(), &journals, alone, task, &stop).await?;
     Ok(conclude(screen, &journals, &ending, plan, &world).await)
 }
 

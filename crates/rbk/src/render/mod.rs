@@ -5,6 +5,7 @@ pub mod diagnostics;
 pub mod diff;
 pub mod expression;
 pub mod markdown;
+pub mod online;
 pub mod page;
 pub mod plan;
 pub mod plan_diff;

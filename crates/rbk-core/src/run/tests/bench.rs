@@ -2,7 +2,9 @@
 
 use super::world::Fake;
 use crate::ids::RunId;
-use crate::journal::{AcquireError, Event, History, Log, Record, Store, StoreError, Stored, load};
+use crate::journal::{
+    AcquireError, Claim, Event, History, Log, Record, Store, StoreError, Stored, load,
+};
 use crate::lease::{Held, Holder, Lease, Request};
 use crate::plan::Plan;
 use crate::run::{Ending, Hooks, Interrupt, Observer, Options, Point, Refusal, Runner, Tick};
@@ -20,6 +22,7 @@ pub struct MemoryStore(Arc<Mutex<Kept>>);
 struct Kept {
     runs: BTreeMap<RunId, Run>,
     held: BTreeMap<String, Holder>,
+    claims: BTreeMap<String, RunId>,
     writes: usize,
     syncs: usize,
     fail_write: Option<usize>,
@@ -150,6 +153,25 @@ impl Log for MemoryLog {
     }
 }
 
+struct MemoryClaim {
+    store: MemoryStore,
+    plan: String,
+    used_by: Option<RunId>,
+}
+
+#[async_trait]
+impl Claim for MemoryClaim {
+    fn used_by(&self) -> Option<&RunId> {
+        self.used_by.as_ref()
+    }
+
+    async fn take(&mut self, run: &RunId) -> Result<(), StoreError> {
+        let mut kept = self.store.0.lock().unwrap();
+        kept.claims.insert(self.plan.clone(), run.clone());
+        Ok(())
+    }
+}
+
 struct MemoryLease {
     store: MemoryStore,
     entities: Vec<String>,
@@ -211,6 +233,14 @@ impl Store for MemoryStore {
 
     async fn list(&self) -> Result<Vec<RunId>, StoreError> {
         Ok(self.0.lock().unwrap().runs.keys().rev().cloned().collect())
+    }
+
+    async fn claim(&self, plan: &str) -> Result<Box<dyn Claim>, StoreError> {
+        Ok(Box::new(MemoryClaim {
+            store: self.clone(),
+            plan: plan.to_owned(),
+            used_by: self.0.lock().unwrap().claims.get(plan).cloned(),
+        }))
     }
 
     async fn acquire(&self, request: &Request) -> Result<Box<dyn Lease>, AcquireError> {

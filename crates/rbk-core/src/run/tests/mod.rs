@@ -1,11 +1,13 @@
 //! Runs against a world in memory: undisturbed, killed anywhere, with every call failing in every way.
 
+mod backups;
 mod bench;
 mod crash;
 mod database;
 mod dms;
 mod endings;
 mod faults;
+mod lanes;
 mod removals;
 mod repair;
 mod repairs;
@@ -15,3 +17,5 @@ mod scenario;
 mod undisturbed;
 mod waits;
 mod world;
+
+pub(crate) use scenario::quick_recovery;

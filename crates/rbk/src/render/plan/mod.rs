@@ -11,14 +11,20 @@ use super::colour::{Paint, printable};
 pub(super) use parameters::parameters;
 use rbk_core::plan::{Action, Bound, Expr, Plan, PlannedAction, Preflight, Risk, Wording};
 use rbk_core::value::duration_text;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Draws the whole plan.
 pub fn human(plan: &Plan, paint: Paint) -> String {
+    human_seeing(plan, paint, &BTreeMap::new())
+}
+
+/// The same, with what its `let`s would be now, by name: `‹snap: latest snapshot of original = rds:… of 03:00›`.
+pub fn human_seeing(plan: &Plan, paint: Paint, seen: &BTreeMap<String, String>) -> String {
     let mut sheet = Sheet {
         plan,
         paint,
-        wording: Wording::of(plan, paint),
+        wording: Wording::seeing(plan, paint, seen),
         out: String::new(),
     };
     sheet.title();
