@@ -276,7 +276,7 @@ pub(super) fn of_another_language(text: &str) -> Option<&'static str> {
                 "what is done under a condition stands in braces: `if … { … } else { … }`",
             );
         }
-        "sleep" | "wait" => {
+        "sleep" => {
             return Some(
                 "nothing waits for the time alone: `await … within …` waits until something holds",
             );
