@@ -636,6 +636,8 @@ fn mismatch(
         (_, Type::Replication, _) => diagnostic.help(
             "a replication is asked whether it `is complete`, and for its figures; databases are named themselves",
         ),
+        (Type::Time, Type::Text, _) => diagnostic
+            .help("a time is no text, and stands without quotes: `2026-11-22T09:15:00Z`"),
         (Type::Time, ..) => diagnostic.help("`age` takes a snapshot or a time"),
         _ => diagnostic,
     }

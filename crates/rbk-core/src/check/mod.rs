@@ -252,6 +252,17 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
             diagnostic.primary.span.start,
         )
     });
+    // Whoever doesn't wait for a replication uses its name nowhere, either.
+    let unawaited: Vec<Span> = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.code.0 == "RBK2058")
+        .map(|diagnostic| diagnostic.primary.span)
+        .collect();
+    diagnostics.retain(|diagnostic| {
+        let Span { source, start, end } = diagnostic.primary.span;
+        let within = |span: &Span| span.source == source && span.start <= start && end <= span.end;
+        diagnostic.code.0 != "RBK1018" || !unawaited.iter().any(within)
+    });
     // What is wrong in a procedure is wrong in each of its calls; it is said of the first.
     let mut told = HashSet::new();
     diagnostics.retain(|diagnostic| {
@@ -284,6 +295,8 @@ pub(crate) struct Checker<'a> {
     catalogs: BTreeMap<DatabaseName, Catalog>,
     /// Databases of which it was said that nothing is known of their schema: once is enough.
     unknown: BTreeSet<DatabaseName>,
+    /// Names of which it was said that nobody knows them, and where first.
+    unknown_names: BTreeMap<String, Span>,
     scope: Scope,
     diagnostics: Vec<Diagnostic>,
     /// Whether something could not be read; its diagnostic was given, and states behind it are guesses.
@@ -309,6 +322,7 @@ impl<'a> Checker<'a> {
             lock,
             catalogs: BTreeMap::new(),
             unknown: BTreeSet::new(),
+            unknown_names: BTreeMap::new(),
             scope: Scope::default(),
             diagnostics: Vec::new(),
             broken: false,
@@ -497,7 +511,10 @@ impl<'a> Checker<'a> {
 
     fn title(&mut self, title: &rbk_syntax::Spanned<String>) {
         if title.value.trim().is_empty() {
-            self.report(CheckError::EmptyTitle { span: title.span });
+            // One that isn't there at all has been told.
+            if title.span.start < title.span.end {
+                self.report(CheckError::EmptyTitle { span: title.span });
+            }
             return;
         }
         if let ON_FAILURE | CLEANUP = title.value.as_str() {

@@ -290,6 +290,13 @@ pub struct Step {
     pub actions: Vec<PlannedAction>,
 }
 
+impl Step {
+    /// Whether two neighbours are done together.
+    pub fn is_beside(&self, next: &Step) -> bool {
+        self.parallel.is_some() && self.parallel == next.parallel
+    }
+}
+
 /// An action and what is told about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedAction {

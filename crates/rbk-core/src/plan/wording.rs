@@ -40,7 +40,7 @@ enum Bindings<'a> {
 }
 
 impl Wording<'static, Undressed> {
-    /// Names stand for themselves, as a runbook says them.
+    /// Names stand for themselves, and nothing is marked as a hole: as a runbook writes it.
     pub(crate) fn by_names() -> Self {
         Self {
             bindings: Bindings::Names,

@@ -199,6 +199,50 @@ impl<'t> Place<'t> {
         self.span(self.at, self.at + token(rest).len())
     }
 
+    /// `check of recovery pass`, `newest snapshot of original`: the word before is the one that is meant otherwise.
+    fn misspelt_before(&self) -> Option<Diagnostic> {
+        let candidates: &[&'static str] = match words::first_word(self.rest()) {
+            "of" => &["checks"],
+            "snapshot" => &["latest", "oldest"],
+            _ => return None,
+        };
+        let before = self.before().trim_end();
+        let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let start = before.trim_end_matches(is_word).len();
+        let word = before.get(start..)?;
+        let near = match word {
+            "newest" | "last" | "recent" if candidates.contains(&"latest") => crate::Near {
+                word: "latest",
+                is_only: true,
+            },
+            "first" | "earliest" if candidates.contains(&"oldest") => crate::Near {
+                word: "oldest",
+                is_only: true,
+            },
+            _ => crate::near(
+                word,
+                candidates.iter().copied().filter(|known| *known != word),
+            )?,
+        };
+        let place = self.span(start, before.len());
+        let error = SyntaxError::Unexpected {
+            expected: format!("`{}`", near.word),
+            found: format!("`{word}`"),
+            help: None,
+        };
+        Some(error.at(place).fix_spelling(place, near))
+    }
+
+    /// What stands behind the word that stands here, without the blanks between them.
+    fn behind(&self, word: &str) -> &str {
+        let behind = self.rest().get(word.len()..).unwrap_or("");
+        behind.trim_start_matches([' ', '\t'])
+    }
+
+    fn word_behind(&self, word: &str) -> &str {
+        words::first_word(self.behind(word))
+    }
+
     fn hyphenated_name(&self) -> Option<Diagnostic> {
         let (start, name) = words::hyphenated(self.written, self.at)?;
         let place = self.span(start, start + name.len());
@@ -381,6 +425,9 @@ impl<'t> Place<'t> {
     }
 
     fn unexpected(&self, expected: &Expected) -> Diagnostic {
+        if let Some(diagnostic) = self.misspelt_before() {
+            return diagnostic;
+        }
         let place = self.token_span();
         let found = found(self.rest());
         let word = words::first_word(self.rest());
@@ -402,6 +449,9 @@ impl<'t> Place<'t> {
             }
             None if words::first_word(self.written) == "procedure" && expected.only_literal() == Some(":") => {
                 Some("each parameter says its type, for instance `db: database`".into())
+            }
+            None if word == "no" && expected.only_literal() == Some("final") => {
+                Some("say `without final snapshot`".into())
             }
             None if self.rest().starts_with('.') => Some("no blanks stand around the dots of a path".into()),
             None => None,
@@ -431,10 +481,24 @@ impl<'t> Place<'t> {
             (None, Some(literal))
                 if PREPOSITIONS.contains(&word) && PREPOSITIONS.contains(&literal) =>
             {
-                diagnostic.fix(place, literal)
+                let is_past = literal == "as" && words::first_word(self.written) == "restore";
+                diagnostic.fix(place, if is_past { "as of" } else { literal })
+            }
+            (None, Some("final")) if word == "no" => diagnostic,
+            // `with a final snapshot`
+            (None, Some(literal)) if !word.is_empty() && self.word_behind(word) == literal => {
+                let behind = self.rest().len() - self.behind(word).len();
+                diagnostic
+                    .help(format!("leave out `{word}`"))
+                    .fix(self.span(self.at, self.at + behind), "")
             }
             (None, Some(literal)) if !word.is_empty() => {
-                diagnostic.fix(self.span(self.at, self.at), format!("{literal} "))
+                // `by policy`
+                let missing = match (literal, word) {
+                    ("its", "policy") => "its removal",
+                    _ => literal,
+                };
+                diagnostic.fix(self.span(self.at, self.at), format!("{missing} "))
             }
             _ => diagnostic,
         }

@@ -8,6 +8,8 @@ use crate::render::colour::Screen;
 use crate::render::{self, diagnostics};
 use rbk_core::plan::saved::SavedPlan;
 use rbk_core::plan::{Plan, Risk};
+use rbk_core::shell::shell_word;
+use std::path::Path;
 
 /// Prints every action in order, or what a change does to them, and performs none.
 pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
@@ -60,6 +62,16 @@ fn show_saved(
             "`--out` saves the plan of a runbook, and this is a saved plan",
         )
         .help("copy the file; or plan its runbook again"));
+    }
+    if let Some(base) = args.diff.as_ref().filter(|base| !Path::new(base).is_file()) {
+        return Err(Failure::usage(format!(
+            "`--diff {base}` is no file, and a saved plan is compared with saved plans only"
+        ))
+        .help(format!(
+            "compare its runbook with a revision: `rbk plan {} --diff {}`",
+            shell_word(&saved.plan.runbook.file),
+            shell_word(base)
+        )));
     }
     saved::agree(saved, args.environment.env.as_deref())?;
     saved::tell(screen, saved)?;
