@@ -380,6 +380,17 @@ impl Checker<'_> {
     }
 
     fn unknown_name(&mut self, name: &str, span: Span) {
+        if self.in_bounds
+            && let Some(defined) = self.later.get(name).copied()
+        {
+            self.excused.push(defined);
+            self.report(CheckError::NotYet {
+                span,
+                name: name.to_owned(),
+                defined,
+            });
+            return;
+        }
         if let Some((procedure, defined)) = self.hidden(name) {
             let error = CheckError::HiddenName {
                 span,
@@ -450,13 +461,10 @@ impl Checker<'_> {
             ("age", [argument]) => {
                 let argument = self.expression(argument)?;
                 if !matches!(argument.ty, Type::Time | Type::Snapshot) {
-                    let error = CheckError::Mismatch {
+                    self.report(CheckError::NoAge {
                         span: argument.span,
-                        expected: Type::Time,
                         found: argument.ty,
-                        value: written(&argument.expr),
-                    };
-                    self.report(error);
+                    });
                     return None;
                 }
                 Some(Typed {

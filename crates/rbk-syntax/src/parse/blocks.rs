@@ -66,6 +66,10 @@ impl Reader<'_, '_> {
                 self.unclosed_block(opened, end, next);
                 return (body, self.span(end, end).end);
             }
+            if self.has_else && words::begins_else(self.text.get(next..).unwrap_or("")) {
+                self.unclosed_block(opened, end, next);
+                return (body, self.span(end, end).end);
+            }
             match self.scanner.next(Level::Block) {
                 Piece::Doc { start, end } => self.loose_docs.push(self.span(start, end)),
                 Piece::Close { at } => {

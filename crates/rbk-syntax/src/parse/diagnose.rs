@@ -54,6 +54,7 @@ const PREPOSITIONS: &[&str] = &["from", "in", "of", "on", "to", "using", "with"]
 
 const OPERATOR: &str = "an operator";
 const END_OF_ENTRY: &str = "the end of the line";
+const END_OF_STATEMENT: &str = "the end of the statement";
 const SAID_OF_IT: &str = "what is said of it";
 const TEXT: &str = "a text in double quotes";
 
@@ -121,12 +122,25 @@ pub(super) fn refusal(
         written,
         at,
     };
-    let expected = Expected::of(error);
+    let mut expected = Expected::of(error);
+    if words::opens_block(written) {
+        // Its statement goes on with a block.
+        let end = expected
+            .kinds
+            .iter()
+            .position(|kind| *kind == END_OF_STATEMENT);
+        if let Some(end) = end {
+            expected.kinds.remove(end);
+            expected.literals.push("{");
+        }
+    }
     None.or_else(|| place.hyphenated_name())
         .or_else(|| place.foreign_name())
         .or_else(|| place.detached_unit())
         .or_else(|| place.typographic_quotes())
         .or_else(|| place.semicolon(&expected))
+        .or_else(|| place.which_snapshot())
+        .or_else(|| place.lone_of(&expected))
         .or_else(|| place.phrase(&expected))
         .unwrap_or_else(|| place.unexpected(&expected))
 }
@@ -357,6 +371,55 @@ impl<'t> Place<'t> {
         })
     }
 
+    /// `odlest snapshot of source`, `snapshot of source`
+    fn which_snapshot(&self) -> Option<Diagnostic> {
+        let before = self.before().trim_end();
+        let start = before
+            .trim_end_matches(|last: char| last.is_ascii_alphanumeric() || last == '_')
+            .len();
+        let word = before.get(start..)?;
+        let place = self.span(start, before.len());
+        match words::first_word(self.rest()) {
+            "snapshot" => {
+                let near =
+                    crate::near(word, ["latest", "oldest"]).filter(|near| near.word != word)?;
+                let error = SyntaxError::Unexpected {
+                    expected: format!("`{}`", near.word),
+                    found: format!("`{word}`"),
+                    help: None,
+                };
+                Some(error.at(place).fix_spelling(place, near))
+            }
+            "of" if word == "snapshot" => {
+                let error = SyntaxError::Unexpected {
+                    expected: "`latest snapshot of` or `oldest snapshot of`".into(),
+                    found: "`snapshot of`".into(),
+                    help: Some(
+                        "say which one: `latest snapshot of source`, `snapshot \"…\" of source`"
+                            .into(),
+                    ),
+                };
+                Some(error.at(place).fix(place, "latest snapshot"))
+            }
+            _ => None,
+        }
+    }
+
+    /// `restore target from source of 2026-11-22T09:15:00Z`
+    fn lone_of(&self, expected: &Expected) -> Option<Diagnostic> {
+        let is_lone =
+            words::first_word(self.rest()) == "of" && expected.literals.contains(&"as of");
+        is_lone.then(|| {
+            let place = self.token_span();
+            let error = SyntaxError::Unexpected {
+                expected: "`as of`".into(),
+                found: "`of`".into(),
+                help: None,
+            };
+            error.at(place).safe_fix(place, "as of")
+        })
+    }
+
     /// `set credential of …`: the second or third word of a phrase.
     fn phrase(&self, expected: &Expected) -> Option<Diagnostic> {
         let is_claim = |phrase: &[&str]| matches!(phrase, ["is" | "accepts" | "has", ..]);
@@ -476,7 +539,7 @@ impl<'t> Place<'t> {
             (None, Some(literal @ (")" | ":" | "]" | "}"))) => {
                 diagnostic.fix(self.span(end, end), literal)
             }
-            (None, Some("(")) => diagnostic,
+            (None, Some("(" | "{")) => diagnostic,
             // One little word was taken for another, or one was left out.
             (None, Some(literal))
                 if PREPOSITIONS.contains(&word) && PREPOSITIONS.contains(&literal) =>

@@ -231,7 +231,7 @@ pub(super) fn named(text: &str) -> Option<&str> {
     let (from, to) = (next.next()?, next.next().unwrap_or(""));
     let is_operand = matches!(
         from,
-        "and" | "or" | "is" | "has" | "uses" | "exists" | "accepts" | "matches"
+        "and" | "or" | "of" | "is" | "has" | "uses" | "exists" | "accepts" | "matches"
     );
     let is_meant = matches!(word, "replicate" | "snapshot") && !is_operand
         || to == "to" && crate::nearest(word, ["replicate"]).is_some()

@@ -226,7 +226,9 @@ fn asks(plan: &Plan, preflight: &Preflight) -> String {
         Preflight::ActiveDatabase { application } => {
             format!("the active database of {application}")
         }
-        Preflight::Instance { database, instance } => format!("instance `{instance}` ({database})"),
+        Preflight::Instance {
+            database, instance, ..
+        } => format!("instance `{instance}` ({database})"),
         Preflight::RestoreWindow {
             database,
             instance,
