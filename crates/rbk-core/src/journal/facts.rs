@@ -195,6 +195,11 @@ impl Facts {
     }
 
     fn fail(&mut self, failed: Failed) {
+        // An abort gives up all that was under way: that is one failure.
+        let is_abort = |failed: &Failed| matches!(failed.failure, Failure::Aborted { .. });
+        if is_abort(&failed) && self.first.as_ref().is_some_and(is_abort) {
+            return;
+        }
         if self.first.is_none() {
             self.first = Some(failed);
         } else if self.second.is_none() {

@@ -24,7 +24,7 @@ pub use event::{
 pub use facts::{ActionFacts, Facts};
 pub use local::LocalStore;
 pub use recover::{History, load};
-pub use state::{ActionState, Illegal, Phase, State};
+pub use state::{ActionState, Current, Illegal, Phase, State};
 pub use store::{AcquireError, Claim, Log, Store, StoreError, Stored};
 
 pub(crate) use writer::{Around, Journal, JournalError};

@@ -1,8 +1,8 @@
 //! Which record may follow which: one table, used by the live run and by replay.
 
 use super::event::{Decision, Entry, Event, Outcome};
-use crate::ids::ActionId;
-use std::collections::BTreeMap;
+use crate::ids::{ActionId, StepPath};
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// Where a run is, as far as legality is concerned.
@@ -14,12 +14,25 @@ pub struct State {
     pub epoch: u64,
     /// Whether the last epoch is still open: nothing said that it stopped.
     pub open: bool,
-    /// The action that isn't over.
-    pub current: Option<ActionId>,
+    /// The actions that aren't over, in the order in which they were begun: one, or one of each step that is done together.
+    pub current: Vec<Current>,
+    /// The steps that are done together.
+    pub together: Vec<StepPath>,
+    /// The actions at which this epoch stopped.
+    pub stopped: Vec<ActionId>,
     /// All actions that were begun.
     pub actions: BTreeMap<ActionId, ActionState>,
     /// How many actions failed, an abort included.
     pub failures: u8,
+}
+
+/// An action that isn't over, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Current {
+    /// The step; absent in `on failure` and the cleanup.
+    pub step: Option<StepPath>,
+    /// The action.
+    pub action: ActionId,
 }
 
 /// The phase of a run.
@@ -103,13 +116,19 @@ impl State {
         };
         let action = entry.action.as_ref();
         let before = action.and_then(|id| self.actions.get(id)).copied();
-        let is_current = action.is_some() && self.current.as_ref() == action;
+        let is_current = action.is_some_and(|id| self.is_current(id));
         let mut after = self.clone();
         let mut set = |state: ActionState| {
-            if let Some(id) = action {
-                after.current = (!matches!(state, Over { .. })).then(|| id.clone());
-                after.actions.insert(id.clone(), state);
+            let Some(id) = action else { return };
+            if matches!(state, Over { .. }) {
+                after.current.retain(|current| current.action != *id);
+            } else if !self.is_current(id) {
+                after.current.push(Current {
+                    step: entry.step.clone(),
+                    action: id.clone(),
+                });
             }
+            after.actions.insert(id.clone(), state);
         };
 
         match (self.phase, &entry.event) {
@@ -117,14 +136,31 @@ impl State {
             (Preflight | Running | Failing | CleaningUp, Event::Lease(_)) => {
                 after.epoch += 1;
                 after.open = true;
+                after.stopped.clear();
             }
-            // All others need an open epoch.
-            _ if !self.open => return Err(illegal()),
+            // All others need an open epoch; but steps that are done together stop one by one.
+            _ if !self.open && !self.stops_too(entry) => return Err(illegal()),
             (Preflight, Event::Observed { preflight, .. }) if preflight.is_some() => {}
             (Preflight, Event::Ready) => after.phase = Running,
+            (Running, Event::Together { steps })
+                if action.is_none() && self.current.is_empty() && are_several(steps) =>
+            {
+                after.together.clone_from(steps);
+            }
             (Running | Failing | CleaningUp, event) if action.is_some() => match (event, before) {
                 // Also after a failure in `on failure`: what stands behind it is done all the same.
-                (Event::Started, None) if self.current.is_none() => set(Started),
+                (Event::Started, None) if self.current.is_empty() => {
+                    let is_together = |step| self.together.contains(step);
+                    set(Started);
+                    // Whatever else is begun, what was done together is over.
+                    if self.phase != Running || !entry.step.as_ref().is_some_and(is_together) {
+                        after.together.clear();
+                    }
+                }
+                // Another of the steps that are done together.
+                (Event::Started, None) if self.phase == Running && self.may_join(entry) => {
+                    set(Started);
+                }
                 // Gone on with after a resume.
                 (Event::Started, Some(state)) if is_current => set(state),
                 _ if !is_current => return Err(illegal()),
@@ -135,7 +171,10 @@ impl State {
                     | Event::Extended { .. },
                     _,
                 ) => {}
-                (Event::Suspended { .. }, _) => after.open = false,
+                (Event::Suspended { .. }, _) => {
+                    after.open = false;
+                    after.stopped.extend(action.cloned());
+                }
                 (Event::Intent(_), Some(Started | Intended { .. } | Resolved { .. })) => {
                     let attempt = before.map_or(0, ActionState::attempt) + 1;
                     if entry.attempt != attempt {
@@ -144,10 +183,9 @@ impl State {
                     set(Intended { attempt });
                 }
                 (Event::Unknown { .. }, Some(Intended { attempt } | Resolved { attempt, .. })) => {
+                    set(Unknown { attempt });
                     after.open = false;
-                    after
-                        .actions
-                        .extend(action.map(|id| (id.clone(), Unknown { attempt })));
+                    after.stopped.extend(action.cloned());
                 }
                 (Event::Resolved { decision, .. }, Some(Unknown { attempt })) => set(Resolved {
                     attempt,
@@ -172,17 +210,17 @@ impl State {
                 _ => return Err(illegal()),
             },
             (Preflight | Running | Failing | CleaningUp, Event::Suspended { .. })
-                if self.current.is_none() =>
+                if self.current.is_empty() =>
             {
                 after.open = false;
             }
-            (Failing, Event::CleaningUp) if self.current.is_none() => after.phase = CleaningUp,
-            (Preflight | Running, Event::Aborted { .. }) if self.current.is_none() => {
+            (Failing, Event::CleaningUp) if self.current.is_empty() => after.phase = CleaningUp,
+            (Preflight | Running, Event::Aborted { .. }) if self.current.is_empty() => {
                 after.phase = Failing;
                 after.failures = after.failures.saturating_add(1);
             }
             (Preflight | Running | Failing | CleaningUp, Event::End { .. })
-                if self.current.is_none() =>
+                if self.current.is_empty() =>
             {
                 after.phase = Ended;
                 after.open = false;
@@ -190,6 +228,42 @@ impl State {
             _ => return Err(illegal()),
         }
         Ok(after)
+    }
+
+    /// Whether an action isn't over.
+    pub fn is_current(&self, action: &ActionId) -> bool {
+        self.current.iter().any(|current| current.action == *action)
+    }
+
+    /// The action of a step that isn't over.
+    pub fn current_of(&self, step: &StepPath) -> Option<&ActionId> {
+        let mut all = self.current.iter();
+        let found = all.find(|current| current.step.as_ref() == Some(step));
+        found.map(|current| &current.action)
+    }
+
+    /// Whether an action of one more of the steps that are done together is begun.
+    fn may_join(&self, entry: &Entry) -> bool {
+        let is_together = |step: &StepPath| self.together.contains(step);
+        let are_all = self
+            .current
+            .iter()
+            .all(|current| current.step.as_ref().is_some_and(is_together));
+        are_all
+            && entry
+                .step
+                .as_ref()
+                .is_some_and(|step| is_together(step) && self.current_of(step).is_none())
+    }
+
+    /// Whether one more of the steps that are done together stops, where another one has stopped the epoch.
+    fn stops_too(&self, entry: &Entry) -> bool {
+        let is_stop = matches!(entry.event, Event::Suspended { .. } | Event::Unknown { .. });
+        let is_new = |id: &ActionId| self.is_current(id) && !self.stopped.contains(id);
+        is_stop
+            && !self.together.is_empty()
+            && !self.stopped.is_empty()
+            && entry.action.as_ref().is_some_and(is_new)
     }
 
     fn describe(&self, entry: &Entry) -> String {
@@ -210,4 +284,10 @@ impl State {
             None => phase.to_owned(),
         }
     }
+}
+
+/// Whether they are at least two, and all different.
+fn are_several(steps: &[StepPath]) -> bool {
+    let different: BTreeSet<&StepPath> = steps.iter().collect();
+    steps.len() >= 2 && different.len() == steps.len()
 }

@@ -11,11 +11,25 @@ use crate::ports::Clock;
 use crate::run::{Hooks, Observer, Point};
 use std::sync::Arc;
 use thiserror::Error;
+use tokio::sync::Mutex;
 
+/// A hand on the journal: what it sees of it, and the one writer that it shares with the other hands.
+///
+/// Steps that are done together have one each. What one sees is the journal as it was when it took its hand, and what it wrote
+/// itself; the checker has proven that the others write nothing that it builds upon.
 pub(crate) struct Journal {
     pub run: RunId,
     pub state: State,
     pub facts: Facts,
+    writer: Arc<Mutex<Writer>>,
+}
+
+struct Writer {
+    run: RunId,
+    state: State,
+    facts: Facts,
+    /// Somebody stops: nobody begins anything more.
+    is_halted: bool,
     log: Box<dyn Log>,
     seq: u64,
     prev: String,
@@ -45,10 +59,11 @@ pub(crate) struct Around {
 
 impl Journal {
     pub fn begin(run: RunId, log: Box<dyn Log>, around: Around) -> Self {
-        Self {
+        Self::of(Writer {
             run,
             state: State::default(),
             facts: Facts::default(),
+            is_halted: false,
             log,
             seq: 0,
             prev: no_hash(),
@@ -56,21 +71,88 @@ impl Journal {
             clock: around.clock,
             observer: around.observer,
             hooks: around.hooks,
-        }
+        })
     }
 
     pub fn go_on(history: &History, log: Box<dyn Log>, around: Around) -> Self {
-        Self {
+        Self::of(Writer {
+            run: history.run.clone(),
             state: history.state.clone(),
             facts: history.facts.clone(),
+            is_halted: false,
+            log,
             seq: history.records.len() as u64,
             prev: history.last_hash.clone(),
-            ..Self::begin(history.run.clone(), log, around)
+            broken: None,
+            clock: around.clock,
+            observer: around.observer,
+            hooks: around.hooks,
+        })
+    }
+
+    fn of(writer: Writer) -> Self {
+        Self {
+            run: writer.run.clone(),
+            state: writer.state.clone(),
+            facts: writer.facts.clone(),
+            writer: Arc::new(Mutex::new(writer)),
         }
+    }
+
+    /// Another hand on the same journal.
+    pub fn share(&self) -> Self {
+        Self {
+            run: self.run.clone(),
+            state: self.state.clone(),
+            facts: self.facts.clone(),
+            writer: self.writer.clone(),
+        }
+    }
+
+    /// Sees what the other hands wrote.
+    pub async fn catch_up(&mut self) {
+        let writer = self.writer.lock().await;
+        self.state.clone_from(&writer.state);
+        self.facts.clone_from(&writer.facts);
+    }
+
+    /// Nobody begins anything more: one of the hands stops.
+    pub async fn halt(&self) {
+        self.writer.lock().await.is_halted = true;
     }
 
     /// Writes a record; returns when it is as durable as its event must be.
     pub async fn record(&mut self, entry: Entry) -> Result<(), JournalError> {
+        let writer = self.writer.clone();
+        let mut writer = writer.lock().await;
+        self.write(&mut writer, entry).await
+    }
+
+    /// Begins an action, unless another hand has failed or stops: then it isn't begun, and that is said.
+    pub async fn start(&mut self, entry: Entry) -> Result<bool, JournalError> {
+        let writer = self.writer.clone();
+        let mut writer = writer.lock().await;
+        let is_under_way = entry
+            .action
+            .as_ref()
+            .is_some_and(|action| writer.state.is_current(action));
+        if !is_under_way && (writer.is_halted || writer.state.phase != self.state.phase) {
+            return Ok(false);
+        }
+        self.write(&mut writer, entry).await?;
+        Ok(true)
+    }
+
+    async fn write(&mut self, writer: &mut Writer, entry: Entry) -> Result<(), JournalError> {
+        let record = writer.record(entry).await?;
+        self.state.clone_from(&writer.state);
+        self.facts.apply(&record);
+        Ok(())
+    }
+}
+
+impl Writer {
+    async fn record(&mut self, entry: Entry) -> Result<Record, JournalError> {
         if let Some(error) = &self.broken {
             return Err(error.clone().into());
         }
@@ -94,7 +176,7 @@ impl Journal {
         self.seq += 1;
         self.prev = line_hash(&line);
         self.observer.record(&record);
-        Ok(())
+        Ok(record)
     }
 
     async fn write(&mut self, event: &Event, line: &[u8]) -> Result<(), StoreError> {

@@ -213,6 +213,9 @@ pub enum Preflight {
         database: DatabaseName,
         /// Its instance.
         instance: InstanceId,
+        /// It needn't be there: what is done to it depends on how things are when the run gets there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        if_there: bool,
     },
     /// The instance must have a restorable window; where the time is known by then, it must lie within.
     RestoreWindow {
@@ -288,6 +291,13 @@ pub struct Step {
     pub parallel: Option<u32>,
     /// Its actions, in order.
     pub actions: Vec<PlannedAction>,
+}
+
+impl Step {
+    /// Whether two neighbours are done together.
+    pub fn is_beside(&self, next: &Step) -> bool {
+        self.parallel.is_some() && self.parallel == next.parallel
+    }
 }
 
 /// An action and what is told about it.

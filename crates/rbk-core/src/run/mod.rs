@@ -21,8 +21,10 @@ mod performer;
 mod preflight;
 mod reading;
 mod replication;
+mod stop;
 mod survey;
 mod ticker;
+mod together;
 
 #[cfg(test)]
 mod tests;
@@ -147,7 +149,7 @@ impl Runner {
     /// Goes on where the journal ends, with the stored plan.
     pub async fn resume(&self, run: &RunId) -> Result<Ending, Refusal> {
         let (history, journal, lease) = self.reopen(run).await?;
-        if let Some(action) = undecided(&history) {
+        if let Some(action) = undecided(&history).next() {
             return Err(Refusal::NeedsDecision {
                 run: run.clone(),
                 action,
@@ -164,7 +166,7 @@ impl Runner {
     /// Finds out what became of an effect that was under way, runs `on failure`, and ends.
     pub async fn abort(&self, run: &RunId, reason: &str) -> Result<Ending, Refusal> {
         let (history, journal, lease) = self.reopen(run).await?;
-        if let Some(action) = undecided(&history) {
+        if let Some(action) = undecided(&history).next() {
             return Err(Refusal::NeedsDecision {
                 run: run.clone(),
                 action,
@@ -184,7 +186,7 @@ impl Runner {
         reason: &str,
     ) -> Result<(), Refusal> {
         let (history, mut journal, _lease) = self.reopen(run).await?;
-        if undecided(&history).as_ref() != Some(action) {
+        if !undecided(&history).any(|unknown| unknown == *action) {
             return Err(Refusal::NotUnknown {
                 action: action.clone(),
             });
@@ -265,7 +267,7 @@ impl Runner {
             extend: self.options.extend.map(|extend| extend.as_secs()),
             is_resumed,
             began: self.world.clock.monotonic(),
-            _lease: lease,
+            _lease: Some(lease),
         }
     }
 
@@ -301,12 +303,14 @@ impl Performer<'_> {
     async fn give_up(&mut self, aborted: Failure) -> Result<(), Failure> {
         let plan = self.plan;
         let current = self.journal.state.current.clone();
-        if let Some(planned) = plan
-            .actions()
-            .find(|planned| Some(&planned.id) == current.as_ref())
-        {
+        if !current.is_empty() {
             self.prove_identity().await?;
-            self.give_up_action(planned, aborted.clone()).await?;
+        }
+        for current in current {
+            let planned = plan.actions().find(|planned| planned.id == current.action);
+            if let Some(planned) = planned {
+                self.give_up_action(planned, aborted.clone()).await?;
+            }
         }
         if matches!(self.journal.state.phase, Phase::Preflight | Phase::Running)
             && let Failure::Aborted { by, reason } = aborted
@@ -351,15 +355,19 @@ fn header_hash(history: &History) -> String {
     header.map(|header| header.plan.clone()).unwrap_or_default()
 }
 
-fn undecided(history: &History) -> Option<ActionId> {
-    let current = history.state.current.as_ref()?;
-    let state = history.state.actions.get(current)?;
-    matches!(state, ActionState::Unknown { .. }).then(|| current.clone())
+/// The actions of which nobody knows what became.
+fn undecided(history: &History) -> impl Iterator<Item = ActionId> {
+    let state = &history.state;
+    let is_unknown = |id: &ActionId| {
+        let state = state.actions.get(id);
+        matches!(state, Some(ActionState::Unknown { .. }))
+    };
+    let current = state.current.iter().map(|current| &current.action);
+    current.filter(move |id| is_unknown(id)).cloned()
 }
 
 fn stopped_in_await(history: &History) -> bool {
-    let current = history.state.current.as_ref();
     history.plan.actions().any(|planned| {
-        Some(&planned.id) == current && matches!(planned.action, Action::Await { .. })
+        history.state.is_current(&planned.id) && matches!(planned.action, Action::Await { .. })
     })
 }

@@ -11,7 +11,7 @@ use crate::action::{self, Kind};
 use crate::ids::{ActionId, ApplicationName, DatabaseName, RunId, StepPath};
 use crate::journal::{Entry, Event, Facts, Failed, Journal, JournalError, Outcome, Phase};
 use crate::lease::Lease;
-use crate::plan::{Action, Plan, PlannedAction};
+use crate::plan::{Action, Plan, PlannedAction, Step};
 use crate::ports::{Marker, World};
 use crate::status;
 use std::sync::Arc;
@@ -32,8 +32,14 @@ pub(crate) struct Performer<'a> {
     pub is_resumed: bool,
     /// When the action that is performed was begun, on the clock that never goes back.
     pub began: Duration,
-    /// Held for as long as this lives.
-    pub _lease: Box<dyn Lease>,
+    /// Held for as long as this lives; absent for one of several steps that are done together.
+    pub _lease: Option<Box<dyn Lease>>,
+}
+
+/// What stopped a run on its way, and at which action.
+pub(crate) struct Stop {
+    pub action: Option<ActionId>,
+    pub failure: Failure,
 }
 
 /// What an action sees.
@@ -70,10 +76,13 @@ impl Performer<'_> {
     pub async fn perform(mut self) -> Ending {
         let (kind, exit_code, stopped) = match self.prove_identity_again().await {
             // With other credentials the run isn't over, it just can't go on.
-            Err(failure) => self.stop(failure, Some(EndingKind::Suspended)).await,
+            Err(failure) => {
+                let stops = vec![self.stop_at(failure)];
+                self.stop(stops, Some(EndingKind::Suspended)).await
+            }
             Ok(()) => match self.phases().await {
                 Ok(()) => self.end().await,
-                Err(failure) => self.stop(failure, None).await,
+                Err(stops) => self.stop(stops, None).await,
             },
         };
         self.ending(kind, exit_code, stopped)
@@ -85,17 +94,22 @@ impl Performer<'_> {
             Class::Decided => Some(EndingKind::Suspended),
             _ => None,
         };
-        let (kind, exit_code, stopped) = self.stop(failure, kind).await;
+        let stops = vec![self.stop_at(failure)];
+        let (kind, exit_code, stopped) = self.stop(stops, kind).await;
         self.ending(kind, exit_code, stopped)
     }
 
     /// What failed for good, in the order in which it did; then what only stopped the run, if that is something else.
-    fn ending(&self, kind: EndingKind, exit_code: u8, stopped: Option<Failed>) -> Ending {
+    fn ending(&self, kind: EndingKind, exit_code: u8, stopped: Vec<Failed>) -> Ending {
         let facts = &self.journal.facts;
         let decided = [facts.first.clone(), facts.second.clone()];
         let mut all: Vec<Failed> = decided.into_iter().flatten().collect();
         all.extend(facts.more.iter().cloned());
-        all.extend(stopped.filter(|stopped| !all.contains(stopped)));
+        for stopped in stopped {
+            if !all.contains(&stopped) {
+                all.push(stopped);
+            }
+        }
         let mut all = all.into_iter();
         let (first, second) = (all.next(), all.next());
         let situation = status::situation(self.plan, &self.journal.facts, &self.journal.run, kind);
@@ -119,19 +133,44 @@ impl Performer<'_> {
         Ok(())
     }
 
-    async fn phases(&mut self) -> Result<(), Failure> {
+    async fn phases(&mut self) -> Result<(), Vec<Stop>> {
         if self.journal.state.phase == Phase::Preflight {
-            self.preflight().await?;
-            self.record_of_run(Event::Ready).await?;
+            let ready = self.make_ready().await;
+            ready.map_err(|failure| vec![self.stop_at(failure)])?;
         }
         let plan = self.plan;
-        for step in &plan.steps {
-            for planned in &step.actions {
-                if self.journal.state.phase == Phase::Running {
-                    self.action(Some(&step.path), planned).await?;
+        for steps in plan.steps.chunk_by(Step::is_beside) {
+            match steps {
+                [step] => {
+                    let done = self.step(step).await;
+                    done.map_err(|failure| vec![self.stop_at(failure)])?;
                 }
+                steps => self.together(steps).await?,
             }
         }
+        let undone = self.undo().await;
+        undone.map_err(|failure| vec![self.stop_at(failure)])
+    }
+
+    async fn make_ready(&mut self) -> Result<(), Failure> {
+        self.preflight().await?;
+        self.record_of_run(Event::Ready).await
+    }
+
+    /// Performs what is left of a step: after a failure beside it only the action that is under way.
+    pub(crate) async fn step(&mut self, step: &Step) -> Result<(), Failure> {
+        for planned in &step.actions {
+            let state = &self.journal.state;
+            if state.phase == Phase::Running || state.is_current(&planned.id) {
+                self.action(Some(&step.path), planned).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `on failure` and the cleanup, where something failed.
+    async fn undo(&mut self) -> Result<(), Failure> {
+        let plan = self.plan;
         // Where no action was begun there is nothing to undo.
         let is_begun = !self.journal.state.actions.is_empty();
         if self.journal.state.phase == Phase::Failing && is_begun {
@@ -226,7 +265,9 @@ impl Performer<'_> {
         if known.is_some_and(|known| known.over.is_some()) {
             return Ok(());
         }
-        self.record(step, planned, Event::Started).await?;
+        if !self.start(step, planned).await? {
+            return Ok(());
+        }
         self.record(step, planned, Event::Skipped { reason }).await
     }
 
@@ -247,7 +288,9 @@ impl Performer<'_> {
             return self.leave_out(step, planned, reason).await;
         }
         self.began = self.world.clock.monotonic();
-        self.record(step, planned, Event::Started).await?;
+        if !self.start(step, planned).await? {
+            return Ok(());
+        }
         let last = match action::kind(&planned.action) {
             Kind::Effect(effect) => self.effect(step, planned, effect).await,
             Kind::Wait(wait) => self.wait(step, planned, wait).await,
@@ -279,99 +322,6 @@ impl Performer<'_> {
             Err(failure) => return Err(failure),
         };
         self.record(step, planned, last).await
-    }
-
-    /// The end of a run that nothing stopped: all is done, or `on failure` and the cleanup are.
-    async fn end(&mut self) -> (EndingKind, u8, Option<Failed>) {
-        let facts = &self.journal.facts;
-        let (kind, exit_code) = match &facts.first {
-            None => (EndingKind::Done, 0),
-            Some(Failed {
-                failure: Failure::Aborted { .. },
-                ..
-            }) => {
-                let second = facts.second.as_ref();
-                let code = second.map_or(0, |second| second.failure.exit_code());
-                (EndingKind::Aborted, code)
-            }
-            Some(first) => (EndingKind::Failed, first.failure.exit_code()),
-        };
-        let end = Event::End {
-            kind,
-            exit_code,
-            first: facts.first.clone(),
-            second: facts.second.clone(),
-            more: facts.more.clone(),
-        };
-        match self.record_of_run(end).await {
-            Ok(()) => (kind, exit_code, None),
-            // All is done, but the journal doesn't say so: resume will.
-            Err(failure) => {
-                let code = failure.exit_code();
-                (EndingKind::Suspended, code, Some(self.failed(failure)))
-            }
-        }
-    }
-
-    /// The end, or suspension, of a run that a failure stopped on its way.
-    async fn stop(
-        &mut self,
-        failure: Failure,
-        as_kind: Option<EndingKind>,
-    ) -> (EndingKind, u8, Option<Failed>) {
-        let exit_code = failure.exit_code();
-        let failed = self.failed(failure.clone());
-        let kind = match failure.class() {
-            _ if as_kind.is_some() && failure.class() != Class::Interrupted => {
-                as_kind.unwrap_or(EndingKind::Suspended)
-            }
-            // Only preflight gets here with one: a failed action is an outcome, and `on failure` follows it.
-            Class::Decided => EndingKind::Failed,
-            Class::Suspends | Class::Bug => EndingKind::Suspended,
-            Class::Interrupted => EndingKind::Interrupted,
-            Class::Undecidable => EndingKind::Undecided,
-        };
-        let action = failed.action.clone();
-        let attended = action
-            .as_ref()
-            .and_then(|id| self.journal.facts.action(id))
-            .map_or(0, |known| known.attended);
-        let event = match kind {
-            EndingKind::Failed => Event::End {
-                kind,
-                exit_code,
-                first: Some(failed.clone()),
-                second: None,
-                more: Vec::new(),
-            },
-            EndingKind::Undecided => Event::Unknown { failure },
-            _ => Event::Suspended { failure, attended },
-        };
-        let attempt = action
-            .as_ref()
-            .and_then(|id| self.journal.state.actions.get(id))
-            .map_or(0, |state| state.attempt());
-        let entry = Entry {
-            step: failed.step.clone(),
-            action,
-            attempt,
-            event,
-        };
-        // Where it was the journal that failed there is nothing left to write to; the records that are there are enough.
-        if let Err(error) = self.journal.record(entry).await {
-            tracing::warn!(%error, "the journal doesn't say how the run stopped");
-        }
-        (kind, exit_code, Some(failed))
-    }
-
-    fn failed(&self, failure: Failure) -> Failed {
-        let action = self.journal.state.current.clone();
-        let step = action.as_ref().and_then(|id| self.step_of(id));
-        Failed {
-            step,
-            action,
-            failure,
-        }
     }
 
     /// The step that an action stands in; none in `on failure`.
@@ -415,6 +365,22 @@ impl Performer<'_> {
             event,
         };
         Ok(self.journal.record(entry).await?)
+    }
+
+    /// Begins an action, or goes on with it; not if a step beside it has failed or stops.
+    async fn start(
+        &mut self,
+        step: Option<&StepPath>,
+        planned: &PlannedAction,
+    ) -> Result<bool, Failure> {
+        let known = self.journal.facts.action(&planned.id);
+        let entry = Entry {
+            step: step.cloned(),
+            action: Some(planned.id.clone()),
+            attempt: known.map_or(0, |known| known.attempts),
+            event: Event::Started,
+        };
+        Ok(self.journal.start(entry).await?)
     }
 
     pub async fn record_of_run(&mut self, event: Event) -> Result<(), Failure> {

@@ -53,6 +53,9 @@ pub struct Status {
     pub cleanup: Vec<ActionStatus>,
     /// The action that isn't over.
     pub current: Option<ActionId>,
+    /// The others that aren't over, of steps that are done together with its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<ActionId>,
     /// The one after it.
     pub next: Option<ActionId>,
     /// What stopped it.
@@ -199,9 +202,9 @@ pub struct Progress {
     epoch_began: Option<jiff::Timestamp>,
     seconds: f64,
     spent: BTreeMap<ActionId, f64>,
-    running_since: Option<(ActionId, jiff::Timestamp)>,
-    /// Where the last epoch stopped without an end, and why.
-    stopped: Option<(RunPhase, Failed)>,
+    running_since: BTreeMap<ActionId, jiff::Timestamp>,
+    /// Where the last epoch stopped without an end, and why: at one action, or at one of each step that is done together.
+    stopped: Vec<(RunPhase, Failed)>,
     end: Option<(EndingKind, u8)>,
 }
 
@@ -219,8 +222,8 @@ impl Progress {
             epoch_began: None,
             seconds: 0.0,
             spent: BTreeMap::new(),
-            running_since: None,
-            stopped: None,
+            running_since: BTreeMap::new(),
+            stopped: Vec::new(),
             end: None,
         }
     }
@@ -232,7 +235,7 @@ impl Progress {
             // A crash leaves no record: the epoch before went as far as its last one.
             self.close_epoch();
             self.epoch_began = Some(record.at);
-            self.stopped = None;
+            self.stopped.clear();
             if matches!(self.state.phase, Phase::Empty | Phase::Preflight) {
                 // It is gone through from the beginning.
                 self.observed.clear();
@@ -251,21 +254,25 @@ impl Progress {
                 observation,
             } => self.observed.push(observation.to_string()),
             Event::Started => {
-                self.running_since = record.entry.action.clone().map(|id| (id, record.at));
+                let begun = record.entry.action.clone().map(|id| (id, record.at));
+                self.running_since.extend(begun);
             }
             Event::Outcome(_) | Event::Approved { .. } | Event::Skipped { .. } => {
-                self.close_action();
+                if let Some(id) = &record.entry.action {
+                    self.close_action(id);
+                }
             }
             Event::Suspended { failure, .. } => {
                 let phase = match failure {
                     Failure::Interrupted { .. } => RunPhase::Interrupted,
                     _ => RunPhase::Suspended,
                 };
-                self.stopped = Some((phase, failed(&record.entry, failure)));
+                self.stopped.push((phase, failed(&record.entry, failure)));
                 self.close_epoch();
             }
             Event::Unknown { failure } => {
-                self.stopped = Some((RunPhase::Undecided, failed(&record.entry, failure)));
+                let failed = failed(&record.entry, failure);
+                self.stopped.push((RunPhase::Undecided, failed));
                 self.close_epoch();
             }
             Event::End {
@@ -294,6 +301,8 @@ impl Progress {
         };
         let situation = situation(&self.plan, &self.facts, &run, kind);
         let mut failures = self.failures().into_iter();
+        let current = self.state.current.iter();
+        let mut current = current.map(|current| current.action.clone());
         let actions = |actions: &[PlannedAction]| -> Vec<ActionStatus> {
             actions.iter().map(|planned| self.action(planned)).collect()
         };
@@ -323,7 +332,8 @@ impl Progress {
             steps: steps.collect(),
             on_failure: actions(&self.plan.on_failure),
             cleanup: actions(&self.plan.cleanup),
-            current: self.state.current.clone(),
+            current: current.next(),
+            also: current.collect(),
             next: self.next(),
             first: failures.next(),
             second: failures.next(),
@@ -343,7 +353,7 @@ impl Progress {
 
     /// What failed for good; then what only stopped the run, if it stands still.
     fn failures(&self) -> Vec<Failed> {
-        let stopped = self.stopped.as_ref().map(|(_, failed)| failed.clone());
+        let stopped = self.stopped.iter().map(|(_, failed)| failed.clone());
         let decided = [self.facts.first.clone(), self.facts.second.clone()];
         let mut all: Vec<Failed> = decided.into_iter().flatten().collect();
         all.extend(self.facts.more.iter().cloned());
@@ -352,7 +362,8 @@ impl Progress {
     }
 
     fn phase(&self) -> RunPhase {
-        match (self.state.phase, &self.stopped) {
+        // The gravest of them is written first.
+        match (self.state.phase, self.stopped.first()) {
             (Phase::Ended, _) => RunPhase::Ended,
             (_, Some((stopped, _))) => *stopped,
             (Phase::Empty | Phase::Preflight, None) => RunPhase::Preflight,
@@ -365,9 +376,7 @@ impl Progress {
     fn action(&self, planned: &PlannedAction) -> ActionStatus {
         let known = self.facts.action(&planned.id);
         let mut seconds = self.spent.get(&planned.id).copied().unwrap_or_default();
-        if let Some((id, since)) = &self.running_since
-            && *id == planned.id
-        {
+        if let Some(since) = self.running_since.get(&planned.id) {
             seconds += self.open_seconds(Some(*since));
         }
         let limit = match &planned.action {
@@ -402,7 +411,7 @@ impl Progress {
             Some(Event::Skipped { .. }) => Word::Skipped,
             Some(_) => Word::Failed,
             None if known.unknown.is_some() => Word::Unknown,
-            None if self.stopped.is_some() => Word::Stopped,
+            None if !self.stopped.is_empty() => Word::Stopped,
             None => Word::Running,
         }
     }
@@ -426,15 +435,18 @@ impl Progress {
         next.map(|planned| planned.id.clone())
     }
 
-    fn close_action(&mut self) {
-        if let Some((id, since)) = self.running_since.take() {
+    fn close_action(&mut self, id: &ActionId) {
+        if let Some(since) = self.running_since.remove(id) {
             let seconds = self.open_seconds(Some(since));
-            *self.spent.entry(id).or_default() += seconds;
+            *self.spent.entry(id.clone()).or_default() += seconds;
         }
     }
 
     fn close_epoch(&mut self) {
-        self.close_action();
+        let open: Vec<ActionId> = self.running_since.keys().cloned().collect();
+        for id in &open {
+            self.close_action(id);
+        }
         self.seconds += self.open_seconds(self.epoch_began);
         self.epoch_began = None;
     }

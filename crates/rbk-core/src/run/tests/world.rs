@@ -92,6 +92,10 @@ pub struct Inner {
     /// Virtual milliseconds since the start.
     pub now: u64,
     random: u64,
+    /// Goes up with whatever is done, so that it is seen when nobody does anything.
+    activity: u64,
+    /// Until when somebody sleeps.
+    sleepers: BTreeMap<u64, u64>,
     pub caller: Caller,
     pub servers: BTreeMap<InstanceId, Server>,
     pub snapshots: Vec<Snapshot>,
@@ -146,6 +150,8 @@ impl Fake {
         Self(Arc::new(Mutex::new(Inner {
             now: 0,
             random: 0,
+            activity: 0,
+            sleepers: BTreeMap::new(),
             caller: Caller {
                 account: "123456789012".to_owned(),
                 arn: "arn:aws:iam::123456789012:user/ana".to_owned(),
@@ -227,6 +233,7 @@ impl Fake {
     ) -> Result<T, PortError> {
         let mut inner = self.lock();
         inner.now += 1;
+        inner.activity += 1;
         inner.settle();
         let count = inner.calls.entry(operation).or_default();
         *count += 1;
@@ -356,6 +363,33 @@ impl Person for Fake {
     }
 }
 
+/// Somebody who sleeps; dropped, they don't any more.
+struct Sleeper<'a> {
+    fake: &'a Fake,
+    number: u64,
+    until: u64,
+}
+
+impl<'a> Sleeper<'a> {
+    fn new(fake: &'a Fake, millis: u64) -> Self {
+        let mut inner = fake.lock();
+        inner.activity += 1;
+        let (number, until) = (inner.activity, inner.now + millis);
+        inner.sleepers.insert(number, until);
+        Self {
+            fake,
+            number,
+            until,
+        }
+    }
+}
+
+impl Drop for Sleeper<'_> {
+    fn drop(&mut self) {
+        self.fake.lock().sleepers.remove(&self.number);
+    }
+}
+
 #[async_trait]
 impl Clock for Fake {
     fn now(&self) -> jiff::Timestamp {
@@ -367,9 +401,23 @@ impl Clock for Fake {
         Duration::from_millis(self.lock().now)
     }
 
+    /// Time goes on when nobody does anything but sleep: to when the first one wakes.
     async fn sleep(&self, duration: Duration) {
-        tokio::task::yield_now().await;
-        self.lock().now += u64::try_from(duration.as_millis()).unwrap();
+        let sleeper = Sleeper::new(self, u64::try_from(duration.as_millis()).unwrap());
+        loop {
+            let before = self.lock().activity;
+            tokio::task::yield_now().await;
+            let mut inner = self.lock();
+            if inner.activity == before
+                && let Some(first) = inner.sleepers.values().min().copied()
+            {
+                inner.now = inner.now.max(first);
+            }
+            if inner.now >= sleeper.until {
+                inner.activity += 1;
+                return;
+            }
+        }
     }
 
     fn random(&self, bytes: &mut [u8]) {

@@ -16,6 +16,8 @@ pub struct Backups {
     pub tags: BTreeMap<SnapshotId, BTreeMap<String, String>>,
     /// How far back an instance can be restored, and how far behind now; absent: it can't be.
     pub reach: Option<(SignedDuration, Option<SignedDuration>)>,
+    /// The instants that instances were restored to.
+    pub restored_to: Vec<Timestamp>,
     pub roles: BTreeSet<String>,
     pub subnet_groups: BTreeSet<String>,
     pub parameter_groups: BTreeSet<String>,
@@ -33,6 +35,7 @@ impl Default for Backups {
                 SignedDuration::from_hours(24),
                 Some(SignedDuration::from_mins(5)),
             )),
+            restored_to: Vec::new(),
             roles: BTreeSet::new(),
             subnet_groups: BTreeSet::new(),
             parameter_groups: BTreeSet::new(),

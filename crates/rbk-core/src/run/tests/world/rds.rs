@@ -34,7 +34,8 @@ impl Rds for Fake {
             if !is_within {
                 return Err(error(PortErrorKind::InvalidRequest, "restoring"));
             }
-            let line = format!("restore {id} as of {} {}", request.source, request.at);
+            let line = format!("restore {id} to an instant of {}", request.source);
+            inner.backups.restored_to.push(request.at);
             let instance = inner.create(&request.settings, request.tags.clone(), "16.4");
             inner.ledger.push(line);
             Ok(instance)
