@@ -1,13 +1,13 @@
-//! What a run shows while it goes: a subscriber to the journal's records. On a terminal the current action is a line
-//! that changes; elsewhere every change is a line of its own.
+//! What a run shows while it goes: a subscriber to the journal's records. On a terminal each action that is under way is a line
+//! that changes, one of each step that is done together; elsewhere every change is a line of its own, and says of which step.
 
 use super::colour::{Screen, printable};
 use super::replication;
 use super::time::short;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rbk_core::ids::ActionId;
 use rbk_core::journal::{Entry, Event, How, Observation, Outcome, Proof, Record, ReplicationFacts};
-use rbk_core::plan::{Action, Expr, Plan, PlannedAction};
+use rbk_core::plan::{Action, Expr, Guard, Plan, PlannedAction, Step};
 use rbk_core::run::{Observer, Tick};
 use rbk_core::value::duration_text;
 use std::collections::BTreeMap;
@@ -22,15 +22,19 @@ const FURTHER: Duration = Duration::from_secs(10);
 /// Shows the records of one run.
 pub struct Progress {
     screen: Screen,
+    bars: MultiProgress,
     state: Mutex<State>,
 }
 
 struct State {
     actions: BTreeMap<ActionId, Known>,
     steps: usize,
-    shown_step: Option<Place>,
+    shown: Option<Place>,
     preflight_shown: bool,
-    current: Option<Current>,
+    /// What is under way, in the order in which it was begun.
+    current: Vec<Current>,
+    /// Which way each `if` went.
+    decisions: BTreeMap<ActionId, bool>,
 }
 
 /// What the plan says of an action.
@@ -38,15 +42,27 @@ struct Known {
     summary: String,
     limit: Option<u64>,
     place: Place,
+    /// The step's title and a colon, where others go on beside it.
+    whose: String,
     next: Option<String>,
     waits_for_person: bool,
     /// Whether what is seen of it says a lot, and so wants a line of its own.
     says_a_lot: bool,
+    /// Which ways of an `if` it stands on.
+    only_if: Vec<Guard>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
-    Step { number: usize, title: String },
+    Step {
+        number: usize,
+        title: String,
+    },
+    /// Steps that are done together, from this number on.
+    Together {
+        first: usize,
+        titles: Vec<String>,
+    },
     OnFailure,
     Cleanup,
 }
@@ -65,50 +81,68 @@ impl Progress {
     /// Gets to know the plan's actions.
     pub fn new(screen: Screen, plan: &Plan) -> Self {
         let mut actions = BTreeMap::new();
-        let mut learn = |list: &[PlannedAction], place: &Place, after: Option<&str>| {
-            for (index, planned) in list.iter().enumerate() {
-                let next = list.get(index + 1).map(|next| printable(&next.summary));
-                actions.insert(
-                    planned.id.clone(),
-                    Known {
-                        summary: printable(&planned.summary),
-                        limit: planned.upper_bound.filter(|seconds| *seconds > 0),
-                        place: place.clone(),
-                        next: next.or_else(|| after.map(|title| format!("step \"{title}\""))),
-                        waits_for_person: matches!(planned.action, Action::Approve { .. }),
-                        says_a_lot: matches!(
-                            planned.action,
-                            Action::Await {
-                                condition: Expr::Complete { .. },
-                                ..
-                            }
-                        ),
-                    },
-                );
-            }
-        };
-        for (index, step) in plan.steps.iter().enumerate() {
-            let title = printable(step.path.as_str());
-            let after = plan
-                .steps
-                .get(index + 1)
-                .map(|next| printable(next.path.as_str()));
-            let place = Place::Step {
-                number: index + 1,
-                title,
+        let mut learn =
+            |list: &[PlannedAction], place: &Place, whose: &str, after: Option<&str>| {
+                for (index, planned) in list.iter().enumerate() {
+                    let next = list.get(index + 1).map(|next| printable(&next.summary));
+                    actions.insert(
+                        planned.id.clone(),
+                        Known {
+                            summary: printable(&planned.summary),
+                            limit: planned.upper_bound.filter(|seconds| *seconds > 0),
+                            place: place.clone(),
+                            whose: whose.to_owned(),
+                            next: next.or_else(|| after.map(|title| format!("step \"{title}\""))),
+                            waits_for_person: matches!(planned.action, Action::Approve { .. }),
+                            says_a_lot: matches!(
+                                planned.action,
+                                Action::Await {
+                                    condition: Expr::Complete { .. },
+                                    ..
+                                }
+                            ),
+                            only_if: planned.only_if.clone(),
+                        },
+                    );
+                }
             };
-            learn(&step.actions, &place, after.as_deref());
+        let mut number = 1;
+        let mut groups = plan.steps.chunk_by(Step::is_beside).peekable();
+        while let Some(steps) = groups.next() {
+            let title = |step: &Step| printable(step.path.as_str());
+            let after = groups.peek().and_then(|next| next.first()).map(title);
+            let titles: Vec<String> = steps.iter().map(title).collect();
+            for step in steps {
+                let title = title(step);
+                match steps {
+                    [_] => {
+                        let place = Place::Step { number, title };
+                        learn(&step.actions, &place, "", after.as_deref());
+                    }
+                    _ => {
+                        let titles = titles.clone();
+                        let place = Place::Together {
+                            first: number,
+                            titles,
+                        };
+                        learn(&step.actions, &place, &format!("{title}: "), None);
+                    }
+                }
+            }
+            number += steps.len();
         }
-        learn(&plan.on_failure, &Place::OnFailure, None);
-        learn(&plan.cleanup, &Place::Cleanup, None);
+        learn(&plan.on_failure, &Place::OnFailure, "", None);
+        learn(&plan.cleanup, &Place::Cleanup, "", None);
         Self {
             screen,
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
             state: Mutex::new(State {
                 actions,
                 steps: plan.steps.len(),
-                shown_step: None,
+                shown: None,
                 preflight_shown: false,
-                current: None,
+                current: Vec::new(),
+                decisions: BTreeMap::new(),
             }),
         }
     }
@@ -118,40 +152,44 @@ impl Progress {
     }
 
     fn begin(&self, state: &mut State, action: &ActionId) {
-        if state
-            .current
-            .as_ref()
-            .is_some_and(|current| current.action == *action)
-        {
+        if state.of(action).is_some() {
             return;
         }
-        self.clear(state);
         let Some(known) = state.actions.get(action) else {
             return;
         };
-        if state.shown_step.as_ref() != Some(&known.place) {
+        if state.shown.as_ref() != Some(&known.place) {
             let heading = match &known.place {
                 Place::Step { number, title } => {
                     format!("Step {number} of {}: {title}", state.steps)
                 }
+                Place::Together { first, titles } => format!(
+                    "Steps {first} to {} of {}, together: {}",
+                    first + titles.len().saturating_sub(1),
+                    state.steps,
+                    titles.join(", ")
+                ),
                 Place::OnFailure => "On failure".to_owned(),
                 Place::Cleanup => "Removing what the run made for its own use".to_owned(),
             };
-            self.screen.say("");
-            self.screen.say(self.screen.err.bold(heading));
-            state.shown_step = Some(known.place.clone());
+            self.say_above("");
+            self.say_above(self.screen.err.bold(heading));
+            state.shown = Some(known.place.clone());
         }
-        let bar = (self.screen.live && !known.waits_for_person)
-            .then(|| bar(&known.summary, known.next.as_deref(), known.says_a_lot));
+        let summary = state.named(action);
+        let bar = (self.screen.live && !known.waits_for_person).then(|| {
+            let bar = self.bars.add(ProgressBar::no_length());
+            dress(&bar, &summary, known.next.as_deref(), known.says_a_lot);
+            bar
+        });
         if !self.screen.live {
             let limit = known.limit.map_or(String::new(), |seconds| {
                 format!(" (at most {})", duration_text(seconds))
             });
-            self.screen
-                .say(format_args!("  - {}{limit}", known.summary));
+            self.screen.say(format_args!("  - {summary}{limit}"));
         }
         let now = Instant::now();
-        state.current = Some(Current {
+        state.current.push(Current {
             action: action.clone(),
             since: now,
             seen: String::new(),
@@ -161,47 +199,41 @@ impl Progress {
         });
     }
 
-    fn clear(&self, state: &mut State) {
-        if let Some(bar) = state.current.take().and_then(|current| current.bar) {
+    /// Takes away the line that changes of an action.
+    fn clear(&self, state: &mut State, action: &ActionId) {
+        if let Some(at) = state.current.iter().position(|it| it.action == *action)
+            && let Some(bar) = state.current.remove(at).bar
+        {
             bar.finish_and_clear();
+            self.bars.remove(&bar);
         }
+    }
+
+    /// A line above those that change.
+    fn say_above(&self, line: impl std::fmt::Display) {
+        self.bars.suspend(|| self.screen.say(line));
     }
 
     /// A line between those of the run.
     pub fn say(&self, line: &str) {
-        let state = self.state();
-        match state
-            .current
-            .as_ref()
-            .and_then(|current| current.bar.as_ref())
-        {
-            Some(bar) => bar.suspend(|| self.screen.say(line)),
-            None => self.screen.say(line),
-        }
+        let _state = self.state();
+        self.say_above(line);
     }
 
     /// The last lines of an action: its mark, how long it took, what it was for, and what was seen.
     fn finish(&self, state: &mut State, action: &ActionId, mark: &str, word: &str, detail: &str) {
-        let current = state
-            .current
-            .as_ref()
-            .filter(|current| current.action == *action);
+        let current = state.of(action);
         let took = current.map_or_else(String::new, |current| short(current.since.elapsed()));
-        self.clear(state);
+        let summary = state.named(action);
+        self.clear(state, action);
         let paint = self.screen.err;
         let detail = printable(detail);
         if self.screen.live {
-            let summary = state
-                .actions
-                .get(action)
-                .map_or(action.as_str(), |known| known.summary.as_str());
-            self.screen
-                .say(format_args!("  {mark} {took:>7}  {summary}"));
+            self.say_above(format_args!("  {mark} {took:>7}  {summary}"));
             let rest = [if word == "done" { "" } else { word }, &detail];
             let rest: Vec<&str> = rest.into_iter().filter(|part| !part.is_empty()).collect();
             if !rest.is_empty() {
-                self.screen
-                    .say(format_args!("             {}", paint.dim(rest.join(": "))));
+                self.say_above(format_args!("             {}", paint.dim(rest.join(": "))));
             }
         } else {
             let detail = if detail.is_empty() {
@@ -214,19 +246,24 @@ impl Progress {
             } else {
                 format!(" {took}")
             };
-            self.screen.say(format_args!("    {word}{took}{detail}"));
+            let whose = state.whose(action);
+            self.screen
+                .say(format_args!("    {whose}{word}{took}{detail}"));
         }
     }
 
     fn seen(
         &self,
         state: &mut State,
+        action: &ActionId,
         seen: &str,
         elapsed: Duration,
         limit: Option<Duration>,
         done: Option<(u64, u64)>,
     ) {
-        let Some(current) = &mut state.current else {
+        let whose = state.whose(action);
+        let mut all = state.current.iter_mut();
+        let Some(current) = all.find(|current| current.action == *action) else {
             return;
         };
         let share = done.map_or(String::new(), |(done, total)| {
@@ -242,7 +279,7 @@ impl Progress {
             bar.set_message(seen);
         } else if !self.screen.live && is_news {
             self.screen
-                .say(format_args!("    {} {seen}", short(elapsed)));
+                .say(format_args!("    {whose}{} {seen}", short(elapsed)));
             current.seen = seen;
             current.told = Instant::now();
             current.counted = done.or(current.counted);
@@ -250,7 +287,7 @@ impl Progress {
     }
 
     /// Each table of a replication, above the line that changes.
-    fn replicated(&self, state: &State, facts: &ReplicationFacts) {
+    fn replicated(&self, facts: &ReplicationFacts) {
         const MARGIN: &str = "             ";
         let width = self.screen.width().saturating_sub(MARGIN.len());
         let lines: Vec<String> = replication::tables(facts, width)
@@ -260,14 +297,7 @@ impl Progress {
         if lines.is_empty() {
             return;
         }
-        let bar = state
-            .current
-            .as_ref()
-            .and_then(|current| current.bar.as_ref());
-        match bar {
-            Some(bar) => bar.suspend(|| self.screen.say(lines.join("\n"))),
-            None => self.screen.say(lines.join("\n")),
-        }
+        self.say_above(lines.join("\n"));
     }
 
     fn preflight(&self, state: &mut State, observation: &Observation) {
@@ -315,6 +345,36 @@ impl Progress {
     }
 }
 
+impl State {
+    /// An action that is under way.
+    fn of(&self, action: &ActionId) -> Option<&Current> {
+        self.current.iter().find(|it| it.action == *action)
+    }
+
+    /// The step that an action stands in, where others go on beside it: `Switch: `.
+    fn whose(&self, action: &ActionId) -> String {
+        let known = self.actions.get(action);
+        known.map_or(String::new(), |known| known.whose.clone())
+    }
+
+    /// What an action is for, and of which step where others go on beside it.
+    fn named(&self, action: &ActionId) -> String {
+        let known = self.actions.get(action);
+        let summary = known.map_or(action.as_str(), |known| known.summary.as_str());
+        format!("{}{summary}", self.whose(action))
+    }
+
+    /// Whether an action stands on the way of an `if` that wasn't taken.
+    fn is_other_way(&self, action: &ActionId) -> bool {
+        self.actions.get(action).is_some_and(|known| {
+            known.only_if.iter().any(|guard| {
+                let went = self.decisions.get(&guard.decision);
+                went.is_some_and(|holds| *holds != guard.holds)
+            })
+        })
+    }
+}
+
 impl Observer for Progress {
     fn record(&self, record: &Record) {
         let mut state = self.state();
@@ -337,16 +397,20 @@ impl Observer for Progress {
                 ..
             } => {
                 let elapsed = Duration::from_millis(*attended);
-                self.seen(state, seen, elapsed, None, None);
+                self.seen(state, action, seen, elapsed, None, None);
             }
             Event::Observed {
                 observation: Observation::Replication { facts, .. },
                 ..
-            } => self.replicated(state, facts),
+            } => self.replicated(facts),
             Event::Outcome(Outcome::Done { how, detail, proof }) => {
                 self.finish(state, action, &good, how_word(*how), detail);
-                if let Some(Proof::Replicated { facts, .. }) = proof {
-                    self.replicated(state, facts);
+                match proof {
+                    Some(Proof::Replicated { facts, .. }) => self.replicated(facts),
+                    Some(Proof::Decided { holds }) => {
+                        state.decisions.insert(action.clone(), *holds);
+                    }
+                    _ => {}
                 }
             }
             Event::Outcome(Outcome::Failed { failure }) => {
@@ -368,6 +432,10 @@ impl Observer for Progress {
                 );
             }
             Event::Approved { by, .. } => self.finish(state, action, &good, "approved", by),
+            Event::Skipped { reason } if state.is_other_way(action) => {
+                let (mark, word) = (paint.dim("·"), paint.dim("not taken"));
+                self.finish(state, action, &mark, &word, reason);
+            }
             Event::Skipped { reason } => {
                 self.finish(state, action, &open, &paint.yellow("skipped"), reason)
             }
@@ -387,7 +455,15 @@ impl Observer for Progress {
     fn tick(&self, tick: &Tick) {
         let mut state = self.state();
         self.begin(&mut state, &tick.action);
-        self.seen(&mut state, &tick.seen, tick.elapsed, tick.limit, tick.done);
+        let Tick { action, seen, .. } = tick;
+        self.seen(
+            &mut state,
+            action,
+            seen,
+            tick.elapsed,
+            tick.limit,
+            tick.done,
+        );
     }
 }
 
@@ -423,8 +499,7 @@ fn how_word(how: How) -> &'static str {
 }
 
 /// The lines that change: what is done, how long, what was last seen (on a line of its own, if that is a lot), and what is next.
-fn bar(summary: &str, next: Option<&str>, says_a_lot: bool) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+fn dress(bar: &ProgressBar, summary: &str, next: Option<&str>, says_a_lot: bool) {
     let next = next.map_or(String::new(), |next| {
         format!("\n    next: {}", braces(next))
     });
@@ -437,7 +512,6 @@ fn bar(summary: &str, next: Option<&str>, says_a_lot: bool) -> ProgressBar {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(120));
-    bar
 }
 
 /// Keeps user text from being read as a part of the template.
