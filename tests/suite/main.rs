@@ -36,6 +36,6 @@ mod repair;
 mod replace;
 mod review;
 mod run;
-mod saved;
 mod said;
+mod saved;
 mod stack;
