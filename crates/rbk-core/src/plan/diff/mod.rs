@@ -14,7 +14,7 @@ pub use values::ValueChange;
 use super::{Bound, Plan, PlannedAction, Step};
 use crate::catalog;
 use crate::ids::{ActionId, StepPath};
-use actions::{Aligned, aligned, alike, told};
+use actions::{Aligned, aligned, told};
 use align::moved;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
