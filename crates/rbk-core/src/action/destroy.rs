@@ -3,7 +3,7 @@
 
 use super::rds::unprepared;
 use crate::ids::{DatabaseName, InstanceId, ResourceId, SnapshotId};
-use crate::journal::Proof;
+use crate::journal::{Observation, Proof};
 use crate::plan::FinalSnapshot;
 use crate::ports::{Instance, PortError, PortErrorKind};
 use crate::run::{Effect, Failure, Probe, RemovalFailure, Scene, Since, points_at};
@@ -11,14 +11,49 @@ use crate::value::Snapshot;
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// The instance's immutable identity, as this run knows it: seen at preflight, or made by itself.
-fn meant<'s>(scene: &Scene<'s>, database: &DatabaseName) -> Result<&'s ResourceId, Failure> {
-    let facts = scene.facts;
-    let known = facts.created.get(database);
-    let known = known.or_else(|| facts.instances.get(database));
-    known.ok_or_else(|| Failure::Bug {
-        message: format!("the identity of {database}'s instance was never read"),
-    })
+/// The instance's immutable identity, as this run knows it: seen at preflight, made by itself, or (of what is only destroyed if
+/// something holds, preflight doesn't look) seen when it was looked at first, and journaled before the call.
+#[derive(Default)]
+struct Identity {
+    seen: Option<ResourceId>,
+    is_told: bool,
+}
+
+impl Identity {
+    fn known(&self, scene: &Scene<'_>, database: &DatabaseName) -> Option<ResourceId> {
+        let facts = scene.facts;
+        let known = facts.created.get(database);
+        let known = known.or_else(|| facts.instances.get(database));
+        known.or(self.seen.as_ref()).cloned()
+    }
+
+    /// The one that is meant, of which `is` is what stands under the name now.
+    fn of(
+        &mut self,
+        scene: &Scene<'_>,
+        database: &DatabaseName,
+        is: &Instance,
+        since: Since,
+    ) -> Result<ResourceId, Failure> {
+        match self.known(scene, database) {
+            Some(known) => Ok(known),
+            None if since == Since::Nothing => Ok(self.seen.insert(is.resource.clone()).clone()),
+            None => Err(Failure::Bug {
+                message: format!("the identity of {database}'s instance was never read"),
+            }),
+        }
+    }
+
+    /// What is to be journaled of it, once.
+    fn observations(&mut self, database: &DatabaseName) -> Vec<Observation> {
+        let seen = self.seen.clone().filter(|_| !self.is_told);
+        self.is_told = true;
+        let seen = seen.map(|resource| Observation::Instance {
+            database: database.clone(),
+            resource,
+        });
+        seen.into_iter().collect()
+    }
 }
 
 /// Why an instance isn't the one that is meant.
@@ -37,11 +72,16 @@ fn replaced(instance: &Instance, meant: &ResourceId) -> Option<Failure> {
 pub(super) struct LiftProtection<'a> {
     database: &'a DatabaseName,
     instance: &'a InstanceId,
+    identity: Identity,
 }
 
 impl<'a> LiftProtection<'a> {
     pub fn new(database: &'a DatabaseName, instance: &'a InstanceId) -> Self {
-        Self { database, instance }
+        Self {
+            database,
+            instance,
+            identity: Identity::default(),
+        }
     }
 }
 
@@ -66,13 +106,18 @@ impl Effect for LiftProtection<'_> {
         )
     }
 
-    async fn probe(&mut self, scene: &Scene<'_>, _since: Since) -> Result<Probe, Failure> {
+    fn observations(&mut self) -> Vec<Observation> {
+        self.identity.observations(self.database)
+    }
+
+    async fn probe(&mut self, scene: &Scene<'_>, since: Since) -> Result<Probe, Failure> {
         let Some(is) = scene.world.rds.instance(self.instance).await? else {
             return Ok(Probe::Foreign(Failure::Vanished {
                 instance: self.instance.clone(),
             }));
         };
-        if let Some(failure) = replaced(&is, meant(scene, self.database)?) {
+        let meant = self.identity.of(scene, self.database, &is, since)?;
+        if let Some(failure) = replaced(&is, &meant) {
             return Ok(Probe::Foreign(failure));
         }
         Ok(if is.settings.deletion_protection {
@@ -108,6 +153,7 @@ pub(super) struct Destroy<'a> {
     is_sent: bool,
     /// Who has come to use it since.
     in_use: Option<Failure>,
+    identity: Identity,
 }
 
 impl<'a> Destroy<'a> {
@@ -123,6 +169,7 @@ impl<'a> Destroy<'a> {
             missing: None,
             is_sent: false,
             in_use: None,
+            identity: Identity::default(),
         }
     }
 
@@ -145,9 +192,11 @@ impl<'a> Destroy<'a> {
         scene: &Scene<'_>,
         name: &SnapshotId,
     ) -> Result<Option<Snapshot>, Failure> {
-        let meant = meant(scene, self.database)?;
+        let Some(meant) = self.identity.known(scene, self.database) else {
+            return Ok(None);
+        };
         let found = scene.world.rds.snapshot(name).await?;
-        Ok(found.filter(|snapshot| snapshot.resource.as_ref() == Some(meant)))
+        Ok(found.filter(|snapshot| snapshot.resource.as_ref() == Some(&meant)))
     }
 
     fn done(&self, name: Option<SnapshotId>) -> Probe {
@@ -227,7 +276,8 @@ impl Effect for Destroy<'_> {
         let Some(is) = scene.world.rds.instance(self.instance).await? else {
             return self.gone(scene, since).await;
         };
-        if let Some(failure) = replaced(&is, meant(scene, self.database)?) {
+        let meant = self.identity.of(scene, self.database, &is, since)?;
+        if let Some(failure) = replaced(&is, &meant) {
             return Ok(Probe::Foreign(failure));
         }
         let seen = format!("instance `{}` is `{}`", is.id, is.status);
@@ -260,6 +310,10 @@ impl Effect for Destroy<'_> {
         })
     }
 
+    fn observations(&mut self) -> Vec<Observation> {
+        self.identity.observations(self.database)
+    }
+
     /// Everything that must be so is looked at again, right before.
     async fn prepare(&mut self, scene: &Scene<'_>) -> Result<(), Failure> {
         refuse_protected(scene, self.database, self.instance)?;
@@ -277,7 +331,10 @@ impl Effect for Destroy<'_> {
         let is = is.ok_or_else(|| Failure::Vanished {
             instance: self.instance.clone(),
         })?;
-        if let Some(failure) = replaced(&is, meant(scene, self.database)?) {
+        let meant = self
+            .identity
+            .of(scene, self.database, &is, Since::Nothing)?;
+        if let Some(failure) = replaced(&is, &meant) {
             return Err(failure);
         }
         if is.settings.deletion_protection {
@@ -297,12 +354,12 @@ impl Effect for Destroy<'_> {
 
     async fn send(&mut self, scene: &Scene<'_>) -> Result<(), PortError> {
         // It may be sent again after minutes of throttling: a namesake isn't deleted for that, nor what is used by now.
-        let Ok(meant) = meant(scene, self.database) else {
+        let Some(meant) = self.identity.known(scene, self.database) else {
             return Err(unprepared(&self.doing()));
         };
         let rds = &scene.world.rds;
         if let Some(is) = rds.instance(self.instance).await?
-            && is.resource != *meant
+            && is.resource != meant
         {
             let message = format!("it is `{}` now", is.resource);
             return Err(PortError::new(
