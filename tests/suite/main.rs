@@ -9,6 +9,7 @@
 
 mod account;
 mod architecture;
+mod audit;
 mod check;
 mod cli;
 mod crash;
@@ -23,12 +24,18 @@ mod hostile;
 mod lang;
 mod migration;
 mod new;
+mod online;
 mod plan;
+mod point_in_time;
 mod process;
 mod pull;
 mod rebuild;
 mod recovered;
 mod reference;
 mod repair;
+mod replace;
+mod review;
 mod run;
+mod said;
+mod saved;
 mod stack;

@@ -33,6 +33,8 @@ pub(crate) fn respond(world: &World, head: &Parts, body: &[u8]) -> Response<Full
                 world.faults.release(name);
                 Reply::json_document(200, &json!({}))
             }
+            (&Method::PUT, Some(("stalls", name))) => stalled(world, name, true),
+            (&Method::DELETE, Some(("stalls", name))) => stalled(world, name, false),
             (&Method::PUT, Some(("roles", name))) => {
                 world.change(|model| model.dms.roles.insert(name.to_owned()));
                 Reply::json_document(200, &json!({}))
@@ -47,6 +49,18 @@ pub(crate) fn respond(world: &World, head: &Parts, body: &[u8]) -> Response<Full
     reply.response()
 }
 
+/// Lets the transaction logs of an instance be stuck, or not any more.
+fn stalled(world: &World, instance: &str, stalled: bool) -> Reply {
+    let found = world.change(|model| model.stall(instance, stalled));
+    match found {
+        true => Reply::json_document(200, &json!({})),
+        false => Reply::plain(
+            404,
+            "there is no such instance, or it has no transaction logs",
+        ),
+    }
+}
+
 /// The kind and the name in a path that has both.
 fn named(path: &str) -> Option<(&str, &str)> {
     let (kind, name) = path.strip_prefix("/_sandbox/")?.split_once('/')?;
@@ -56,7 +70,7 @@ fn named(path: &str) -> Option<(&str, &str)> {
 fn unknown() -> Reply {
     Reply::plain(
         404,
-        "the sandbox answers GET /_sandbox/ledger, GET /_sandbox/stats, GET /_sandbox/capacity, GET|POST|DELETE /_sandbox/faults, GET /_sandbox/holds, DELETE /_sandbox/holds/NAME, PUT|DELETE /_sandbox/roles/NAME",
+        "the sandbox answers GET /_sandbox/ledger, GET /_sandbox/stats, GET /_sandbox/capacity, GET|POST|DELETE /_sandbox/faults, GET /_sandbox/holds, DELETE /_sandbox/holds/NAME, PUT|DELETE /_sandbox/roles/NAME, PUT|DELETE /_sandbox/stalls/INSTANCE",
     )
 }
 

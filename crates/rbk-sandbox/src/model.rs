@@ -330,6 +330,18 @@ impl Model {
             .ok_or_else(|| RdsError::SnapshotNotFound(id.to_string()))
     }
 
+    /// Lets the transaction logs of an instance be stuck where they are, or not any more; false where it has none.
+    pub(crate) fn stall(&mut self, instance: &str, stalled: bool) -> bool {
+        let archived = InstanceId::parse("DBInstanceIdentifier", instance)
+            .ok()
+            .and_then(|id| self.instances.get(&id))
+            .and_then(|instance| self.archived.get_mut(&instance.resource_id));
+        archived.is_some_and(|archived| {
+            archived.stalled = stalled;
+            true
+        })
+    }
+
     /// How many instances the account may have.
     pub(crate) fn most_instances(&self) -> usize {
         self.instance_quota.unwrap_or(MOST_INSTANCES)

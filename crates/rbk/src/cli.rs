@@ -214,8 +214,8 @@ pub struct PlanArgs {
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     pub format: PlanFormat,
-    /// Show what differs in what is done from a saved plan (`--format json`) or from a git revision, for instance `origin/main`
-    #[arg(long, value_name = "BASE", conflicts_with_all = ["online", "out"])]
+    /// Show what differs in what is done from a saved plan (`--out`, `--format json`) or from a git revision, for instance `origin/main`
+    #[arg(long, value_name = "BASE")]
     pub diff: Option<String>,
     /// Exit with 2 when the plan holds actions that change something; with `--diff`, when anything differs in what is done
     #[arg(long)]
@@ -224,7 +224,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "FILE.rbkplan")]
     pub out: Option<PathBuf>,
     /// Read the account and its databases, change nothing, and tell what a run would find there
-    #[arg(long)]
+    #[arg(long, conflicts_with = "diff")]
     pub online: bool,
 }
 

@@ -81,6 +81,13 @@ impl Given {
         Ok(Self(given))
     }
 
+    /// The same and one more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// What of it a runbook has a parameter for.
     fn declared(&self, items: &[Item]) -> Self {
         let names = names(items);

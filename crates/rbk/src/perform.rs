@@ -127,9 +127,9 @@ pub async fn conclude(
     exit_of(ending)
 }
 
-/// Says what the deployed stack must say now, where a run is over: nobody should deploy in the middle of one.
+/// Says what the deployed stack must say now, where a run is over: nobody should deploy in the middle of one, nor does one that changed nothing matter to it.
 pub async fn tell_stack(screen: Screen, plan: &Plan, world: &World, ending: &Ending) {
-    if ending.is_resumable() {
+    if ending.is_resumable() || plan.changes_nothing() {
         return;
     }
     if let Some(settings) = stack::settings(world, &plan.environment, &plan.stack).await {

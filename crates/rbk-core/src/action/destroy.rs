@@ -3,7 +3,7 @@
 
 use super::rds::unprepared;
 use crate::ids::{DatabaseName, InstanceId, ResourceId, SnapshotId};
-use crate::journal::{Observation, Proof};
+use crate::journal::Proof;
 use crate::plan::FinalSnapshot;
 use crate::ports::{Instance, PortError, PortErrorKind};
 use crate::run::{Effect, Failure, Probe, RemovalFailure, Scene, Since, points_at};
@@ -11,49 +11,17 @@ use crate::value::Snapshot;
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// The instance's immutable identity, as this run knows it: seen at preflight, made by itself, or (of what is only destroyed if
-/// something holds, preflight doesn't look) seen when it was looked at first, and journaled before the call.
-#[derive(Default)]
-struct Identity {
-    seen: Option<ResourceId>,
-    is_told: bool,
-}
-
-impl Identity {
-    fn known(&self, scene: &Scene<'_>, database: &DatabaseName) -> Option<ResourceId> {
-        let facts = scene.facts;
-        let known = facts.created.get(database);
-        let known = known.or_else(|| facts.instances.get(database));
-        known.or(self.seen.as_ref()).cloned()
-    }
-
-    /// The one that is meant, of which `is` is what stands under the name now.
-    fn of(
-        &mut self,
-        scene: &Scene<'_>,
-        database: &DatabaseName,
-        is: &Instance,
-        since: Since,
-    ) -> Result<ResourceId, Failure> {
-        match self.known(scene, database) {
-            Some(known) => Ok(known),
-            None if since == Since::Nothing => Ok(self.seen.insert(is.resource.clone()).clone()),
-            None => Err(Failure::Bug {
-                message: format!("the identity of {database}'s instance was never read"),
-            }),
-        }
-    }
-
-    /// What is to be journaled of it, once.
-    fn observations(&mut self, database: &DatabaseName) -> Vec<Observation> {
-        let seen = self.seen.clone().filter(|_| !self.is_told);
-        self.is_told = true;
-        let seen = seen.map(|resource| Observation::Instance {
+/// The instance's immutable identity, as this run knows it: seen at preflight, or made by itself.
+fn meant<'s>(scene: &Scene<'s>, database: &DatabaseName) -> Result<&'s ResourceId, Failure> {
+    let facts = scene.facts;
+    let known = facts.created.get(database);
+    let known = known.or_else(|| facts.instances.get(database));
+    known.ok_or_else(|| {
+        RemovalFailure::Appeared {
             database: database.clone(),
-            resource,
-        });
-        seen.into_iter().collect()
-    }
+        }
+        .into()
+    })
 }
 
 /// Why an instance isn't the one that is meant.
@@ -72,16 +40,11 @@ fn replaced(instance: &Instance, meant: &ResourceId) -> Option<Failure> {
 pub(super) struct LiftProtection<'a> {
     database: &'a DatabaseName,
     instance: &'a InstanceId,
-    identity: Identity,
 }
 
 impl<'a> LiftProtection<'a> {
     pub fn new(database: &'a DatabaseName, instance: &'a InstanceId) -> Self {
-        Self {
-            database,
-            instance,
-            identity: Identity::default(),
-        }
+        Self { database, instance }
     }
 }
 
@@ -106,18 +69,13 @@ impl Effect for LiftProtection<'_> {
         )
     }
 
-    fn observations(&mut self) -> Vec<Observation> {
-        self.identity.observations(self.database)
-    }
-
-    async fn probe(&mut self, scene: &Scene<'_>, since: Since) -> Result<Probe, Failure> {
+    async fn probe(&mut self, scene: &Scene<'_>, _since: Since) -> Result<Probe, Failure> {
         let Some(is) = scene.world.rds.instance(self.instance).await? else {
             return Ok(Probe::Foreign(Failure::Vanished {
                 instance: self.instance.clone(),
             }));
         };
-        let meant = self.identity.of(scene, self.database, &is, since)?;
-        if let Some(failure) = replaced(&is, &meant) {
+        if let Some(failure) = replaced(&is, meant(scene, self.database)?) {
             return Ok(Probe::Foreign(failure));
         }
         Ok(if is.settings.deletion_protection {
@@ -153,7 +111,6 @@ pub(super) struct Destroy<'a> {
     is_sent: bool,
     /// Who has come to use it since.
     in_use: Option<Failure>,
-    identity: Identity,
 }
 
 impl<'a> Destroy<'a> {
@@ -169,7 +126,6 @@ impl<'a> Destroy<'a> {
             missing: None,
             is_sent: false,
             in_use: None,
-            identity: Identity::default(),
         }
     }
 
@@ -192,11 +148,9 @@ impl<'a> Destroy<'a> {
         scene: &Scene<'_>,
         name: &SnapshotId,
     ) -> Result<Option<Snapshot>, Failure> {
-        let Some(meant) = self.identity.known(scene, self.database) else {
-            return Ok(None);
-        };
+        let meant = meant(scene, self.database)?;
         let found = scene.world.rds.snapshot(name).await?;
-        Ok(found.filter(|snapshot| snapshot.resource.as_ref() == Some(&meant)))
+        Ok(found.filter(|snapshot| snapshot.resource.as_ref() == Some(meant)))
     }
 
     fn done(&self, name: Option<SnapshotId>) -> Probe {
@@ -276,8 +230,7 @@ impl Effect for Destroy<'_> {
         let Some(is) = scene.world.rds.instance(self.instance).await? else {
             return self.gone(scene, since).await;
         };
-        let meant = self.identity.of(scene, self.database, &is, since)?;
-        if let Some(failure) = replaced(&is, &meant) {
+        if let Some(failure) = replaced(&is, meant(scene, self.database)?) {
             return Ok(Probe::Foreign(failure));
         }
         let seen = format!("instance `{}` is `{}`", is.id, is.status);
@@ -310,10 +263,6 @@ impl Effect for Destroy<'_> {
         })
     }
 
-    fn observations(&mut self) -> Vec<Observation> {
-        self.identity.observations(self.database)
-    }
-
     /// Everything that must be so is looked at again, right before.
     async fn prepare(&mut self, scene: &Scene<'_>) -> Result<(), Failure> {
         refuse_protected(scene, self.database, self.instance)?;
@@ -331,10 +280,7 @@ impl Effect for Destroy<'_> {
         let is = is.ok_or_else(|| Failure::Vanished {
             instance: self.instance.clone(),
         })?;
-        let meant = self
-            .identity
-            .of(scene, self.database, &is, Since::Nothing)?;
-        if let Some(failure) = replaced(&is, &meant) {
+        if let Some(failure) = replaced(&is, meant(scene, self.database)?) {
             return Err(failure);
         }
         if is.settings.deletion_protection {
@@ -354,12 +300,12 @@ impl Effect for Destroy<'_> {
 
     async fn send(&mut self, scene: &Scene<'_>) -> Result<(), PortError> {
         // It may be sent again after minutes of throttling: a namesake isn't deleted for that, nor what is used by now.
-        let Some(meant) = self.identity.known(scene, self.database) else {
+        let Ok(meant) = meant(scene, self.database) else {
             return Err(unprepared(&self.doing()));
         };
         let rds = &scene.world.rds;
         if let Some(is) = rds.instance(self.instance).await?
-            && is.resource != meant
+            && is.resource != *meant
         {
             let message = format!("it is `{}` now", is.resource);
             return Err(PortError::new(

@@ -7,8 +7,26 @@ use crate::plan::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a run of a plan must have to itself, sorted. The run itself is among it, so that nobody resumes it twice.
+impl Plan {
+    /// Whether a run of it changes nothing at all: it looks, and says what it saw.
+    pub fn changes_nothing(&self) -> bool {
+        touched(self).changes.is_empty()
+    }
+}
+
+/// What a run of a plan must have to itself, sorted. The run itself is among it, so that nobody resumes it twice. A run that changes
+/// nothing needs nothing else: it may look on while a recovery is under way, and is in nobody's way.
 pub fn entities(plan: &Plan, run: &RunId) -> Vec<String> {
+    let touched = touched(plan);
+    let mut names = BTreeSet::from([format!("run {run}")]);
+    if !touched.changes.is_empty() {
+        let all = touched.changes.iter().chain(&touched.reads);
+        names.extend(all.flat_map(|entity| entity.leased(&plan.environment)));
+    }
+    names.into_iter().collect()
+}
+
+fn touched(plan: &Plan) -> Touched<'_> {
     let mut touched = Touched::new(&plan.environment, &plan.replications);
     for preflight in &plan.preflight {
         touched.preflight(preflight);
@@ -20,12 +38,7 @@ pub fn entities(plan: &Plan, run: &RunId) -> Vec<String> {
         touched.change(Entity::Database(replication.to.clone()));
         touched.read(Entity::Database(replication.from.clone()));
     }
-    let all = touched.changes.iter().chain(&touched.reads);
-    let mut names: BTreeSet<String> = all
-        .flat_map(|entity| entity.leased(&plan.environment))
-        .collect();
-    names.insert(format!("run {run}"));
-    names.into_iter().collect()
+    touched
 }
 
 /// Something that plans change or read.

@@ -39,19 +39,21 @@ enum Bindings<'a> {
     Planned(BTreeMap<&'a str, (&'a Expr, String)>),
 }
 
+impl Wording<'static, Undressed> {
+    /// Names stand for themselves, and nothing is marked as a hole: as a runbook writes it.
+    pub(crate) fn by_names() -> Self {
+        Self {
+            bindings: Bindings::Names,
+            dress: Undressed,
+        }
+    }
+}
+
 impl<'a> Wording<'a, Undressed> {
     /// Knows what some `let`s read, but not when.
     pub(crate) fn knowing(bindings: &'a BTreeMap<String, Expr>) -> Self {
         Self {
             bindings: Bindings::Lowered(bindings),
-            dress: Undressed,
-        }
-    }
-
-    /// `let`s stand by their names, and nothing is marked as a hole: as a runbook writes it.
-    pub(crate) fn by_names() -> Self {
-        Self {
-            bindings: Bindings::Names,
             dress: Undressed,
         }
     }

@@ -43,7 +43,12 @@ impl Reader<'_, '_> {
             found: diagnose::found(self.text.get(chunk.end..).unwrap_or("")),
             help: Some(help.into()),
         };
-        self.problems.add(|| error.at(place).fix(place, " {"));
+        // Of an `if` without braces both are missing.
+        let opens_only = !words::opens_block(self.written(chunk));
+        self.problems.add(|| match opens_only {
+            true => error.at(place).fix(place, " {"),
+            false => error.at(place),
+        });
     }
 
     /// Statements up to the `}` of their block, whose `{` stands at `opened`.
@@ -58,6 +63,10 @@ impl Reader<'_, '_> {
             if words::begins_block(self.text.get(next..).unwrap_or(""))
                 && !self.is_nested(opened, next)
             {
+                self.unclosed_block(opened, end, next);
+                return (body, self.span(end, end).end);
+            }
+            if self.has_else && words::begins_else(self.text.get(next..).unwrap_or("")) {
                 self.unclosed_block(opened, end, next);
                 return (body, self.span(end, end).end);
             }
@@ -149,16 +158,19 @@ impl Reader<'_, '_> {
                 let statements = words::STATEMENTS.iter().map(|(word, ..)| *word);
                 let near = words::other_way(word)
                     .or_else(|| self.similar(word, statements.chain(words::clauses())));
-                let similar = near.map(|near| near.word);
+                let is_other = words::of_another_language(written).is_some();
+                let similar = near.map(|near| near.word).filter(|_| !is_other);
                 let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
                 self.problems.add(|| {
                     let error = SyntaxError::UnknownStatement {
                         word: shown,
                         similar,
                     };
-                    match near {
-                        Some(near) => error.at(place).fix_spelling(place, near),
-                        None => error.at(place),
+                    let help = words::of_another_language(written);
+                    match (near, help) {
+                        (Some(near), None) => error.at(place).fix_spelling(place, near),
+                        (_, Some(help)) => error.at(place).help(help),
+                        (None, None) => error.at(place),
                     }
                 });
             }

@@ -15,7 +15,7 @@ mod pull;
 mod run;
 mod runs;
 mod sandbox;
-mod saved;
+pub mod saved;
 mod schema;
 mod status;
 

@@ -24,7 +24,10 @@ pub async fn run(screen: Screen, args: RunArgs) -> Result<Exit, Failure> {
     let env = args.environment.env.as_deref();
     let overlay = overlay::from_variables(screen)?;
     let set = &args.set.set;
-    let (plan, overlaid, task) = match saved::recognise(&args.file)? {
+    let saved = saved::recognise(&args.file)?;
+    // What is told to be typed next must find the run's journal from here.
+    let own = saved.as_ref().and_then(saved::environment_file);
+    let (plan, overlaid, task) = match saved {
         Some(saved) => {
             saved::agree(&saved, env)?;
             let (mut plan, used) =
@@ -48,9 +51,10 @@ pub async fn run(screen: Screen, args: RunArgs) -> Result<Exit, Failure> {
         }
     };
     let plan = &plan;
+    let env = env.or(own.as_deref());
     let journals = journals_of(args.store.store.as_deref(), env, &plan.environment)?;
     known_steps(plan, &args.approve.approve)?;
-    lock_is_enough(screen, args.alone.alone, &journals)?;
+    lock_is_enough(screen, args.alone.alone, plan, &journals)?;
     tell_overlay(screen, &overlaid);
     let world = world(screen, plan, args.approve.approve).await?;
     let stop = Stop::listen();
@@ -65,7 +69,7 @@ pub async fn resume(screen: Screen, args: ResumeArgs) -> Result<Exit, Failure> {
     let run = journals.find(&args.run).await?;
     let (plan, _) = journals.status(&run).await?;
     known_steps(&plan, &args.approve.approve)?;
-    lock_is_enough(screen, args.alone.alone, &journals)?;
+    lock_is_enough(screen, args.alone.alone, &plan, &journals)?;
     let world = world(screen, &plan, args.approve.approve).await?;
     let ending = perform(
         screen,
@@ -86,7 +90,7 @@ pub async fn abort(screen: Screen, args: AbortArgs) -> Result<Exit, Failure> {
     let run = journals.find(&args.run).await?;
     let (plan, _) = journals.status(&run).await?;
     known_steps(&plan, &args.approve.approve)?;
-    lock_is_enough(screen, args.alone.alone, &journals)?;
+    lock_is_enough(screen, args.alone.alone, &plan, &journals)?;
     let world = world(screen, &plan, args.approve.approve).await?;
     let reason = args.because.as_deref().unwrap_or("given up with rbk abort");
     let task = Task::Abort(&run, reason);
@@ -187,9 +191,14 @@ fn known_steps(plan: &Plan, approve: &[String]) -> Result<(), Failure> {
     }
 }
 
-/// A lock on this machine excludes nobody else: against a real account that must be said to be enough.
-fn lock_is_enough(screen: Screen, alone: bool, journals: &Journals) -> Result<(), Failure> {
-    if overlay::is_local_endpoint() {
+/// A lock on this machine excludes nobody else: against a real account that must be said to be enough, unless nothing is changed.
+fn lock_is_enough(
+    screen: Screen,
+    alone: bool,
+    plan: &Plan,
+    journals: &Journals,
+) -> Result<(), Failure> {
+    if plan.changes_nothing() || overlay::is_local_endpoint() {
         return Ok(());
     }
     if alone {

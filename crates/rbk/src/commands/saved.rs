@@ -3,9 +3,9 @@
 use crate::adapters::SystemClock;
 use crate::cli::PlanArgs;
 use crate::exit::{Exit, Failure};
-use crate::runbooks;
 use crate::load::{Given, Loaded, Near, load, load_environment};
 use crate::render::colour::Screen;
+use crate::runbooks::replace;
 use rbk_core::environment;
 use rbk_core::journal::SavedUse;
 use rbk_core::plan::saved::{
@@ -118,7 +118,7 @@ pub fn save(screen: Screen, loaded: &Loaded, args: &PlanArgs, out: &Path) -> Res
         Ok(_) => return Err(unread("it is another plan when it is read back")),
         Err(error) => return Err(unread(&error.to_string())),
     }
-    runbooks::replace(out, &text)
+    replace(out, &text)
         .map_err(|error| Failure::outside(format!("writing `{}`: {error}", out.display())))?;
     screen.say(format_args!(
         "{} saved to {} as plan {}",
@@ -306,6 +306,14 @@ pub fn compare(screen: Screen, saved: &SavedPlan) -> Result<Comparison, Failure>
     }
     found.changed.sort_by_key(|changed| changed.input);
     Ok(found)
+}
+
+/// The environment file of a saved plan, as `--env` takes it, where it is here.
+pub fn environment_file(saved: &SavedPlan) -> Option<String> {
+    let input = saved.input(InputKind::Environment)?;
+    Path::new(&input.path)
+        .exists()
+        .then(|| as_path(&input.path))
 }
 
 /// A path that `--env` takes for one, and not for a name.

@@ -39,7 +39,10 @@ pub struct ApplicationReport {
 /// Writes, by when they were acknowledged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Writes {
-    /// Behind the snapshot and before the disaster.
+    /// Behind the snapshot and before the instant that was restored to, where one was: all of them must be there in the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before_instant: Option<Survival>,
+    /// Behind the snapshot, or the instant, and before the disaster.
     pub before_disaster: Survival,
     /// Behind the disaster, by the database that it happened to.
     pub until_recovery: Survival,
@@ -110,6 +113,17 @@ pub struct RunTraffic {
     pub no_reads_seconds: f64,
 }
 
+/// When what mattered happened.
+#[derive(Debug, Clone, Copy)]
+pub struct Moments {
+    /// The instant that was restored to, where one was.
+    pub instant: Option<Timestamp>,
+    /// The disaster.
+    pub disaster: Timestamp,
+    /// The end of the drill.
+    pub end: Timestamp,
+}
+
 /// When a step was under way.
 #[derive(Debug, Clone)]
 pub struct StepSpan {
@@ -159,12 +173,30 @@ impl ApplicationReport {
     /// What of the promised is not kept, in words.
     pub fn broken_promises(&self) -> Vec<String> {
         let Writes {
+            before_instant,
+            before_disaster,
             after_recovery,
             missing,
             doubled,
             ..
         } = &self.writes;
         let mut broken = Vec::new();
+        if let Some(before) = before_instant {
+            let gone = before.writes.saturating_sub(before.there);
+            if gone > 0 {
+                broken.push(format!(
+                    "{gone} of {} writes that were acknowledged before the instant are not there",
+                    before.writes
+                ));
+            }
+            // One may have been committed before and acknowledged behind it.
+            if before_disaster.there > 1 {
+                broken.push(format!(
+                    "{} writes that were acknowledged behind the instant are there",
+                    before_disaster.there
+                ));
+            }
+        }
         let gone = after_recovery.writes.saturating_sub(after_recovery.there);
         if gone > 0 {
             broken.push(format!(
@@ -257,14 +289,14 @@ pub async fn numbers_there(
 pub fn report(
     stand_in: &StandIn,
     log: &Log,
-    disaster: Timestamp,
-    end: Timestamp,
+    moments: Moments,
     there: &BTreeMap<u64, u64>,
     steps: &[StepSpan],
 ) -> ApplicationReport {
+    let Moments { disaster, end, .. } = moments;
     ApplicationReport {
         name: stand_in.name.to_string(),
-        writes: writes(log, disaster, there),
+        writes: writes(log, moments, there),
         recovered_at: recovered_at(log, disaster),
         reads: log.reads.len() as u64,
         no_writes: gaps(&log.no_writes, end, steps),
@@ -285,7 +317,11 @@ fn recovered_at(log: &Log, disaster: Timestamp) -> Option<Timestamp> {
         .map(|write| write.at)
 }
 
-fn writes(log: &Log, disaster: Timestamp, there: &BTreeMap<u64, u64>) -> Writes {
+fn writes(log: &Log, moments: Moments, there: &BTreeMap<u64, u64>) -> Writes {
+    let Moments {
+        instant, disaster, ..
+    } = moments;
+    let mut before_instant = Survival::default();
     let mut told = Writes::default();
     let recovered = recovered_at(log, disaster);
     for write in &log.writes {
@@ -295,6 +331,8 @@ fn writes(log: &Log, disaster: Timestamp, there: &BTreeMap<u64, u64>) -> Writes 
             &mut told.unknown
         } else if after {
             &mut told.after_recovery
+        } else if instant.is_some_and(|instant| write.at <= instant) {
+            &mut before_instant
         } else if write.at <= disaster {
             &mut told.before_disaster
         } else {
@@ -306,6 +344,7 @@ fn writes(log: &Log, disaster: Timestamp, there: &BTreeMap<u64, u64>) -> Writes 
             told.missing.push(write.number);
         }
     }
+    told.before_instant = instant.map(|_| before_instant);
     told.doubled = there
         .iter()
         .filter(|(_, times)| **times > 1)
@@ -410,7 +449,12 @@ mod tests {
             ..Log::default()
         };
         let there = [(1, 1), (5, 1), (7, 2), (8, 1)].into();
-        let told = writes(&log, at(10), &there);
+        let moments = Moments {
+            instant: None,
+            disaster: at(10),
+            end: at(40),
+        };
+        let told = writes(&log, moments, &there);
         let of = |writes, there| Survival { writes, there };
         assert_eq!(told.before_disaster, of(2, 1));
         assert_eq!(told.until_recovery, of(1, 0));
@@ -418,6 +462,14 @@ mod tests {
         assert_eq!(told.unknown, of(2, 1));
         assert_eq!(told.missing, [6]);
         assert_eq!(told.doubled, [7]);
+        assert_eq!(told.before_instant, None);
+        let moments = Moments {
+            instant: Some(at(1)),
+            ..moments
+        };
+        let told = writes(&log, moments, &there);
+        assert_eq!(told.before_instant, Some(of(1, 1)));
+        assert_eq!(told.before_disaster, of(1, 0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The rehearsal: the same runbooks and environment against a sandbox with real Postgres.
 //!
-//! `seed` fills a sandbox whose `account` is as the environment describes it, `disaster` breaks it, `rehearsal` runs the runbooks one
+//! `seed` fills a sandbox whose `account` is as the environment describes it, `instant` notes the last good instant where one is restored, `disaster` breaks it, `rehearsal` runs the runbooks one
 //! after the other by the very path of `rbk run`, `compare` looks at the rows that the application has now and that were copied,
 //! `application` at those that it was promised meanwhile, `proof` at everything else of those databases, `leftovers` at what is
 //! left in the account, and `report` says it.
@@ -9,6 +9,7 @@ pub mod account;
 pub mod application;
 pub mod compare;
 pub mod disaster;
+pub mod instant;
 pub mod leftovers;
 pub mod proof;
 pub mod rehearsal;

@@ -1,14 +1,16 @@
 //! One rehearsal, from the disaster to the proof. Each runbook is run by the very path of `rbk run`.
 
 use super::account::sandbox_options;
-use super::application::{self, ApplicationReport, Span, StepSpan};
+use super::application::{self, ApplicationReport, Moments, Span, StepSpan};
 use super::compare::{active_database, compare, digest};
+use super::instant::{Instant, restores_to_it};
 use super::proof::prove;
 use super::report::{DatabaseReport, Outcome, Report, Role, RunReport, StepTime, VERSION};
 use super::seed::{Stage, StandIn};
 use super::{disaster, leftovers, sandbox_failed, seed};
 use crate::adapters::person::DrillApprover;
 use crate::cli::DrillArgs;
+use crate::commands::saved::no_holes;
 use crate::exit::{Exit, Failure};
 use crate::journals::{Journals, in_directory};
 use crate::load::{Given, load};
@@ -48,6 +50,8 @@ pub struct Rehearsal<'a> {
     pub stage: &'a Stage,
     /// The environment as its file has it.
     pub environment: &'a Environment,
+    /// The runbooks' plans as they were checked before the sandbox was there.
+    pub plans: &'a [Plan],
 }
 
 impl Rehearsal<'_> {
@@ -61,15 +65,30 @@ impl Rehearsal<'_> {
             .as_ref()
             .unwrap_or(&drill.disaster);
         self.begin_traffic(stop).await?;
-        let disaster = disaster::describe(staged, drill.database.as_str());
-        let struck = disaster::strike(self.stage, self.database(&drill.database)?, staged).await?;
-        self.screen
-            .say(self.screen.err.red(format_args!("Disaster: {disaster}")));
+        let original = self.database(&drill.database)?;
+        let instant = self.instant(original, stop).await?;
+        let (disaster, struck) = if self.looks_only() {
+            (
+                "none: nothing here changes anything".to_owned(),
+                jiff::Timestamp::now(),
+            )
+        } else {
+            let disaster = disaster::describe(staged, drill.database.as_str());
+            let struck = disaster::strike(self.stage, original, staged).await?;
+            self.screen
+                .say(self.screen.err.red(format_args!("Disaster: {disaster}")));
+            (disaster, struck)
+        };
+        if let Some(instant) = &instant {
+            instant.make_restorable(self.stage, original).await?;
+        }
 
         let journals = self.journals()?;
         let mut ran: Vec<Ran> = Vec::new();
         for (file, given) in self.args.files.iter().zip(self.given) {
-            let next = self.run(file, given, &journals, stop).await?;
+            let next = self
+                .run(file, given, instant.as_ref(), &journals, stop)
+                .await?;
             let done = next.ending.kind == EndingKind::Done;
             ran.push(next);
             if !done {
@@ -81,11 +100,20 @@ impl Rehearsal<'_> {
             return Err(Failure::usage("no runbook is named"));
         };
         let used = self.recovered_database(&ran)?;
+        let restored_to_instant = ran.iter().any(|ran| restores_to_it(&ran.plan));
         // Looking can be dropped: what it tries is rolled back.
         let looking = async {
             let end = self.end_traffic(last).await;
-            let databases = self.look(&ran, used.as_ref()).await?;
-            let applications = self.applications(&ran, used.as_ref(), struck, end).await?;
+            let databases = self.look(&ran, used.as_ref(), instant.as_ref()).await?;
+            let moments = Moments {
+                instant: instant
+                    .as_ref()
+                    .filter(|_| restored_to_instant)
+                    .map(|it| it.at),
+                disaster: struck,
+                end,
+            };
+            let applications = self.applications(&ran, used.as_ref(), moments).await?;
             Ok::<_, Failure>((databases, applications, end))
         };
         let (databases, applications, end) = tokio::select! {
@@ -97,20 +125,26 @@ impl Rehearsal<'_> {
         let done = last.ending.kind == EndingKind::Done;
         let account = leftovers::account(self.stage, &plans, done);
         let mut outcome = outcome(last.ending.kind, &databases, &applications, frozen);
+        if outcome == Outcome::Recovered && self.looks_only() {
+            outcome = Outcome::Unchanged;
+        }
         if outcome == Outcome::Recovered && account.iter().any(|finding| !finding.holds) {
             outcome = Outcome::Unproven;
         }
         let exit = match outcome {
-            Outcome::Recovered => Exit::Done,
+            Outcome::Recovered | Outcome::Unchanged => Exit::Done,
             Outcome::DataDiffers | Outcome::Unproven | Outcome::WritesLost | Outcome::CutOff => {
                 Exit::Failed
             }
             Outcome::Failed | Outcome::Stopped => exit_of(&last.ending),
         };
         let recovered = outcome == Outcome::Recovered;
-        let data_time = ran
-            .iter()
-            .find_map(|ran| restored_data_time(&ran.status))
+        let as_of = instant
+            .as_ref()
+            .filter(|_| restored_to_instant)
+            .map(|it| it.at);
+        let data_time = as_of
+            .or_else(|| ran.iter().find_map(|ran| restored_data_time(&ran.status)))
             .unwrap_or(self.stage.snapshot.database_time);
         let report = Report {
             version: VERSION,
@@ -126,7 +160,11 @@ impl Rehearsal<'_> {
                 .filter(|_| recovered)
                 .map(|well| seconds_between(struck, well)),
             rpo_seconds: recovered.then(|| seconds_between(data_time, struck)),
-            rows_lost: self.stage.rows_behind_snapshot(),
+            rows_lost: match (as_of, self.looks_only()) {
+                (None, false) => self.stage.rows_behind_snapshot(),
+                (Some(_), _) | (None, true) => 0,
+            },
+            as_of,
             database: used.map(|name| name.to_string()),
             problem: self.problem(last, &journals, ran.len()),
             runs: ran
@@ -145,18 +183,27 @@ impl Rehearsal<'_> {
         &self,
         file: &Path,
         given: &Given,
+        instant: Option<&Instant>,
         journals: &Journals,
         stop: &Stop,
     ) -> Result<Ran, Failure> {
         let screen = self.screen;
         let env = self.args.sandbox.environment.env.as_deref();
-        let loaded = load(screen, file, env, given, Some(&self.stage.overlay))?;
-        let plan = loaded.plan.ok_or_else(|| {
+        let changed = || {
             Failure::wrong(format!(
                 "`{}` was changed while the sandbox started",
                 file.display()
             ))
-        })?;
+        };
+        let mut loaded = load(screen, file, env, given, Some(&self.stage.overlay))?;
+        if let (Some(plan), Some(instant)) = (&loaded.plan, instant)
+            && plan.holes().next().is_some()
+        {
+            let given = instant.given(plan, given);
+            loaded = load(screen, file, env, &given, Some(&self.stage.overlay))?;
+        }
+        let plan = loaded.plan.ok_or_else(changed)?;
+        no_holes(&plan)?;
         if self.args.files.first().map(PathBuf::as_path) == Some(file) {
             screen.say("The environment is rehearsed with these changes:");
             for change in &loaded.overlaid {
@@ -187,6 +234,30 @@ impl Rehearsal<'_> {
             ending,
             status,
         })
+    }
+
+    /// Whether none of the runbooks changes anything: then there is nothing to recover from.
+    fn looks_only(&self) -> bool {
+        self.plans.iter().all(Plan::changes_nothing)
+    }
+
+    /// The last good instant, where a runbook restores to one, or where all must be as it was.
+    async fn instant(&self, database: &Database, stop: &Stop) -> Result<Option<Instant>, Failure> {
+        if !self.looks_only() && !self.plans.iter().any(restores_to_it) {
+            return Ok(None);
+        }
+        let noted = Instant::note(self.stage, self.environment, database);
+        let mut stop = stop.clone();
+        tokio::select! {
+            noted = noted => {
+                let noted = noted?;
+                if !self.looks_only() {
+                    self.screen.say(format_args!("  the last good instant is {}", noted.at));
+                }
+                Ok(Some(noted))
+            }
+            () = stop.asked() => Err(Failure::new(Exit::Suspended, "stopped before anything was rehearsed")),
+        }
     }
 
     /// Lets the stand-ins write and read, and waits until each was promised something.
@@ -248,8 +319,7 @@ impl Rehearsal<'_> {
         &self,
         ran: &[Ran],
         used: Option<&DatabaseName>,
-        struck: jiff::Timestamp,
-        end: jiff::Timestamp,
+        moments: Moments,
     ) -> Result<Vec<ApplicationReport>, Failure> {
         let drill = seed::drill_of(self.environment)?;
         let (Some(said), Some(used)) = (&drill.traffic, used) else {
@@ -274,9 +344,7 @@ impl Rehearsal<'_> {
             .values()
             .filter_map(|stand_in| {
                 let log = stand_in.traffic.as_ref()?.log();
-                Some(application::report(
-                    stand_in, &log, struck, end, &there, &steps,
-                ))
+                Some(application::report(stand_in, &log, moments, &there, &steps))
             })
             .collect())
     }
@@ -299,6 +367,7 @@ impl Rehearsal<'_> {
         &self,
         ran: &[Ran],
         used: Option<&DatabaseName>,
+        instant: Option<&Instant>,
     ) -> Result<Vec<DatabaseReport>, Failure> {
         let done = ran
             .last()
@@ -340,7 +409,7 @@ impl Rehearsal<'_> {
             reports.push(DatabaseReport {
                 name: name.to_string(),
                 role,
-                tables: compare(&self.stage.saved, &found),
+                tables: compare(instant.map_or(&self.stage.saved, |it| &it.tables), &found),
                 proof: prove(&mut superuser, &self.stage.schema, &own_tables).await?,
             });
         }
@@ -384,7 +453,8 @@ impl Rehearsal<'_> {
             return active_database(self.stage, self.environment, name, application);
         }
         let restored = actions(ran).rev().find_map(|action| match action {
-            Action::RestoreFromSnapshot { database, .. } => Some(database.clone()),
+            Action::RestoreFromSnapshot { database, .. }
+            | Action::RestoreToPointInTime { database, .. } => Some(database.clone()),
             _ => None,
         });
         Ok(Some(restored.unwrap_or_else(|| drill.database.clone())))

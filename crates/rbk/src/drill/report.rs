@@ -11,8 +11,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 /// The version of the JSON document. 2: several runs, and a part for each database that was looked at. 3: what applications lived
-/// through, of all and by run, and what is left in the account; outcomes `writes_lost` and `cut_off`.
-pub const VERSION: u32 = 3;
+/// through, of all and by run, and what is left in the account; outcomes `writes_lost` and `cut_off`. 4: the instant that was restored
+/// to, writes before it, and the outcome `unchanged`.
+pub const VERSION: u32 = 4;
 
 /// How a rehearsal came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -20,6 +21,8 @@ pub const VERSION: u32 = 3;
 pub enum Outcome {
     /// All runs are done, every row that was saved is there, and everything else is proven.
     Recovered,
+    /// All runs are done, and nothing was changed, as it shall be.
+    Unchanged,
     /// All runs are done, and the data isn't what was saved.
     DataDiffers,
     /// All runs are done and the data is what was saved, but something else of a database is not as it was.
@@ -38,6 +41,7 @@ impl Outcome {
     fn words(self) -> &'static str {
         match self {
             Outcome::Recovered => "recovered: the application has every row that was saved",
+            Outcome::Unchanged => "done, and nothing was changed",
             Outcome::DataDiffers => "the run is done, but the data is not what was saved",
             Outcome::Unproven => "the data is what was saved, but a database is not as it was",
             Outcome::WritesLost => {
@@ -68,6 +72,9 @@ pub struct Report {
     pub rpo_seconds: Option<f64>,
     /// Rows that were written after the snapshot, and are lost.
     pub rows_lost: u64,
+    /// The instant that was restored to, where one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<jiff::Timestamp>,
     /// The database that the application uses now.
     pub database: Option<String>,
     /// The runs, in order, up to the first that was not done.
@@ -172,7 +179,7 @@ pub fn human(report: &Report, paint: Paint) -> String {
         report.outcome.words()
     );
     line(match report.outcome {
-        Outcome::Recovered => paint.green(paint.bold(headline)),
+        Outcome::Recovered | Outcome::Unchanged => paint.green(paint.bold(headline)),
         _ => paint.red(headline),
     });
     if let Some(problem) = &report.problem {
@@ -186,7 +193,12 @@ pub fn human(report: &Report, paint: Paint) -> String {
             time::seconds(rto)
         ));
     }
-    if let Some(rpo) = report.rpo_seconds {
+    if let (Some(rpo), Some(as_of)) = (report.rpo_seconds, report.as_of) {
+        line(format!(
+            "RPO        {}: what was committed after {as_of} is lost, as the runbook accepts",
+            time::seconds(rpo),
+        ));
+    } else if let Some(rpo) = report.rpo_seconds {
         line(format!(
             "RPO        {}: {} row{} written after the snapshot {} lost, as the runbook accepts",
             time::seconds(rpo),
@@ -200,7 +212,12 @@ pub fn human(report: &Report, paint: Paint) -> String {
             "database   {database} is what the application uses now"
         ));
     }
-    for application in &report.applications {
+    let lived_through = match report.outcome {
+        // Nothing happened to them.
+        Outcome::Unchanged => &[],
+        _ => report.applications.as_slice(),
+    };
+    for application in lived_through {
         line(String::new());
         lived(application, paint, &mut line);
     }
@@ -271,11 +288,20 @@ fn lived(application: &ApplicationReport, paint: Paint, line: &mut impl FnMut(St
         application.name
     )));
     let writes = &application.writes;
-    for (when, survival, bound) in [
-        ("before the disaster", writes.before_disaster, false),
-        ("until the recovery", writes.until_recovery, false),
-        ("after the recovery", writes.after_recovery, true),
-    ] {
+    let before = match writes.before_instant {
+        Some(_) => "between the instant and the disaster",
+        None => "before the disaster",
+    };
+    for (when, survival, bound) in writes
+        .before_instant
+        .map(|survival| ("before the instant", survival, true))
+        .into_iter()
+        .chain([
+            (before, writes.before_disaster, false),
+            ("until the recovery", writes.until_recovery, false),
+            ("after the recovery", writes.after_recovery, true),
+        ])
+    {
         let text = format!(
             "{:>6} writes acknowledged {when}, {} of them there{}",
             survival.writes,
@@ -497,6 +523,7 @@ mod tests {
             rto_seconds: recovered.then_some(12.34),
             rpo_seconds: recovered.then_some(1.5),
             rows_lost: 200,
+            as_of: None,
             database: Some("recovery".to_owned()),
             runs: vec![run(
                 "Quick recovery",
