@@ -174,7 +174,7 @@ def layouts(rbk, directory, turns):
                 *beside,
             ])
     measure.table(["", "lines", "wall", "CPU", "peak memory", "of a tenth", "beside just", "beside cedar"], rows)
-    growth = measure.ratios(walls(costs["rbk fmt --check", 100_000]), walls(costs["rbk fmt --check", 10_000]))
+    growth = measure.ratios(walls(costs["rbk fmt --check", SIZES[-1]]), walls(costs["rbk fmt --check", SIZES[-2]]))
     return [Goal("`rbk fmt`: 100k lines beside 10k", 12, growth, "×")]
 
 

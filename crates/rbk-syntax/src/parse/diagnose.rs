@@ -527,6 +527,8 @@ impl<'t> Place<'t> {
         let diagnostic = error.at(place);
         let end = self.before().trim_end().len();
         match (near, expected.only_literal()) {
+            // A word of the language stands in the wrong place: it is no slip.
+            (Some(near), _) if is_known(word) => diagnostic.fix(place, near.word),
             (Some(near), _) => diagnostic.fix_spelling(place, near),
             // A name without a type, or an option without a value: more is missing than the sign.
             (None, Some(":"))
@@ -663,6 +665,16 @@ fn offset(error: &Error<Rule>) -> usize {
     match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     }
+}
+
+/// Whether the language has a word.
+fn is_known(word: &str) -> bool {
+    PHRASES.iter().any(|phrase| phrase.contains(&word))
+        || PREPOSITIONS.contains(&word)
+        || words::RESERVED.contains(&word)
+        || words::is_item(word)
+        || words::statement(word).is_some()
+        || words::clauses().any(|clause| clause == word)
 }
 
 /// The characters at the start of a text that belong together.
