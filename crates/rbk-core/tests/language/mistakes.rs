@@ -4,8 +4,8 @@ use crate::world::{World, read, root, told};
 use rbk_syntax::has_errors;
 use std::collections::BTreeSet;
 
-/// The shipped runbooks that need no value.
-fn shipped() -> Vec<(String, String)> {
+/// The shipped runbooks that are right as they are: one of them is refused where the original is protected.
+fn shipped(world: &World) -> Vec<(String, String)> {
     let folder = root().join("runbooks");
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
@@ -19,6 +19,7 @@ fn shipped() -> Vec<(String, String)> {
             let text = read(&format!("runbooks/{name}"));
             (name, text)
         })
+        .filter(|(_, text)| !has_errors(&world.check(text)))
         .collect()
 }
 
@@ -65,7 +66,7 @@ fn a_misspelt_word_is_told_once_and_nothing_of_states_follows() {
     let world = World::of("runbooks/environments/prod").unwrap();
     let mut wrong = Vec::new();
     let mut tried = 0;
-    for (name, text) in shipped() {
+    for (name, text) in shipped(&world) {
         let before: BTreeSet<String> = codes(&world, &text);
         for (at, word) in words(&text) {
             let Some(other) = misspelt(word) else {
@@ -112,7 +113,7 @@ fn a_missing_line_or_clause_brings_no_flood() {
     let world = World::of("runbooks/environments/prod").unwrap();
     let mut wrong = Vec::new();
     let mut tried = 0;
-    for (name, text) in shipped() {
+    for (name, text) in shipped(&world) {
         let mut at = 0;
         for line in text.split_inclusive('\n') {
             let start = at;
@@ -176,7 +177,7 @@ fn a_unit_of_another_language_is_told_once() {
     let world = World::of("runbooks/environments/prod").unwrap();
     let mut wrong = Vec::new();
     let mut tried = 0;
-    for (name, text) in shipped() {
+    for (name, text) in shipped(&world) {
         for (at, word) in words(&text) {
             let digits = word.chars().take_while(char::is_ascii_digit).count();
             if digits == 0 || digits == word.len() {
