@@ -1,4 +1,4 @@
-"""Part one: how quickly a runbook is read, checked and planned.
+"""Part one: how quickly a runbook is read, checked, planned and laid out.
 
 Goals are judged by wall clock. Everything measured here has one thread, so that ratios of CPU time say the same with less noise.
 """
@@ -22,7 +22,9 @@ def run(rbk, directory, turns):
     for peer in (JUST, CEDAR):
         print(f"{peer.name}: {measure.output([peer.name, '--version']) if peer.there() else peer.missing()}")
     print()
-    return start_up(rbk, directory, turns or 41) + sizes(rbk, directory, turns or 7)
+    goals = start_up(rbk, directory, turns or 41)
+    shipped(rbk, turns or 41)
+    return goals + sizes(rbk, directory, turns or 7) + layouts(rbk, directory, turns or 7)
 
 
 def in_turn(commands, turns, environment=None):
@@ -121,6 +123,59 @@ def sizes(rbk, directory, turns):
         growth = measure.ratios(walls(costs[tool, 100_000]), mine)
         goals.append(Goal(f"`{tool}`: 100k lines beside 10k", 12, growth, "×"))
     return goals
+
+
+def shipped(rbk, turns):
+    """All shipped runbooks in one process, as a pipeline checks them."""
+    files = sorted(os.path.join(RUNBOOKS, name) for name in os.listdir(RUNBOOKS) if name.endswith(".rbk"))
+    commands = {
+        f"rbk check, all {len(files)} shipped runbooks": [rbk, "check", *files, "--env", ENVIRONMENT],
+        f"rbk fmt --check, all {len(files)} shipped runbooks": [rbk, "fmt", "--check", RUNBOOKS],
+    }
+    costs, peaks = in_turn(commands, turns)
+    print(f"## All shipped runbooks, {turns} turns\n")
+    rows = [[name, measure.milliseconds(walls(of)), measure.milliseconds(cpus(of)), measure.mebibytes(peaks[name])] for name, of in costs.items()]
+    measure.table(["whole process", "wall", "CPU", "peak memory"], rows)
+
+
+def layouts(rbk, directory, turns):
+    """Generated files, laid out. Each tool reads the file, lays all of it out and prints the result or compares it; rbk reads
+    its result once more."""
+    commands = {}
+    for lines in SIZES[1:]:
+        runbook = write(directory, f"{lines}-neat.rbk", generate.runbook(lines))
+        measure.run([rbk, "fmt", runbook])
+        commands["rbk fmt --check", lines] = [rbk, "fmt", "--check", runbook]
+        if JUST.there():
+            justfile = write(directory, f"{lines}.just", generate.justfile(lines))
+            commands["just --dump", lines] = ["just", "--justfile", justfile, "--dump"]
+        if CEDAR.there():
+            policies = write(directory, f"{lines}.cedar", generate.policies(lines))
+            commands["cedar format", lines] = ["cedar", "format", "--policies", policies]
+    costs, peaks = in_turn(commands, turns)
+    print(f"## Generated files laid out, {turns} turns\n")
+    rows = []
+    for tool, peer in (("rbk fmt --check", None), ("just --dump", JUST), ("cedar format", CEDAR)):
+        if peer and not peer.there():
+            rows.append([tool, "", peer.missing(), *[""] * 5])
+            continue
+        for lines in SIZES[1:]:
+            mine = walls(costs[tool, lines])
+            smaller = costs.get((tool, lines // 10))
+            beside = [measure.times(measure.ratios(mine, walls(costs[other, lines]))) if (other, lines) in costs and other != tool else ""
+                      for other in ("just --dump", "cedar format")]
+            rows.append([
+                tool,
+                f"{lines // 1000}k",
+                measure.milliseconds(mine),
+                measure.milliseconds(cpus(costs[tool, lines])),
+                measure.mebibytes(peaks[tool, lines]),
+                measure.times(measure.ratios(mine, walls(smaller))) if smaller else "",
+                *beside,
+            ])
+    measure.table(["", "lines", "wall", "CPU", "peak memory", "of a tenth", "beside just", "beside cedar"], rows)
+    growth = measure.ratios(walls(costs["rbk fmt --check", SIZES[-1]]), walls(costs["rbk fmt --check", SIZES[-2]]))
+    return [Goal("`rbk fmt`: 100k lines beside 10k", 12, growth, "×")]
 
 
 def walls(costs):

@@ -181,6 +181,20 @@ fn made() -> Vec<(&'static str, Vec<u8>)> {
         "runbook \"Many\"\nstep \"A\" {{\n  note \"a\"\n}}\n{}",
         "requier true\n".repeat(200)
     );
+    let procedures: Vec<String> = (0..30)
+        .map(|n| {
+            let ifs = "  if recovery exists {\n".repeat(3);
+            let ends = "  }\n".repeat(3);
+            match n {
+                29 => format!("procedure p{n}() {{\n{ifs}  note \"deep\"\n{ends}}}\n"),
+                _ => format!("procedure p{n}() {{\n{ifs}  do p{}()\n{ends}}}\n", n + 1),
+            }
+        })
+        .collect();
+    let ways = format!(
+        "runbook \"Ways\"\n{}step \"A\" {{\n  do p0()\n}}\n",
+        procedures.concat()
+    );
     vec![
         ("RBK0026", deep.into_bytes()),
         ("RBK0027", long.into_bytes()),
@@ -194,6 +208,7 @@ fn made() -> Vec<(&'static str, Vec<u8>)> {
             b"runbook \"A\"\nstep \"A\" {\n  note \"caf\xe9\"\n}\n".to_vec(),
         ),
         ("RBK0033", many.into_bytes()),
+        ("RBK1064", ways.into_bytes()),
     ]
 }
 
@@ -247,7 +262,7 @@ fn every_diagnostic_has_a_page_of_its_form() {
             wrong.push(format!("the page of {code} has the headings {headings:?}"));
         }
         let lines = page.lines().count();
-        if !(8..=55).contains(&lines) {
+        if !(8..=60).contains(&lines) {
             wrong.push(format!("the page of {code} has {lines} lines"));
         }
         if page.lines().any(|line| line.chars().count() > 140) {
@@ -311,6 +326,7 @@ fn every_example_is_told_what_its_page_says() {
                 right: false,
                 also: match code.as_str() {
                     "RBK0033" => BTreeSet::from(["RBK0004".to_owned()]),
+                    "RBK1064" => BTreeSet::from(["RBK1025".to_owned()]),
                     _ => BTreeSet::new(),
                 },
             };

@@ -8,11 +8,19 @@ const FILE: &str = "docs/language.md";
 const STEPS: &str = "crates/rbk-core/src/steps";
 
 /// The chapters, and the files whose statements they are about, in the order of reading.
-const CHAPTERS: [(&str, &[&str]); 5] = [
+const CHAPTERS: [(&str, &[&str]); 6] = [
     (
         "Instances and snapshots",
-        &["restore", "keep", "destroy", "set_credentials"],
+        &[
+            "restore",
+            "restore_as_of",
+            "snapshot",
+            "keep",
+            "destroy",
+            "set_credentials",
+        ],
     ),
+    ("Branches", &["branch"]),
     (
         "Applications and writes",
         &[

@@ -3,12 +3,17 @@
 /// Longer words are no misspelling of anything; comparing them would only take time.
 const LONGEST_WORD: usize = 64;
 
+/// Of shorter words, `of` and `or` for instance, nobody can say which is a slip of which.
+const SHORTEST_WORD: usize = 4;
+
 /// The candidate that a misspelt word was probably meant for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Near<'c> {
     /// The nearest.
     pub word: &'c str,
-    /// Whether no other candidate is near enough to be meant.
+    /// Whether nothing else can have been meant: no other candidate is near, the word is long enough for a slip to be told from
+    /// another word, it has one slip (two in a long word), and its digits are the same: `recovery_2` is no misspelt
+    /// `recovery_1`.
     pub is_only: bool,
 }
 
@@ -39,10 +44,16 @@ pub fn near<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Op
         .collect();
     all.sort_unstable();
     all.dedup();
-    let (_, word) = *all.first()?;
+    let (distance, nearest) = *all.first()?;
+    let digits = |word: &str| -> String { word.chars().filter(char::is_ascii_digit).collect() };
+    let most = match length {
+        0..SHORTEST_WORD => 0,
+        SHORTEST_WORD..8 => 1,
+        _ => 2,
+    };
     Some(Near {
-        word,
-        is_only: all.len() == 1,
+        word: nearest,
+        is_only: all.len() == 1 && distance <= most && digits(&word) == digits(nearest),
     })
 }
 
@@ -55,7 +66,17 @@ mod tests {
         let known = ["recovery_1", "recovery_2", "original"];
         assert!(near("orignal", known).is_some_and(|near| near.is_only));
         assert!(near("recovery", known).is_some_and(|near| !near.is_only));
-        assert!(near("x1", ["x2", "x2"]).is_some_and(|near| near.is_only));
+        assert!(near("origianl", ["original", "original"]).is_some_and(|near| near.is_only));
+        for (word, other) in [
+            ("recovery_2", "recovery_1"),
+            ("of", "or"),
+            ("orders", "border"),
+        ] {
+            assert!(
+                near(word, [other]).is_some_and(|near| !near.is_only),
+                "{word}"
+            );
+        }
     }
 
     #[test]

@@ -196,7 +196,8 @@ pub struct FmtArgs {
 /// The end of `rbk plan --help`.
 const PLAN_EXIT_CODES: &str = "\
 Exit codes: 0 the plan is made, or with --detailed-exitcode it changes nothing; 1 the runbook, its environment or the saved plan is \
-wrong; 2 with --detailed-exitcode: it holds actions that change something. With --online, first of all: 3 something was found that \
+wrong, or there is nothing to compare with; 2 with --detailed-exitcode: it holds actions that change something, or with --diff anything \
+differs in what is done. With --online, first of all: 3 something was found that \
 would stop a run; 4 something that a run asks before anything else could not be seen. What else could not be seen is listed, and \
 changes no exit code.";
 
@@ -214,8 +215,8 @@ pub struct PlanArgs {
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     pub format: PlanFormat,
-    /// Show what differs in what is done from a saved plan (`--format json`) or from a git revision, for instance `origin/main`
-    #[arg(long, value_name = "BASE", conflicts_with_all = ["online", "out"])]
+    /// Show what differs in what is done from a saved plan (`--out`, `--format json`) or from a git revision, for instance `origin/main`
+    #[arg(long, value_name = "BASE")]
     pub diff: Option<String>,
     /// Exit with 2 when the plan holds actions that change something; with `--diff`, when anything differs in what is done
     #[arg(long)]
@@ -224,7 +225,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "FILE.rbkplan")]
     pub out: Option<PathBuf>,
     /// Read the account and its databases, change nothing, and tell what a run would find there
-    #[arg(long)]
+    #[arg(long, conflicts_with = "diff")]
     pub online: bool,
 }
 

@@ -16,8 +16,11 @@ fn meant<'s>(scene: &Scene<'s>, database: &DatabaseName) -> Result<&'s ResourceI
     let facts = scene.facts;
     let known = facts.created.get(database);
     let known = known.or_else(|| facts.instances.get(database));
-    known.ok_or_else(|| Failure::Bug {
-        message: format!("the identity of {database}'s instance was never read"),
+    known.ok_or_else(|| {
+        RemovalFailure::Appeared {
+            database: database.clone(),
+        }
+        .into()
     })
 }
 

@@ -16,7 +16,9 @@ impl Checker<'_> {
         unproven: &mut Vec<Precondition>,
     ) -> Option<Bounds> {
         let written = param.bounds.as_ref()?;
+        self.in_bounds = true;
         let condition = self.condition(written);
+        self.in_bounds = false;
         // To be bounded is no use.
         self.scope.forget_use(&param.name.value);
         let condition = condition?;
@@ -36,8 +38,8 @@ impl Checker<'_> {
             Expr::Value(Value::Boolean(true)) => {}
             Expr::Value(_) => {
                 let (shown, span) = match value {
-                    Some((value, span)) => (format!("`{value}`"), span),
-                    None => ("anything".to_owned(), param.name.span),
+                    Some((value, span)) => (Some(value.to_string()), span),
+                    None => (None, param.name.span),
                 };
                 self.report(CheckError::OutOfBounds {
                     span,

@@ -240,6 +240,8 @@ pub(crate) enum CheckError {
     NotConstant { span: Span, hole: Option<String> },
     #[error("text that isn't known when the plan is made can't stand here")]
     TextNotConstant { span: Span, hole: Option<String> },
+    #[error("`age` can't be asked of {found}")]
+    NoAge { span: Span, found: Type },
     #[error("{error}")]
     Calculation { span: Span, error: ArithmeticError },
     #[error("`{application}` may not use `{database}`")]
@@ -365,13 +367,19 @@ pub(crate) enum CheckError {
         defined: Span,
         beyond: Beyond,
     },
-    #[error("`{name}` can't be {value}")]
+    #[error("`{name}` can't be {}", value.as_ref().map_or("anything".to_owned(), |value| format!("`{value}`")))]
     OutOfBounds {
         span: Span,
         name: String,
-        value: String,
+        value: Option<String>,
         bounds: Span,
         text: String,
+    },
+    #[error("`{name}` can't stand in this `where`")]
+    NotYet {
+        span: Span,
+        name: String,
+        defined: Span,
     },
     #[error("{what} can't stand in `where`")]
     NotInBounds { span: Span, what: &'static str },
@@ -482,6 +490,7 @@ impl From<CheckError> for Diagnostic {
                 .help(format!("give it now, with `--set {name}=…`, or give the parameter a default")),
             E::TextNotConstant { span, hole: None } => make("RBK1010", span, "has a part that is read only when the runbook runs".to_owned())
                 .help("write the text out, or use parameters only"),
+            E::NoAge { span, found } => make("RBK1005", span, format!("of type {found}")).help("`age` takes a snapshot or a time"),
             E::Calculation { span, error } => {
                 make("RBK1011", span, "calculated here".to_owned()).help(match error {
                     ArithmeticError::DivisionByZero { .. } => "divide by a number other than zero",
@@ -575,22 +584,28 @@ impl From<CheckError> for Diagnostic {
             E::Beyond { span, name, defined, beyond } => match beyond {
                 Beyond::Branch => make("RBK1059", span, "not known outside of the `if`".to_owned())
                     .relate(defined, "known up to the end of this block")
-                    .help(format!("use it inside of that block, or read it before the `if`: only one of the ways of an `if` is gone, and `{name}` isn't read on the other")),
+                    .help(format!("use it inside of that block, or read it before the `if`: a run goes one of the ways, and on the other `{name}` is never read")),
                 Beyond::Sibling => make("RBK1059", span, "read at the same time, in another step".to_owned())
                     .relate(defined, "known in this step, and behind `parallel`")
                     .help("use it behind `parallel`, or read it before"),
             },
-            E::OutOfBounds { span, name, bounds, text, .. } => make("RBK1060", span, "refused by `where`".to_owned())
+            E::OutOfBounds { span, name, value: Some(_), bounds, text } => make("RBK1060", span, "refused by `where`".to_owned())
                 .relate(bounds, "must hold")
-                .help(format!("give `{name}` a value of which `{text}` holds")),
+                .help(format!("give `{name}` a value for which `{text}` holds")),
+            E::OutOfBounds { span, name, value: None, bounds, .. } => make("RBK1060", span, "no value is right".to_owned())
+                .relate(bounds, "never holds")
+                .help(format!("mend the condition: as it stands it refuses whatever is given for `{name}`")),
+            E::NotYet { span, defined, name } => make("RBK1061", span, "not known yet".to_owned())
+                .relate(defined, "read after the parameters are given")
+                .help(format!("`where` knows the parameter itself and the parameters before it; write `require` for what is compared with `{name}`")),
             E::NotInBounds { span, .. } => make("RBK1061", span, "not here".to_owned()).help(
                 "`where` is proven before anything is looked at closely: it compares the parameter with values, parameters before it, `now`, snapshots and what RDS says of a database; write a `require` for the rest",
             ),
-            E::TooFewTogether { span, .. } => make("RBK1062", span, "one after the other".to_owned())
+            E::TooFewTogether { span, found } => make("RBK1062", span, if found == 0 { "empty" } else { "one step" }.to_owned())
                 .help("put two steps or more into it, or leave `parallel` out"),
-            E::PersonInParallel { span, keyword, .. } => make("RBK1063", span, "waits for a person".to_owned())
+            E::PersonInParallel { span, keyword, .. } => make("RBK1063", span, "for a person".to_owned())
                 .relate(keyword, "its steps are done at the same time")
-                .help("ask before `parallel`: whoever answers must know what is going on, and the other steps would go on meanwhile"),
+                .help("put it before or behind `parallel`: whoever reads it must know what is going on, and the other steps would go on meanwhile"),
             E::BlocksTooDeep { span, .. } => make("RBK1064", span, "one too many".to_owned())
                 .help("nobody can read that far: put the conditions together, or decide less"),
             E::Unused { span, name, word } => {
@@ -636,7 +651,14 @@ fn mismatch(
         (_, Type::Replication, _) => diagnostic.help(
             "a replication is asked whether it `is complete`, and for its figures; databases are named themselves",
         ),
-        (Type::Time, ..) => diagnostic.help("`age` takes a snapshot or a time"),
+        (Type::Time, Type::Text, _) => diagnostic
+            .help("a time is no text, and stands without quotes: `2026-11-22T09:15:00Z`"),
+        (Type::Time, Type::Duration, Some(written)) => {
+            diagnostic.help(format!("count from a time: `now - {written}`"))
+        }
+        (Type::Time, ..) => {
+            diagnostic.help("a time is written as `2026-11-22T09:15:00Z`, or counted from one: `now - 1h`")
+        }
         _ => diagnostic,
     }
 }

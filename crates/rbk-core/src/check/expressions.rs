@@ -9,7 +9,7 @@ use crate::environment::TableName;
 use crate::ids::DatabaseName;
 use crate::plan::{ArithmeticError, Expr, Operator, Template, TemplatePart, combine};
 use crate::value::{Type, Value};
-use rbk_syntax::{Span, ast};
+use rbk_syntax::{Label, Span, ast};
 
 /// An expression whose type is known.
 #[derive(Debug, Clone)]
@@ -41,6 +41,9 @@ pub(crate) enum Need {
     /// A login, to see whether there can be one.
     LoginTried,
 }
+
+/// How many other uses of an unknown name are shown.
+const OTHER_USES: usize = 3;
 
 impl Checker<'_> {
     /// An expression of any type.
@@ -377,6 +380,17 @@ impl Checker<'_> {
     }
 
     fn unknown_name(&mut self, name: &str, span: Span) {
+        if self.in_bounds
+            && let Some(defined) = self.later.get(name).copied()
+        {
+            self.excused.push(defined);
+            self.report(CheckError::NotYet {
+                span,
+                name: name.to_owned(),
+                defined,
+            });
+            return;
+        }
         if let Some((procedure, defined)) = self.hidden(name) {
             let error = CheckError::HiddenName {
                 span,
@@ -408,6 +422,9 @@ impl Checker<'_> {
             });
             return;
         }
+        if self.told_again(name, span) {
+            return;
+        }
         let environment = self.environment.name.clone();
         self.report(CheckError::UnknownName {
             span,
@@ -417,18 +434,37 @@ impl Checker<'_> {
         });
     }
 
+    /// Whether a name that nobody knows has been told of; then its other uses are shown with the first.
+    fn told_again(&mut self, name: &str, span: Span) -> bool {
+        let first = match self.unknown_names.get(name) {
+            Some(first) => *first,
+            None => {
+                self.unknown_names.insert(name.to_owned(), span);
+                return false;
+            }
+        };
+        let told = self.diagnostics.iter_mut();
+        let mut told = told.filter(|told| told.primary.span == first);
+        if let Some(told) = told.next()
+            && told.related.len() < OTHER_USES
+        {
+            told.related.push(Label {
+                span,
+                text: "nor here".to_owned(),
+            });
+        }
+        true
+    }
+
     fn call(&mut self, function: &ast::Name, arguments: &[ast::Expr], span: Span) -> Option<Typed> {
         match (function.value.as_str(), arguments) {
             ("age", [argument]) => {
                 let argument = self.expression(argument)?;
                 if !matches!(argument.ty, Type::Time | Type::Snapshot) {
-                    let error = CheckError::Mismatch {
+                    self.report(CheckError::NoAge {
                         span: argument.span,
-                        expected: Type::Time,
                         found: argument.ty,
-                        value: written(&argument.expr),
-                    };
-                    self.report(error);
+                    });
                     return None;
                 }
                 Some(Typed {

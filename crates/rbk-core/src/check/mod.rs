@@ -36,9 +36,9 @@ use crate::state;
 use crate::steps::Statement;
 use crate::value::Type;
 use procedures::{Path, Procedures};
-use rbk_syntax::{Diagnostic, Sources, Span, ast, has_errors};
+use rbk_syntax::{Diagnostic, Severity, Sources, Span, ast, has_errors};
 use scope::Scope;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use crate::state::CODES as STATE_CODES;
@@ -172,6 +172,7 @@ pub(crate) struct Located {
 /// runbook and of the files that it uses; texts given with `--set` are added.
 pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
     let mut checker = Checker::new(input.environment, input.places, input.lock);
+    checker.later = names_of(input.runbook);
     let (parameters, mut preflight) = checker.parameters(input, sources);
     checker.procedures(input);
     let mut together = 0;
@@ -226,8 +227,15 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
             ast::Item::Error(_) => checker.unreadable(),
         }
     }
-    checker.scope.report_unused(&mut checker.diagnostics);
+    // A name may be used in what couldn't be read.
+    if !checker.broken {
+        checker.scope.report_unused(&mut checker.diagnostics);
+    }
     checker.report_never_done();
+    let excused = std::mem::take(&mut checker.excused);
+    checker.diagnostics.retain(|diagnostic| {
+        diagnostic.severity == Severity::Error || !excused.contains(&diagnostic.primary.span)
+    });
     let stack = checker.stack();
     let (mut diagnostics, broken) = (checker.diagnostics, checker.broken);
     let program = Program {
@@ -252,6 +260,17 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
             diagnostic.primary.span.start,
         )
     });
+    // Whoever doesn't wait for a replication uses its name nowhere, either.
+    let unawaited: Vec<Span> = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.code.0 == "RBK2058")
+        .map(|diagnostic| diagnostic.primary.span)
+        .collect();
+    diagnostics.retain(|diagnostic| {
+        let Span { source, start, end } = diagnostic.primary.span;
+        let within = |span: &Span| span.source == source && span.start <= start && end <= span.end;
+        diagnostic.code.0 != "RBK1018" || !unawaited.iter().any(within)
+    });
     // What is wrong in a procedure is wrong in each of its calls; it is said of the first.
     let mut told = HashSet::new();
     diagnostics.retain(|diagnostic| {
@@ -270,6 +289,16 @@ pub fn check(input: &Input<'_>, sources: &mut Sources) -> Checked {
     }
 }
 
+/// The names that a runbook defines at its top, and where.
+fn names_of(runbook: &ast::Runbook) -> HashMap<String, Span> {
+    let names = runbook.items.iter().filter_map(|item| match item {
+        ast::Item::Param(param) => Some(&param.name),
+        ast::Item::Let(item) => Some(&item.name),
+        _ => None,
+    });
+    names.map(|name| (name.value.clone(), name.span)).collect()
+}
+
 /// How plan and journal call the block of that name.
 pub(crate) const ON_FAILURE: &str = "on failure";
 
@@ -284,6 +313,8 @@ pub(crate) struct Checker<'a> {
     catalogs: BTreeMap<DatabaseName, Catalog>,
     /// Databases of which it was said that nothing is known of their schema: once is enough.
     unknown: BTreeSet<DatabaseName>,
+    /// Names of which it was said that nobody knows them, and where first.
+    unknown_names: BTreeMap<String, Span>,
     scope: Scope,
     diagnostics: Vec<Diagnostic>,
     /// Whether something could not be read; its diagnostic was given, and states behind it are guesses.
@@ -295,6 +326,12 @@ pub(crate) struct Checker<'a> {
     parallel: Option<Span>,
     /// How many blocks of `if` are open.
     blocks: usize,
+    /// Whether a condition behind `where` is being checked.
+    in_bounds: bool,
+    /// The names that are defined at the top, for those conditions, which don't know them all.
+    later: HashMap<String, Span>,
+    /// Names that were used where they aren't known; they aren't unused as well.
+    excused: Vec<Span>,
 }
 
 impl<'a> Checker<'a> {
@@ -309,6 +346,7 @@ impl<'a> Checker<'a> {
             lock,
             catalogs: BTreeMap::new(),
             unknown: BTreeSet::new(),
+            unknown_names: BTreeMap::new(),
             scope: Scope::default(),
             diagnostics: Vec::new(),
             broken: false,
@@ -316,6 +354,9 @@ impl<'a> Checker<'a> {
             in_failure: false,
             parallel: None,
             blocks: 0,
+            in_bounds: false,
+            later: HashMap::new(),
+            excused: Vec::new(),
         }
     }
 
@@ -497,7 +538,10 @@ impl<'a> Checker<'a> {
 
     fn title(&mut self, title: &rbk_syntax::Spanned<String>) {
         if title.value.trim().is_empty() {
-            self.report(CheckError::EmptyTitle { span: title.span });
+            // One that isn't there at all has been told.
+            if title.span.start < title.span.end {
+                self.report(CheckError::EmptyTitle { span: title.span });
+            }
             return;
         }
         if let ON_FAILURE | CLEANUP = title.value.as_str() {

@@ -244,3 +244,33 @@ impl Log for LocalLog {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_two_that_begin_a_saved_plan_at_once_one_only_gets_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(folder.path());
+        let (id, run) = ("ab".repeat(16), RunId::from("20261122t091500-1f3a9c02"));
+        let mut first = store.claim(&id).await.unwrap();
+        assert_eq!(first.used_by(), None);
+        let second = store.claim(&id).await.err().unwrap();
+        assert!(second.message.contains("just now"), "{second}");
+        first.take(&run).await.unwrap();
+        drop(first);
+        let later = store.claim(&id).await.unwrap();
+        assert_eq!(later.used_by(), Some(&run));
+        assert!(store.list().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_id_leads_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(folder.path());
+        for id in ["", "../locks", "a/b", "a.b"] {
+            assert!(store.claim(id).await.is_err(), "{id}");
+        }
+    }
+}

@@ -42,11 +42,28 @@ impl Lowering<'_> {
         let Some(facts) = self.environment.database(database) else {
             return;
         };
-        if !self.is_created_here(database) && !self.is_guarded() {
-            self.prove(Preflight::Instance {
+        if self.is_created_here(database) {
+            return;
+        }
+        let needed = !self.is_guarded();
+        let known = self
+            .preflight
+            .iter_mut()
+            .find_map(|preflight| match preflight {
+                Preflight::Instance {
+                    database: of,
+                    if_there,
+                    ..
+                } if of == database => Some(if_there),
+                _ => None,
+            });
+        match known {
+            Some(if_there) => *if_there &= !needed,
+            None => self.preflight.push(Preflight::Instance {
                 database: database.clone(),
                 instance: facts.instance.clone(),
-            });
+                if_there: !needed,
+            }),
         }
     }
 

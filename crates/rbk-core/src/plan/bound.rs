@@ -13,20 +13,57 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Of actions that are done one after the other.
+    /// Of actions that are done one after the other; of the ways of an `if`, the longest counts.
     pub fn of<'a>(actions: impl IntoIterator<Item = &'a PlannedAction>) -> Self {
-        actions
-            .into_iter()
-            .fold(Self::default(), |sum, planned| match planned.upper_bound {
-                Some(seconds) => Self {
-                    seconds: sum.seconds.saturating_add(seconds),
-                    ..sum
-                },
-                None => Self {
-                    people: sum.people + 1,
-                    ..sum
-                },
-            })
+        let actions: Vec<_> = actions.into_iter().collect();
+        Self::at_depth(&actions, 0)
+    }
+
+    /// Of actions that share their first `depth` guards.
+    fn at_depth(actions: &[&PlannedAction], depth: usize) -> Self {
+        let guard = |planned: &PlannedAction| planned.only_if.get(depth).cloned();
+        let decision = |planned: &PlannedAction| guard(planned).map(|guard| guard.decision);
+        let together = |left: &&PlannedAction, right: &&PlannedAction| {
+            decision(left).is_some() && decision(left) == decision(right)
+        };
+        let mut sum = Self::default();
+        // What is done in an `if` stands together.
+        for group in actions.chunk_by(together) {
+            let Some(first) = group.first() else { continue };
+            if decision(first).is_none() {
+                sum = sum.and(Self::of_one(first));
+                continue;
+            }
+            let [then, otherwise] = [true, false].map(|holds| {
+                let way = group.iter().copied();
+                let way: Vec<_> = way
+                    .filter(|planned| guard(planned).is_some_and(|guard| guard.holds == holds))
+                    .collect();
+                Self::at_depth(&way, depth + 1)
+            });
+            sum = sum.and(Self {
+                seconds: then.seconds.max(otherwise.seconds),
+                people: then.people.max(otherwise.people),
+            });
+        }
+        sum
+    }
+
+    fn of_one(planned: &PlannedAction) -> Self {
+        match planned.upper_bound {
+            Some(seconds) => Self { seconds, people: 0 },
+            None => Self {
+                seconds: 0,
+                people: 1,
+            },
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            seconds: self.seconds.saturating_add(other.seconds),
+            people: self.people + other.people,
+        }
     }
 
     /// Of steps: those that are done together take as long as the longest of them.
@@ -42,10 +79,7 @@ impl Bound {
                     people: longest.people + step.people,
                 })
             })
-            .fold(Self::default(), |sum, group| Self {
-                seconds: sum.seconds.saturating_add(group.seconds),
-                people: sum.people + group.people,
-            })
+            .fold(Self::default(), Self::and)
     }
 }
 

@@ -213,6 +213,9 @@ pub enum Preflight {
         database: DatabaseName,
         /// Its instance.
         instance: InstanceId,
+        /// It needn't be there: what is done to it depends on how things are when the run gets there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        if_there: bool,
     },
     /// The instance must have a restorable window; where the time is known by then, it must lie within.
     RestoreWindow {

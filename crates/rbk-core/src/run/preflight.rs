@@ -104,16 +104,23 @@ pub(super) async fn observe(
             application: application.clone(),
             database: active_database(look, application).await?,
         }),
-        Preflight::Instance { database, instance } => {
-            let found = look.world.rds.instance(instance).await?;
-            let found = found.ok_or_else(|| Failure::Vanished {
-                instance: instance.clone(),
-            })?;
-            Ok(Observation::Instance {
+        Preflight::Instance {
+            database,
+            instance,
+            if_there,
+        } => match look.world.rds.instance(instance).await? {
+            Some(found) => Ok(Observation::Instance {
                 database: database.clone(),
                 resource: found.resource,
-            })
-        }
+            }),
+            None if *if_there => Ok(Observation::Absent {
+                database: database.clone(),
+                instance: instance.clone(),
+            }),
+            None => Err(Failure::Vanished {
+                instance: instance.clone(),
+            }),
+        },
         Preflight::ReplicationSubnetGroup { name } => {
             if !look.world.dms.has_subnet_group(name).await? {
                 return Err(ReplicationFailure::NoSubnetGroup { name: name.clone() }.into());

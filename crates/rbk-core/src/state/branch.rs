@@ -35,6 +35,15 @@ pub(crate) struct Parted {
     place: String,
     /// Where it last changed on the other way.
     pub(crate) elsewhere: Option<Span>,
+    /// Where it last changed before the `if`.
+    before: Option<Span>,
+}
+
+impl Parted {
+    /// Whether it was so before the `if`, on both ways.
+    pub(super) fn was(&self, since: Span) -> bool {
+        self.before == Some(since)
+    }
 }
 
 impl Flow<'_> {
@@ -51,7 +60,10 @@ impl Flow<'_> {
         let before = self.state.clone();
         let approved_before = self.approved;
 
+        // Where a replication is seen to be complete, what is left of it is removed: as good as waited for.
+        self.waiting = true;
         self.learn(&condition.expr, condition.span);
+        self.waiting = false;
         self.way(then, &before);
         let then_left = std::mem::replace(&mut self.state, before.clone());
         let approved_then = std::mem::replace(&mut self.approved, approved_before);
@@ -264,6 +276,7 @@ impl Flow<'_> {
                     is_statement: statement.is_some(),
                     place,
                     elsewhere,
+                    before,
                 }
             })
         })
@@ -298,7 +311,17 @@ impl Flow<'_> {
                 Some(state) => (state.active() == Some(&database), state.since),
                 None => (false, None),
             });
-            self.tell_parted(parted, &format!("`{application}` uses `{database}`"));
+            self.tell_parted_use(parted, &format!("`{application}` uses `{database}`"));
+        }
+    }
+
+    /// The same where it was the last statement's mistake to come behind the `if`.
+    pub(crate) fn tell_parted_use(&mut self, parted: Option<Parted>, what: &str) {
+        let is_parted = parted.is_some();
+        self.tell_parted(parted, what);
+        if let Some(diagnostic) = self.diagnostics.last_mut().filter(|_| is_parted) {
+            let help = "put it where it is so, inside of the `if`; or make it so on both ways";
+            diagnostic.help = Some(help.to_owned());
         }
     }
 

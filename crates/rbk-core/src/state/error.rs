@@ -314,11 +314,13 @@ pub(crate) enum StateError {
         database: DatabaseName,
         application: ApplicationName,
     },
-    #[error("`{application}` is left unable to write: `{database}` stays frozen")]
+    #[error("`{application}` {} left unable to write: `{database}` stays frozen", if *.maybe { "may be" } else { "is" })]
     LeftFrozen {
         span: Span,
         database: DatabaseName,
         application: ApplicationName,
+        /// Whether it is thawed on one way of an `if`.
+        maybe: bool,
     },
     #[error("nothing froze the writes of `{database}`")]
     NeverFrozen { span: Span, database: DatabaseName },
@@ -423,7 +425,7 @@ impl From<StateError> for Diagnostic {
                 Diagnostic::warning(Code("RBK2010"), message, span, "frozen here, and `on failure` doesn't thaw it")
                     .help(format!("in `on failure`: `thaw writes on {database} if reachable`"))
             }
-            E::LeftFrozen { span, database, .. } => make("RBK2010", span, "frozen here, never thawed".to_owned()).help(format!("at the end: `thaw writes on {database}`")),
+            E::LeftFrozen { span, database, maybe, .. } => make("RBK2010", span, if maybe { "frozen here" } else { "frozen here, never thawed" }.to_owned()).help(format!("at the end: `thaw writes on {database}`")),
             E::NeverFrozen { span, database } => {
                 let mut diagnostic = make("RBK2011", span, "has nothing to undo".to_owned())
                     .help(format!("remove it, or freeze first: `freeze writes on {database}`"));

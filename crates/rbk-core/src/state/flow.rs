@@ -63,7 +63,8 @@ pub(crate) fn analyse(program: &Program, runbook: &ast::Runbook) -> Vec<Diagnost
             via.relate(diagnostic);
         }
     }
-    if program.steps.is_empty() {
+    // What hasn't even a title has been told of.
+    if program.steps.is_empty() && !program.title.is_empty() {
         flow.error(StateError::NoSteps {
             span: runbook.title.span,
         });
@@ -205,7 +206,13 @@ impl Flow<'_> {
                 in_failure: self.in_failure,
             }
         });
-        self.tell_parted(parted, "available");
+        self.tell_parted_use(parted, "available");
+        // Said once: what follows is read as if it were. In `on failure` each statement stands for itself.
+        if !self.in_failure {
+            self.change(database, |state| {
+                state.existence.set(Existence::Available, span);
+            });
+        }
         false
     }
 
@@ -429,7 +436,10 @@ impl Flow<'_> {
                     span,
                     database: name.clone(),
                 };
-                let parted = self.parted(name, |state| (state.created.is_none(), state.created));
+                // Where it is created on one way only, it isn't kept on any.
+                let parted = self
+                    .parted(name, |state| (state.created.is_none(), state.created))
+                    .filter(|parted| parted.was(span));
                 errors.push((error, parted, "kept or destroyed"));
             }
             if let Some(span) = state.restored
@@ -459,8 +469,9 @@ impl Flow<'_> {
                     span,
                     database: active.clone(),
                     application: name.clone(),
+                    maybe: parted.is_some(),
                 };
-                errors.push((error, parted, "frozen"));
+                errors.push((error, parted, "still frozen"));
             }
             if let Some(span) = state.unseen_switch {
                 let health = self

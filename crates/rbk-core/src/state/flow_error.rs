@@ -96,7 +96,7 @@ impl From<FlowError> for Diagnostic {
                 since,
             } => {
                 let (label, line) = match what {
-                    Unlike::Tables => ("made anew here", "recreate the schema on both, or before it".to_owned()),
+                    Unlike::Tables => ("made anew here", format!("prove before the way ends that it is what the lock file says: `assert no drift in {}`", schema.database)),
                     Unlike::Types => (
                         "changed here",
                         format!("undo it before the way ends: `restore column types in {schema}`; or change them on both"),

@@ -673,7 +673,7 @@ impl<'p> Flow<'p> {
             },
         };
         self.error(error);
-        self.tell_parted(parted, "it has credentials that work");
+        self.tell_parted_use(parted, "credentials that work");
     }
 }
 

@@ -217,7 +217,9 @@ impl SchemaState {
 
     /// What of its objects isn't as in another state, and where it was changed.
     pub(super) fn unlike(&self, other: &SchemaState) -> Vec<(Unlike, Span)> {
-        if !self.origin.same(other.origin) {
+        // Tables that were made anew are as the lock file says once that is proven.
+        let is_proven = |state: &SchemaState| !state.has_no_tables() && state.unproven.is_none();
+        if !self.origin.same(other.origin) && !(is_proven(self) && is_proven(other)) {
             let since = self.recreated.or(other.recreated);
             return since
                 .map(|since| (Unlike::Tables, since))

@@ -83,7 +83,7 @@ impl Flow<'_> {
                     None => existence.since(),
                 },
             });
-            self.tell_parted(parted, "is there");
+            self.tell_parted(parted, "it is there");
         }
     }
 

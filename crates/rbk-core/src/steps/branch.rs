@@ -1,11 +1,20 @@
-//! `if CONDITION { … } else { … }`: what is done depends on how things are when the run gets there, or on what is known now.
+//! `if CONDITION { … } else if CONDITION { … } else { … }`: what is done depends on how things are.
 //!
-//! A condition that is known when checking is decided then, and only that way is planned. Any other is read once, when the run gets
-//! there, journaled, and not read again.
+//! A condition that is known when the plan is made (`removal_policy(recovery) == "retain"`) is decided then, and only that way is
+//! planned. Any other is read once, when the run gets there, journaled, and not read again: a resumed run goes the way that it went.
+//! What a `let` reads in a block is known in that block only. Behind the `if`, what both ways have in common is known.
+//!
+//! ```rbk
+//! if recovery exists {
+//!   note "An instance of that name is left over: look whether somebody needs it"
+//! } else {
+//!   snapshot original
+//! }
+//! ```
 
 use super::Meaning;
 use super::replicate::complete;
-use crate::check::{Block, Typed};
+use crate::check::{Block, Need, Typed};
 use crate::lower::{Lowering, MINUTE, completed_by};
 use crate::plan::Expr;
 use crate::state::Flow;
@@ -63,9 +72,10 @@ impl Meaning for Branch {
         }
         let condition = &self.condition.expr;
         lowering.relies_on_compared(condition);
+        let reads_data = self.condition.reads.iter().any(|read| read.need == Need::Login);
         lowering.either(
-            // A comparison of rows may be asked for.
-            30 * MINUTE,
+            // Rows may have to be counted or compared.
+            if reads_data { 30 * MINUTE } else { 5 * MINUTE },
             condition,
             |lowering| {
                 for replication in completed_by(condition) {

@@ -21,7 +21,9 @@ pub(crate) struct Keep {
 impl Keep {
     pub(super) fn check(database: &ast::Path, because: &ast::Text, checker: &mut Checker<'_>) -> Option<Self> {
         let database = checker.database(database);
-        if because.as_literal().is_some_and(|text| text.trim().is_empty()) {
+        // One that isn't there at all has been told.
+        let is_there = because.span.start < because.span.end;
+        if is_there && because.as_literal().is_some_and(|text| text.trim().is_empty()) {
             checker.report(CheckError::EmptyReason { span: because.span });
         }
         let because = checker.template(because);

@@ -1,6 +1,12 @@
-//! `restore DB from DB as of TIME|latest`: a new instance as the environment describes it, with another one's past.
+//! `restore DB from DB as of TIME`, `… as of latest`: a new instance as the environment describes it, with another one's past.
 //!
-//! Like one from a snapshot it has no endpoint and no known password yet.
+//! Like one from a snapshot it has no endpoint and no known password yet: `await … is available` and `set credentials` follow. A time
+//! that can't be reached is refused before anything happens. `latest` is read when the run gets there, journaled, and sent as a time;
+//! it is usually about five minutes ago.
+//!
+//! ```rbk
+//! restore recovery from original as of 2026-11-22T09:15:00Z
+//! ```
 
 use super::Meaning;
 use crate::check::{Checker, Typed};

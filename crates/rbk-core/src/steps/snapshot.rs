@@ -1,4 +1,11 @@
-//! `[let NAME =] snapshot DB [as "id"]`: a manual snapshot, done when it is available. Nothing of rbk's removes it.
+//! `[let NAME =] snapshot DB [as "…"]`: a manual snapshot, done when it is available.
+//!
+//! Without `as`, rbk makes up an identifier of the instance's name and the run. With a `let`, the snapshot has a name in the runbook,
+//! and can be restored. It stays until somebody deletes it: nothing of rbk's does.
+//!
+//! ```rbk
+//! let before = snapshot original as "before-the-repair"
+//! ```
 
 use super::Meaning;
 use crate::check::{Checker, StatementError};

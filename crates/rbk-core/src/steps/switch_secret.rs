@@ -98,7 +98,7 @@ impl SwitchSecret {
             lines,
             since: parted.as_ref().map_or(target.existence.since().max(target.login.since()), |parted| parted.elsewhere),
         });
-        flow.tell_parted(parted, "it is so");
+        flow.tell_parted_use(parted, "it is so");
     }
 
     fn demand_source_given_up(&self, flow: &mut Flow<'_>, from: &DatabaseName, since: Option<Span>, span: Span) {

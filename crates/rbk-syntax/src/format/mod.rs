@@ -100,8 +100,8 @@ impl Meaning {
             }
         }
         Self {
-            tree: tree.0.finish(),
-            comments: comments.0.finish(),
+            tree: tree.finish(),
+            comments: comments.finish(),
             is_right: !has_errors(&parsed.diagnostics),
         }
     }
@@ -109,11 +109,29 @@ impl Meaning {
 
 /// Takes in what is written, and keeps nothing but a number.
 #[derive(Default)]
-struct Digest(DefaultHasher);
+struct Digest {
+    hasher: DefaultHasher,
+    /// Trees are written in very small pieces, which would be slow to take in one by one.
+    pieces: String,
+}
+
+/// How many bytes of pieces are gathered.
+const GATHERED: usize = 16 * 1024;
+
+impl Digest {
+    fn finish(mut self) -> u64 {
+        self.hasher.write(self.pieces.as_bytes());
+        self.hasher.finish()
+    }
+}
 
 impl Write for Digest {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.0.write(text.as_bytes());
+        self.pieces.push_str(text);
+        if self.pieces.len() > GATHERED {
+            self.hasher.write(self.pieces.as_bytes());
+            self.pieces.clear();
+        }
         Ok(())
     }
 }

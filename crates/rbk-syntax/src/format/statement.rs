@@ -298,20 +298,22 @@ impl Lines<'_, '_> {
     }
 
     /// Where the line that begins with a token ends. One that is too long is broken: before the last clause that lets
-    /// what is before it fit, else before its first clause, else in its first list.
+    /// what is before it fit, else before such an `and` or `or`, else before the first of these, else in its first list.
     fn line(&mut self, start: usize, indentation: usize) -> usize {
         let end = self.line_end(start);
         let Some(over) = self.too_long(start, end, indentation) else {
             return end;
         };
-        let is_clause = |index: &usize| {
-            self.tokens.get(*index).is_some_and(|token| token.is_clause)
-                && self.depths.get(*index) == Some(&0)
+        let is = |index: &usize, what: fn(&Token<'_>) -> bool| {
+            self.tokens.get(*index).is_some_and(what) && self.depths.get(*index) == Some(&0)
         };
-        let clause = (start + 1..=over)
-            .rev()
-            .find(is_clause)
-            .or_else(|| (over + 1..end).find(is_clause));
+        let is_clause = |index: &usize| is(index, |token| token.is_clause);
+        let is_joint = |index: &usize| is(index, |token| token.is_joint);
+        let fitting = || (start + 1..=over).rev();
+        let clause = None
+            .or_else(|| fitting().find(is_clause))
+            .or_else(|| fitting().find(is_joint))
+            .or_else(|| (over + 1..end).find(|index| is_clause(index) || is_joint(index)));
         if let Some(clause) = clause {
             self.break_between(&[clause]);
             return clause;

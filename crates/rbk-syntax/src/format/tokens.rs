@@ -11,6 +11,8 @@ pub(super) struct Token<'t> {
     pub(super) line_ends: u8,
     /// It begins a clause.
     pub(super) is_clause: bool,
+    /// It is an `and` or `or`.
+    pub(super) is_joint: bool,
     /// It begins an entry of a block of options.
     pub(super) is_entry: bool,
     /// It belongs to the word before it.
@@ -91,6 +93,7 @@ impl<'t, 'o> Tokens<'t, 'o> {
             kind: Kind::Plain,
             line_ends: 0,
             is_clause: false,
+            is_joint: false,
             is_entry: false,
             is_attached: false,
         };
@@ -120,6 +123,7 @@ impl<'t, 'o> Tokens<'t, 'o> {
                 Role::Attached => token.is_attached = true,
                 Role::Entry => token.is_entry = true,
                 Role::Clause => token.is_clause = true,
+                Role::Joint => token.is_joint = true,
             }
         }
         let is_whole = token_end.is_some();

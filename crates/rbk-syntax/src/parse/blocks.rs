@@ -61,6 +61,10 @@ impl Reader<'_, '_> {
                 self.unclosed_block(opened, end, next);
                 return (body, self.span(end, end).end);
             }
+            if self.has_else && words::begins_else(self.text.get(next..).unwrap_or("")) {
+                self.unclosed_block(opened, end, next);
+                return (body, self.span(end, end).end);
+            }
             match self.scanner.next(Level::Block) {
                 Piece::Doc { start, end } => self.loose_docs.push(self.span(start, end)),
                 Piece::Close { at } => {
@@ -77,6 +81,8 @@ impl Reader<'_, '_> {
                     end = statement.span.end as usize;
                     body.push(statement);
                     if chunk.lost {
+                        // Its block was left with it, and those around it.
+                        self.quiet.unclosed = true;
                         return (body, self.span(end, end).end);
                     }
                 }
@@ -88,6 +94,8 @@ impl Reader<'_, '_> {
                         span: self.chunk_span(&chunk),
                     });
                     if chunk.lost {
+                        // Its block was left with it, and those around it.
+                        self.quiet.unclosed = true;
                         return (body, self.span(end, end).end);
                     }
                 }
@@ -149,16 +157,19 @@ impl Reader<'_, '_> {
                 let statements = words::STATEMENTS.iter().map(|(word, ..)| *word);
                 let near = words::other_way(word)
                     .or_else(|| self.similar(word, statements.chain(words::clauses())));
-                let similar = near.map(|near| near.word);
+                let is_other = words::of_another_language(written).is_some();
+                let similar = near.map(|near| near.word).filter(|_| !is_other);
                 let (shown, place) = diagnose::shown_word(self.source, chunk, written, word);
                 self.problems.add(|| {
                     let error = SyntaxError::UnknownStatement {
                         word: shown,
                         similar,
                     };
-                    match near {
-                        Some(near) => error.at(place).fix_spelling(place, near),
-                        None => error.at(place),
+                    let help = words::of_another_language(written);
+                    match (near, help) {
+                        (Some(near), None) => error.at(place).fix_spelling(place, near),
+                        (_, Some(help)) => error.at(place).help(help),
+                        (None, None) => error.at(place),
                     }
                 });
             }

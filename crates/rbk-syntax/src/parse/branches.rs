@@ -31,7 +31,7 @@ impl Reader<'_, '_> {
         let keyword = self.span(start, start + "if".len());
         let head = self.span(start, chunk.end);
         if self.depth >= MAX_DEPTH {
-            self.problems.add(|| SyntaxError::TooDeep.at(keyword));
+            self.problems.add(|| SyntaxError::BlocksTooDeep.at(keyword));
             self.skip_block(chunk);
             self.skip_else();
             return Statement {
@@ -49,7 +49,9 @@ impl Reader<'_, '_> {
             span: head,
         });
         self.quiet.continuation = false;
+        let outer = std::mem::replace(&mut self.has_else, true);
         let (then, mut end) = self.block(chunk, was_read);
+        self.has_else = outer;
         let otherwise = self.otherwise();
         if let Some((_, behind)) = &otherwise {
             end = *behind;
@@ -92,7 +94,9 @@ impl Reader<'_, '_> {
         }
         let read = self.read(&chunk, Rule::else_block, |_, _| ());
         self.quiet.continuation = false;
+        let outer = std::mem::replace(&mut self.has_else, false);
         let (body, end) = self.block(&chunk, read.is_some());
+        self.has_else = outer;
         Some((Otherwise { body, keyword }, end))
     }
 

@@ -54,6 +54,7 @@ const PREPOSITIONS: &[&str] = &["from", "in", "of", "on", "to", "using", "with"]
 
 const OPERATOR: &str = "an operator";
 const END_OF_ENTRY: &str = "the end of the line";
+const END_OF_STATEMENT: &str = "the end of the statement";
 const SAID_OF_IT: &str = "what is said of it";
 const TEXT: &str = "a text in double quotes";
 
@@ -121,12 +122,25 @@ pub(super) fn refusal(
         written,
         at,
     };
-    let expected = Expected::of(error);
+    let mut expected = Expected::of(error);
+    if words::opens_block(written) {
+        // Its statement goes on with a block.
+        let end = expected
+            .kinds
+            .iter()
+            .position(|kind| *kind == END_OF_STATEMENT);
+        if let Some(end) = end {
+            expected.kinds.remove(end);
+            expected.literals.push("{");
+        }
+    }
     None.or_else(|| place.hyphenated_name())
         .or_else(|| place.foreign_name())
         .or_else(|| place.detached_unit())
         .or_else(|| place.typographic_quotes())
         .or_else(|| place.semicolon(&expected))
+        .or_else(|| place.which_snapshot())
+        .or_else(|| place.lone_of(&expected))
         .or_else(|| place.phrase(&expected))
         .unwrap_or_else(|| place.unexpected(&expected))
 }
@@ -197,6 +211,50 @@ impl<'t> Place<'t> {
             return self.span(end, end);
         }
         self.span(self.at, self.at + token(rest).len())
+    }
+
+    /// `check of recovery pass`, `newest snapshot of original`: the word before is the one that is meant otherwise.
+    fn misspelt_before(&self) -> Option<Diagnostic> {
+        let candidates: &[&'static str] = match words::first_word(self.rest()) {
+            "of" => &["checks"],
+            "snapshot" => &["latest", "oldest"],
+            _ => return None,
+        };
+        let before = self.before().trim_end();
+        let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let start = before.trim_end_matches(is_word).len();
+        let word = before.get(start..)?;
+        let near = match word {
+            "newest" | "last" | "recent" if candidates.contains(&"latest") => crate::Near {
+                word: "latest",
+                is_only: true,
+            },
+            "first" | "earliest" if candidates.contains(&"oldest") => crate::Near {
+                word: "oldest",
+                is_only: true,
+            },
+            _ => crate::near(
+                word,
+                candidates.iter().copied().filter(|known| *known != word),
+            )?,
+        };
+        let place = self.span(start, before.len());
+        let error = SyntaxError::Unexpected {
+            expected: format!("`{}`", near.word),
+            found: format!("`{word}`"),
+            help: None,
+        };
+        Some(error.at(place).fix_spelling(place, near))
+    }
+
+    /// What stands behind the word that stands here, without the blanks between them.
+    fn behind(&self, word: &str) -> &str {
+        let behind = self.rest().get(word.len()..).unwrap_or("");
+        behind.trim_start_matches([' ', '\t'])
+    }
+
+    fn word_behind(&self, word: &str) -> &str {
+        words::first_word(self.behind(word))
     }
 
     fn hyphenated_name(&self) -> Option<Diagnostic> {
@@ -313,6 +371,55 @@ impl<'t> Place<'t> {
         })
     }
 
+    /// `odlest snapshot of source`, `snapshot of source`
+    fn which_snapshot(&self) -> Option<Diagnostic> {
+        let before = self.before().trim_end();
+        let start = before
+            .trim_end_matches(|last: char| last.is_ascii_alphanumeric() || last == '_')
+            .len();
+        let word = before.get(start..)?;
+        let place = self.span(start, before.len());
+        match words::first_word(self.rest()) {
+            "snapshot" => {
+                let near =
+                    crate::near(word, ["latest", "oldest"]).filter(|near| near.word != word)?;
+                let error = SyntaxError::Unexpected {
+                    expected: format!("`{}`", near.word),
+                    found: format!("`{word}`"),
+                    help: None,
+                };
+                Some(error.at(place).fix_spelling(place, near))
+            }
+            "of" if word == "snapshot" => {
+                let error = SyntaxError::Unexpected {
+                    expected: "`latest snapshot of` or `oldest snapshot of`".into(),
+                    found: "`snapshot of`".into(),
+                    help: Some(
+                        "say which one: `latest snapshot of source`, `snapshot \"…\" of source`"
+                            .into(),
+                    ),
+                };
+                Some(error.at(place).fix(place, "latest snapshot"))
+            }
+            _ => None,
+        }
+    }
+
+    /// `restore target from source of 2026-11-22T09:15:00Z`
+    fn lone_of(&self, expected: &Expected) -> Option<Diagnostic> {
+        let is_lone =
+            words::first_word(self.rest()) == "of" && expected.literals.contains(&"as of");
+        is_lone.then(|| {
+            let place = self.token_span();
+            let error = SyntaxError::Unexpected {
+                expected: "`as of`".into(),
+                found: "`of`".into(),
+                help: None,
+            };
+            error.at(place).safe_fix(place, "as of")
+        })
+    }
+
     /// `set credential of …`: the second or third word of a phrase.
     fn phrase(&self, expected: &Expected) -> Option<Diagnostic> {
         let is_claim = |phrase: &[&str]| matches!(phrase, ["is" | "accepts" | "has", ..]);
@@ -381,6 +488,9 @@ impl<'t> Place<'t> {
     }
 
     fn unexpected(&self, expected: &Expected) -> Diagnostic {
+        if let Some(diagnostic) = self.misspelt_before() {
+            return diagnostic;
+        }
         let place = self.token_span();
         let found = found(self.rest());
         let word = words::first_word(self.rest());
@@ -403,6 +513,9 @@ impl<'t> Place<'t> {
             None if words::first_word(self.written) == "procedure" && expected.only_literal() == Some(":") => {
                 Some("each parameter says its type, for instance `db: database`".into())
             }
+            None if word == "no" && expected.only_literal() == Some("final") => {
+                Some("say `without final snapshot`".into())
+            }
             None if self.rest().starts_with('.') => Some("no blanks stand around the dots of a path".into()),
             None => None,
         };
@@ -414,6 +527,8 @@ impl<'t> Place<'t> {
         let diagnostic = error.at(place);
         let end = self.before().trim_end().len();
         match (near, expected.only_literal()) {
+            // A word of the language stands in the wrong place: it is no slip.
+            (Some(near), _) if is_known(word) => diagnostic.fix(place, near.word),
             (Some(near), _) => diagnostic.fix_spelling(place, near),
             // A name without a type, or an option without a value: more is missing than the sign.
             (None, Some(":"))
@@ -426,15 +541,29 @@ impl<'t> Place<'t> {
             (None, Some(literal @ (")" | ":" | "]" | "}"))) => {
                 diagnostic.fix(self.span(end, end), literal)
             }
-            (None, Some("(")) => diagnostic,
+            (None, Some("(" | "{")) => diagnostic,
             // One little word was taken for another, or one was left out.
             (None, Some(literal))
                 if PREPOSITIONS.contains(&word) && PREPOSITIONS.contains(&literal) =>
             {
-                diagnostic.fix(place, literal)
+                let is_past = literal == "as" && words::first_word(self.written) == "restore";
+                diagnostic.fix(place, if is_past { "as of" } else { literal })
+            }
+            (None, Some("final")) if word == "no" => diagnostic,
+            // `with a final snapshot`
+            (None, Some(literal)) if !word.is_empty() && self.word_behind(word) == literal => {
+                let behind = self.rest().len() - self.behind(word).len();
+                diagnostic
+                    .help(format!("leave out `{word}`"))
+                    .fix(self.span(self.at, self.at + behind), "")
             }
             (None, Some(literal)) if !word.is_empty() => {
-                diagnostic.fix(self.span(self.at, self.at), format!("{literal} "))
+                // `by policy`
+                let missing = match (literal, word) {
+                    ("its", "policy") => "its removal",
+                    _ => literal,
+                };
+                diagnostic.fix(self.span(self.at, self.at), format!("{missing} "))
             }
             _ => diagnostic,
         }
@@ -536,6 +665,16 @@ fn offset(error: &Error<Rule>) -> usize {
     match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     }
+}
+
+/// Whether the language has a word.
+fn is_known(word: &str) -> bool {
+    PHRASES.iter().any(|phrase| phrase.contains(&word))
+        || PREPOSITIONS.contains(&word)
+        || words::RESERVED.contains(&word)
+        || words::is_item(word)
+        || words::statement(word).is_some()
+        || words::clauses().any(|clause| clause == word)
 }
 
 /// The characters at the start of a text that belong together.

@@ -89,6 +89,11 @@ pub enum SyntaxError {
     InterpolatedTitle { what: &'static str },
     #[error("nested more than {} levels deep", super::scan::MAX_DEPTH)]
     TooDeep,
+    #[error(
+        "blocks of `if` stand in each other more than {} deep",
+        super::scan::MAX_DEPTH
+    )]
+    BlocksTooDeep,
     #[error("{what} is too long")]
     TooLong {
         what: &'static str,
@@ -181,7 +186,7 @@ impl SyntaxError {
             Self::HyphenatedName { .. } => "RBK0023",
             Self::ReservedName { .. } => "RBK0024",
             Self::InterpolatedTitle { .. } => "RBK0025",
-            Self::TooDeep => "RBK0026",
+            Self::TooDeep | Self::BlocksTooDeep => "RBK0026",
             Self::TooLong { .. } => "RBK0027",
             Self::TooLarge => "RBK0028",
             Self::ControlCharacter { .. } => "RBK0029",
@@ -242,7 +247,7 @@ impl SyntaxError {
             Self::ForeignName { .. } => "not a name".into(),
             Self::ReservedName { .. } => "not free for a name".into(),
             Self::InterpolatedTitle { .. } => "holds `{…}`".into(),
-            Self::TooDeep => "one level too many".into(),
+            Self::TooDeep | Self::BlocksTooDeep => "one level too many".into(),
             Self::TooLong { .. } => "begins here".into(),
             Self::TooLarge => "the last byte that is still allowed".into(),
             Self::ControlCharacter { .. } => "here".into(),
@@ -331,6 +336,9 @@ impl SyntaxError {
                 "plans, journals and reports know a step by its title: write it out, or `\\{` for the character"
             }
             Self::TooDeep => "name a part of it with `let`",
+            Self::BlocksTooDeep => {
+                "put conditions together with `and`, or decide less in one place"
+            }
             Self::TooLong { help, .. } => help,
             Self::TooLarge => "is this the right file?",
             Self::ControlCharacter { .. } => "what can't be seen can't be reviewed: remove it",

@@ -49,6 +49,7 @@ pub(super) fn file(
         quiet: Quiet::default(),
         suspect: None,
         depth: 0,
+        has_else: false,
     };
     reader.scanner.outline = outline;
     reader.items();
@@ -92,6 +93,8 @@ pub(super) struct Reader<'t, 'p> {
     pub(super) suspect: Option<usize>,
     /// How many blocks of `if` are open.
     pub(super) depth: usize,
+    /// Whether an `else` may follow the block that is read.
+    pub(super) has_else: bool,
 }
 
 impl<'t> Reader<'t, '_> {
@@ -189,6 +192,8 @@ impl<'t> Reader<'t, '_> {
             _ if quiet.continuation => {}
             _ if words::statement(word).is_some() => {
                 self.quiet.misplaced = true;
+                // If it stood in the block before, that was closed too soon.
+                self.quiet.brace = true;
                 if !quiet.misplaced {
                     self.misplaced_statement(chunk, word);
                 }

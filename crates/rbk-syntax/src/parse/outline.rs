@@ -63,6 +63,8 @@ pub(crate) enum Role {
     Entry,
     /// Words that begin a clause: a line may begin with them.
     Clause,
+    /// `and`, `or`: so it may with one of these, where there is no better place.
+    Joint,
 }
 
 impl Outline {
@@ -102,7 +104,7 @@ impl Outline {
                 Rule::operator => {
                     mark(Role::Whole);
                     if begins_line {
-                        mark(Role::Clause);
+                        mark(Role::Joint);
                     }
                 }
                 Rule::prefix => mark(Role::Prefix),
@@ -121,6 +123,8 @@ impl Outline {
                 | Rule::label
                 | Rule::within
                 | Rule::every
+                | Rule::bounds
+                | Rule::as_of
                 | Rule::accepting_loss
                 | Rule::if_reachable
                 | Rule::by_policy

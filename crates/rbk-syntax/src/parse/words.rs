@@ -163,10 +163,11 @@ pub(super) fn hyphenated(text: &str, at: usize) -> Option<(usize, &str)> {
             .take_while(|byte| is_part(char::from(*byte)))
             .count();
     let name = text.get(start..end)?;
-    let is_tight = behind
-        .as_bytes()
-        .get(1)
-        .is_some_and(|byte| byte.is_ascii_alphabetic())
+    let is_tight = behind.starts_with('-')
+        && behind
+            .as_bytes()
+            .get(1)
+            .is_some_and(|byte| byte.is_ascii_alphabetic())
         && before.bytes().next_back().is_some_and(is_word);
     (is_tight && name.starts_with(|first: char| first.is_ascii_alphabetic()))
         .then_some((start, name))
@@ -230,7 +231,7 @@ pub(super) fn named(text: &str) -> Option<&str> {
     let (from, to) = (next.next()?, next.next().unwrap_or(""));
     let is_operand = matches!(
         from,
-        "and" | "or" | "is" | "has" | "uses" | "exists" | "accepts" | "matches"
+        "and" | "or" | "of" | "is" | "has" | "uses" | "exists" | "accepts" | "matches"
     );
     let is_meant = matches!(word, "replicate" | "snapshot") && !is_operand
         || to == "to" && crate::nearest(word, ["replicate"]).is_some()
@@ -258,6 +259,37 @@ pub(super) fn other_way(word: &str) -> Option<Near<'static>> {
         word: "else if",
         is_only: true,
     })
+}
+
+/// What to do about a line that begins like one of another language.
+pub(super) fn of_another_language(text: &str) -> Option<&'static str> {
+    let word = first_word(text);
+    match word {
+        "for" | "foreach" | "while" | "until" | "loop" | "repeat" | "retry" => {
+            return Some(
+                "there are no loops, so that a plan can be read whole: `await … within …` looks again until something holds; what is done \
+                 several times is written so, or put into a `procedure`",
+            );
+        }
+        "then" | "begin" | "end" | "done" => {
+            return Some(
+                "what is done under a condition stands in braces: `if … { … } else { … }`",
+            );
+        }
+        "sleep" => {
+            return Some(
+                "nothing waits for the time alone: `await … within …` waits until something holds",
+            );
+        }
+        "echo" | "print" | "log" => return Some("`note \"…\"` shows and records a text"),
+        _ => {}
+    }
+    if ["//", "--", "/*"].iter().any(|mark| text.starts_with(mark)) {
+        return Some("comments begin with `#`");
+    }
+    let behind = text.get(word.len()..).unwrap_or("").trim_start();
+    let is_assigned = behind.starts_with('=') && !behind.starts_with("==");
+    (is_assigned && !word.is_empty()).then_some("a value is named with `let` before it")
 }
 
 /// Whether a text begins a statement that has a block of options.

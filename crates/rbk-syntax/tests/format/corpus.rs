@@ -111,7 +111,7 @@ fn the_time_is_in_proportion_to_the_length() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_runbook_is_laid_out_whatever_its_blanks(text in generated::runbook(), seed in any::<u64>()) {

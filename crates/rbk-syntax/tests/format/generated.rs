@@ -62,7 +62,7 @@ fn value() -> BoxedStrategy<String> {
             (inner.clone(), select(operators.as_slice()), inner.clone())
                 .prop_map(|(left, operator, right)| format!("{left} {operator} {right}")),
             (inner.clone(), inner.clone())
-                .prop_map(|(left, right)| format!("({left}) <= ({right})")),
+                .prop_map(|(left, right)| format!("(({left}) <= ({right}))")),
             inner.clone().prop_map(|inner| format!("not ({inner})")),
             inner.clone().prop_map(|inner| format!("-({inner})")),
             vec(inner.clone(), 0..3).prop_map(|inner| format!("f({})", inner.join(", "))),
@@ -115,6 +115,10 @@ fn simple_statement() -> BoxedStrategy<String> {
         "alter column broken.public.t.c to character varying using \"c::text\"",
         "restore not null on broken.public",
         "switch secret of app to target\n  # said on purpose\n  accepting loss",
+        "restore target from source as of latest",
+        "restore target from source\n  as of 2026-11-22T09:15:00Z",
+        "snapshot source",
+        "let s = snapshot source as \"x\"",
         "let load = replicate a to b with dms { mode: full_load }",
     ];
     let all: Vec<BoxedStrategy<String>> = vec![
@@ -157,8 +161,34 @@ fn simple_statement() -> BoxedStrategy<String> {
     Union::new(all).boxed()
 }
 
+/// A statement, or an `if` with others in it.
 fn statement() -> BoxedStrategy<String> {
     simple_statement()
+        .prop_recursive(3, 8, 3, |inner| {
+            let lines = vec((remark(), inner, trailing()), 0..3).boxed();
+            let heads = &[" {\n", "{", "\n{\n", " # before\n{ # behind\n"];
+            let block = (select(heads.as_slice()), lines, remark())
+                .prop_map(|(head, lines, last)| format!("{head}{}{last}}}", joined(lines)))
+                .boxed();
+            let parts = &["", " ", "\n", " # closed\n", "\n\n# between\n"];
+            let part = select(parts.as_slice()).boxed();
+            let other = (part.clone(), value(), block.clone())
+                .prop_map(|(part, value, block)| format!("{part}else if {value}{block}"));
+            let last = (part, block.clone()).prop_map(|(part, block)| format!("{part}else{block}"));
+            (value(), block, of(other), of(last)).prop_map(|(condition, block, other, last)| {
+                let (other, last) = (other.unwrap_or_default(), last.unwrap_or_default());
+                format!("if {condition}{block}{other}{last}")
+            })
+        })
+        .boxed()
+}
+
+/// Statements and what stands around them, each on lines of its own.
+fn joined(lines: Vec<(&str, String, &str)>) -> String {
+    let lines = lines.into_iter();
+    lines
+        .map(|(remark, statement, trailing)| format!("{remark}{statement}{trailing}\n"))
+        .collect()
 }
 
 fn remark() -> impl Strategy<Value = &'static str> {
@@ -183,13 +213,8 @@ fn trailing() -> impl Strategy<Value = &'static str> {
 fn block() -> impl Strategy<Value = String> {
     let lines = vec((remark(), statement(), trailing()), 0..4);
     let head = select(&[" {\n", "{\n", "\n{\n", " # before\n{ # behind\n"][..]);
-    (head, lines, remark()).prop_map(|(head, lines, last)| {
-        let mut block = head.to_owned();
-        for (remark, statement, trailing) in lines {
-            block.push_str(&format!("{remark}{statement}{trailing}\n"));
-        }
-        format!("{block}{last}}}")
-    })
+    (head, lines, remark())
+        .prop_map(|(head, lines, last)| format!("{head}{}{last}}}", joined(lines)))
 }
 
 fn item() -> BoxedStrategy<String> {
@@ -200,6 +225,19 @@ fn item() -> BoxedStrategy<String> {
                 None => format!("param {name} :time"),
             })
             .boxed(),
+        (name(), value())
+            .prop_map(|(name, value)| format!("param {name}: time where {value}"))
+            .boxed(),
+        vec(
+            (
+                remark(),
+                block().prop_map(|block| format!("step \"S\"{block}")),
+                trailing(),
+            ),
+            0..3,
+        )
+        .prop_map(|steps| format!("parallel {{\n{}}}", joined(steps)))
+        .boxed(),
         (name(), value())
             .prop_map(|(name, value)| format!("let {name} = {value}"))
             .boxed(),
@@ -227,10 +265,6 @@ fn item() -> BoxedStrategy<String> {
 pub fn runbook() -> impl Strategy<Value = String> {
     let items = vec((remark(), item(), trailing()), 0..6);
     (remark(), trailing(), items, remark()).prop_map(|(head, trailing, items, last)| {
-        let mut text = format!("{head}runbook \"R\"{trailing}\n");
-        for (remark, item, trailing) in items {
-            text.push_str(&format!("{remark}{item}{trailing}\n"));
-        }
-        text + last
+        format!("{head}runbook \"R\"{trailing}\n{}{last}", joined(items))
     })
 }

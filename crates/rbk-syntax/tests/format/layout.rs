@@ -219,3 +219,46 @@ fn what_is_wrong_is_not_laid_out() {
     assert_eq!(refused("procedure p() {\n  restor a\n}"), ["RBK0003"]);
     assert_eq!(refused("runbook \"R\u{0}\""), ["RBK0029"]);
 }
+
+#[test]
+fn blocks_of_if_and_parallel_are_laid_out() {
+    assert_snapshot!(from_to(
+        r#"runbook "R"
+param at :time where at<=restorable_until( original )and at >= restorable_from(original)
+param the_time_to_go_back_to: time where the_time_to_go_back_to <= restorable_until(original) and not x
+# Both.
+parallel{
+## One.
+step "One" { restore target from source as of   latest
+  # again
+  }
+# Two.
+step "Two"
+{
+  let s=snapshot source
+  snapshot source as "x" }
+
+
+}
+step "S" {
+if   target exists{
+destroy target without final snapshot
+}
+else if( a<b ) { note "x" } # of the other
+else
+{ # else
+  if a
+    and b {
+  }
+  # nothing more
+}
+  if a { note "y" }
+  # between
+  else { note "z" }
+restore target from source as of 2026-11-22T09:15:00Z
+  await target is available within 60m
+  if reachable { note "r" }
+}
+"#
+    ));
+}

@@ -570,3 +570,114 @@ fn a_named_replication_stands_in_a_block() {
         "runbook \"R\"\nlet load = replicate a to b with dms {\n  capacity: 4\n}\nstep \"S\" {\n  await load is complete within 4h\n}\n",
     ]));
 }
+
+#[test]
+fn blocks_of_branches_are_opened_and_closed() {
+    assert_snapshot!(each_told(&[
+        "if",
+        "if {\n  note \"x\"\n}",
+        "if a exists\n  note \"x\"\n}",
+        "if a exists note \"x\"",
+        "if a exists {\n  note \"x\"\n",
+        "if a exists {\n  note \"x\"\nelse {\n  note \"y\"\n}",
+        "if a exists {\n  note \"x\"\n} else\n  note \"y\"\n}",
+        "if a exists {\n  note \"x\"\n} else \"it is gone\"\nnote \"z\"",
+        "if a exists {\n  note \"x\"\n} else {\n  note \"y\"\n} else {\n  note \"z\"\n}",
+        "note \"x\"\nelse {\n  note \"y\"\n}\nnote \"z\"",
+        "else if a exists {\n  note \"y\"\n}",
+        "if a exists {\n  note \"x\"\n} else if {\n  note \"y\"\n} else {\n  nota \"z\"\n}",
+        "if a exists {\n  if b exists {\n    note \"x\"\n  }\n}\n}\nnote \"y\"",
+        "if a exists then {\n  note \"x\"\n}",
+        "if (a exists {\n  note \"x\"\n}",
+        "if a == \"x {\n  note \"x\"\n}",
+        "if a = b {\n  note \"x\"\n}",
+        "if a exists {\n  step \"B\" {\n    note \"x\"\n  }\n}",
+        "if a exists {\n  require b exists\n  param x: text\n}",
+        "assert a exists\n  else { note \"x\" }",
+        "unless a exists {\n  note \"x\"\n}",
+        "if a exists: note \"x\"",
+        "if a exists ? b : c",
+    ]));
+}
+
+#[test]
+fn steps_that_are_done_together_have_their_place() {
+    let file = |items: &str| {
+        let text = format!("runbook \"R\"\n{items}\n");
+        format!("{text}{}", told_of_file(&text))
+    };
+    let all: Vec<String> = [
+        "parallel",
+        "parallel {",
+        "parallel {\n  step \"A\" {\n    note \"x\"\n  }\n\nstep \"B\" {\n  note \"y\"\n}\n\non failure {\n  note \"z\"\n}",
+        "parallel {\n  step \"A\" {\n    note \"x\"\n\n  step \"B\" {\n    note \"y\"\n  }\n}",
+        "parallel {\n  step \"A\" {\n    if a exists {\n      note \"x\"\n    }\n  step \"B\" {\n    note \"y\"\n  }\n}",
+        "parallel \"Both\" {\n  step \"A\" { note \"x\" }\n}",
+        "parallel {\n  note \"x\"\n  let x = 3\n  if a exists {\n    note \"y\"\n  }\n  step \"A\" { note \"x\" }\n}",
+        "parallel {\n  parallel {\n    step \"A\" { note \"x\" }\n  }\n  step \"B\" { note \"x\" }\n}",
+        "parallel {\n  step \"A\" { note \"x\" }\n  on failure { note \"x\" }\n}",
+        "parallel {\n  stepp \"A\" { note \"x\" }\n  step \"B\" { note \"x\" }\n}",
+        "paralel {\n  step \"A\" { note \"x\" }\n  step \"B\" { note \"x\" }\n}",
+        "step \"A\" {\n  parallel {\n    analyze a\n    analyze b\n  }\n}",
+        "if a exists {\n  step \"A\" { note \"x\" }\n} else {\n  step \"B\" { note \"x\" }\n}",
+        "step \"A\" {\n  if a exists {\n    note \"x\"\n}\n\nstep \"B\" {\n  note \"y\"\n}",
+    ]
+    .iter()
+    .map(|items| file(items))
+    .collect();
+    assert_snapshot!(all.join("\n=====\n"));
+}
+
+#[test]
+fn clauses_of_parameters_and_points_in_time_are_asked_for() {
+    assert_snapshot!(each_file(&[
+        "runbook \"R\"\nparam a: time where\nparam b: time where = 3\nparam c: time where c < now = now\nparam d: time wher d < now\nparam e: time\n  where e < now\n  where e > now\nwhere e < now\nlet f = 3 where f > 2\n",
+        "runbook \"R\"\nprocedure p(a: time where a < now) {\n  note \"x\"\n}\n",
+    ]));
+    assert_snapshot!(
+        "points_in_time",
+        each_told(&[
+            "restore a from b as of",
+            "restore a from b as latest",
+            "restore a from b of latest",
+            "restore a from b as off latest",
+            "restore a from latest snapshot of b as of latest",
+            "restore a from b.public as of 2026-11-22T09:15Z extra",
+            "restore a as of latest",
+            "snapshot",
+            "snapshot \"x\" of a",
+            "snapshot of a",
+            "snapshot a as",
+            "snapshot a as x",
+            "snapshot a \"x\"",
+            "let s = snapshot of a",
+            "let s = snapshot a of",
+            "let s = snpashot a",
+            "let s = snpashot a as \"x\"",
+            "let s = oldst snapshot of a",
+            "let s = oldest snapshot a",
+            "let s = oldest of a",
+        ])
+    );
+}
+
+#[test]
+fn branches_nest_no_deeper_than_anything_else() {
+    let deep = |depth: usize| {
+        let open = "if a exists {\n".repeat(depth);
+        let close = "}\n".repeat(depth);
+        format!("runbook \"R\"\nstep \"S\" {{\n{open}note \"x\"\n{close}}}\n")
+    };
+    let parsed = |text: &str| rbk_syntax::parse(SourceId::default(), text).diagnostics;
+    assert_eq!(parsed(&deep(64)), []);
+    assert_eq!(parsed(&deep(65)).len(), 1);
+    assert_eq!(parsed(&deep(50_000)).len(), 1);
+    let chain = |count: usize| {
+        let more = "else if a exists {\nnote \"x\"\n}\n".repeat(count);
+        format!("runbook \"R\"\nstep \"S\" {{\nif a exists {{\n}}\n{more}}}\n")
+    };
+    assert_eq!(parsed(&chain(63)), []);
+    assert_eq!(parsed(&chain(64)).len(), 1);
+    let told = parsed(&chain(50_000));
+    assert_snapshot!(crate::render::diagnostics(&told, &chain(50_000)));
+}

@@ -8,6 +8,7 @@
 
 mod errors;
 mod files;
+mod fixes;
 mod limits;
 mod mutations;
 mod render;

@@ -1,12 +1,12 @@
 //! `rbk plan --online`: what the account says about a plan. Reads, and changes nothing.
 
-use super::plan::exit_of;
+use super::plan::{detailed, has_effects};
 use super::{block_on, unwritten};
 use crate::adapters::person::Approver;
 use crate::cli::{PlanArgs, PlanFormat};
 use crate::exit::{Exit, Failure};
 use crate::overlay;
-use crate::render::colour::{Paint, Screen};
+use crate::render::colour::Screen;
 use crate::render::{self, json_text, online};
 use crate::wiring;
 use rbk_core::plan::Plan;
@@ -23,10 +23,11 @@ pub fn look(screen: Screen, args: &PlanArgs, plan: &Plan) -> Result<Exit, Failur
     let found = block_on_result(see(screen, &looked_at))?;
     let text = match args.format {
         PlanFormat::Json => json_text(&online::Document::new(plan, &found)),
-        PlanFormat::Markdown => {
-            let found = online::human(&found, Paint::new(false));
-            render::markdown::online(plan, &found)
-        }
+        PlanFormat::Markdown => format!(
+            "{}\n{}",
+            render::markdown::plan(plan),
+            online::markdown(&found)
+        ),
         PlanFormat::Human => {
             let seen: BTreeMap<String, String> = found
                 .bound()
@@ -42,7 +43,7 @@ pub fn look(screen: Screen, args: &PlanArgs, plan: &Plan) -> Result<Exit, Failur
     } else if found.is_blind() {
         Exit::Outside
     } else {
-        exit_of(args, plan)
+        detailed(args, has_effects(plan))
     })
 }
 

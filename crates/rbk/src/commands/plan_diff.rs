@@ -30,17 +30,6 @@ pub fn compare(
     Ok(PlanDiff::of(base.as_ref(), head))
 }
 
-/// Compares a saved plan with another one.
-pub fn compare_saved(base: &str, head: &Plan) -> Result<PlanDiff, Failure> {
-    if !Path::new(base).is_file() {
-        return Err(Failure::usage(format!(
-            "`--diff {base}` is no file, and a saved plan is compared with saved plans only"
-        ))
-        .help("compare its runbook with a revision: `rbk plan RUNBOOK --diff REVISION`"));
-    }
-    Ok(PlanDiff::of(Some(&saved(Path::new(base))?), head))
-}
-
 /// A plan that `--format json` or `--out` wrote.
 fn saved(file: &Path) -> Result<Plan, Failure> {
     let name = file.display();

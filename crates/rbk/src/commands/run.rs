@@ -24,7 +24,10 @@ pub async fn run(screen: Screen, args: RunArgs) -> Result<Exit, Failure> {
     let env = args.environment.env.as_deref();
     let overlay = overlay::from_variables(screen)?;
     let set = &args.set.set;
-    let (plan, overlaid, task) = match saved::recognise(&args.file)? {
+    let saved = saved::recognise(&args.file)?;
+    // What is told to be typed next must find the run's journal from here.
+    let own = saved.as_ref().and_then(saved::environment_file);
+    let (plan, overlaid, task) = match saved {
         Some(saved) => {
             saved::agree(&saved, env)?;
             let (mut plan, used) =
@@ -48,6 +51,7 @@ pub async fn run(screen: Screen, args: RunArgs) -> Result<Exit, Failure> {
         }
     };
     let plan = &plan;
+    let env = env.or(own.as_deref());
     let journals = journals_of(args.store.store.as_deref(), env, &plan.environment)?;
     known_steps(plan, &args.approve.approve)?;
     lock_is_enough(screen, args.alone.alone, plan, &journals)?;

@@ -80,11 +80,18 @@ pub fn human(online: &Online, paint: Paint) -> String {
             printable(&finding.help)
         ));
     }
-    if !online.unseen.is_empty() {
+    // What stands among the checks has been told.
+    let is_told = |what: &str| online.checks.iter().any(|check| check.asks == what);
+    let mut unseen = online
+        .unseen
+        .iter()
+        .filter(|unseen| !is_told(&unseen.what))
+        .peekable();
+    if unseen.peek().is_some() {
         line(String::new());
         line(paint.bold("Not seen"));
     }
-    for unseen in &online.unseen {
+    for unseen in unseen {
         line(format!(
             "  {} {}, because: {}",
             paint.yellow("?"),
@@ -102,5 +109,93 @@ pub fn human(online: &Online, paint: Paint) -> String {
     } else {
         paint.green("Nothing was found that would stop a run, as far as it could be seen.")
     });
+    out
+}
+
+/// The most lines of a kind in a comment.
+const SHOWN: usize = 20;
+
+/// For a comment, behind the plan: what doesn't hold, what was found, what could not be seen.
+pub fn markdown(online: &Online) -> String {
+    let mut out = format!("### What is there at {:.0}\n\n", online.at);
+    out.push_str(if online.stops() {
+        "**A run would stop.**"
+    } else if online.is_blind() {
+        "**Nobody can tell whether a run would begin.**"
+    } else {
+        "Nothing was found that would stop a run, as far as it could be seen."
+    });
+    out.push_str(" Only read, nothing was changed.\n\n");
+    let fails = online
+        .checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Fails)
+        .map(|check| {
+            let code = check.code.as_deref().unwrap_or_default();
+            format!("❌ {code} {}: {}", plain(&check.asks), plain(&check.seen))
+        });
+    let found = online.findings.iter().map(|finding| {
+        let mark = match finding.weight {
+            Weight::Stops => "❌",
+            Weight::Hinders => "⚠️",
+        };
+        let code = finding.code.as_deref().unwrap_or_default();
+        format!("{mark} {code} {}", plain(&finding.what))
+    });
+    list(&mut out, fails.chain(found).collect());
+    let unseen = online.unseen.iter();
+    list(
+        &mut out,
+        unseen
+            .map(|unseen| {
+                format!(
+                    "❔ not seen: {}, because: {}",
+                    plain(&unseen.what),
+                    plain(&unseen.why)
+                )
+            })
+            .collect(),
+    );
+    let holds = online
+        .checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Holds)
+        .map(|check| format!("✅ {}: {}", plain(&check.asks), plain(&check.seen)));
+    list(&mut out, holds.collect());
+    out
+}
+
+fn list(out: &mut String, lines: Vec<String>) {
+    for line in lines.iter().take(SHOWN) {
+        let _ = writeln!(out, "- {line}");
+    }
+    if lines.len() > SHOWN {
+        let _ = writeln!(out, "- and {} more: see the log", lines.len() - SHOWN);
+    }
+    if !lines.is_empty() {
+        out.push('\n');
+    }
+}
+
+/// Text from outside that neither begins markup nor another line, and isn't too long.
+fn plain(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut out = String::new();
+    for letter in printable(text).chars().take(LONGEST) {
+        match letter {
+            '\n' | '\r' | '\t' => out.push(' '),
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '@' => out.push_str("&#64;"),
+            '\\' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '!' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            _ => out.push(letter),
+        }
+    }
+    if text.chars().count() > LONGEST {
+        out.push('…');
+    }
     out
 }

@@ -77,9 +77,23 @@ pub(super) enum Aligned<'p> {
     Both(&'p PlannedAction, &'p PlannedAction),
 }
 
+/// An action and what it is done to.
+struct Targeted<'p> {
+    planned: &'p PlannedAction,
+    target: String,
+}
+
 /// Aligns actions of two steps.
 pub(super) fn aligned<'p>(old: &'p [PlannedAction], new: &'p [PlannedAction]) -> Vec<Aligned<'p>> {
-    align(old, new, alike)
+    let targeted = |actions: &'p [PlannedAction]| -> Vec<Targeted<'p>> {
+        let targeted = |planned: &'p PlannedAction| Targeted {
+            planned,
+            target: target(&document(&planned.action)),
+        };
+        actions.iter().map(targeted).collect()
+    };
+    let (left, right) = (targeted(old), targeted(new));
+    align(&left, &right, alike)
         .into_iter()
         .filter_map(|pair| {
             Some(match pair {
@@ -92,31 +106,29 @@ pub(super) fn aligned<'p>(old: &'p [PlannedAction], new: &'p [PlannedAction]) ->
 }
 
 /// How much two actions are the same thing. Kind and target must be the same; who looks for the same condition is more alike.
-pub(super) fn alike(old: &PlannedAction, new: &PlannedAction) -> u32 {
+pub(super) fn alike(left: &Targeted<'_>, right: &Targeted<'_>) -> u32 {
+    let (old, new) = (left.planned, right.planned);
+    if left.target != right.target
+        || std::mem::discriminant(&old.action) != std::mem::discriminant(&new.action)
+    {
+        return 0;
+    }
     if old.action == new.action {
         return EQUAL;
     }
-    if std::mem::discriminant(&old.action) != std::mem::discriminant(&new.action) {
-        return 0;
-    }
-    let close = match (&old.action, &new.action) {
+    let is_close = match (&old.action, &new.action) {
         (
             Action::Await { condition: old, .. } | Action::Assert { condition: old, .. },
             Action::Await { condition: new, .. } | Action::Assert { condition: new, .. },
         ) => old == new,
         (Action::Observe { name: old, .. }, Action::Observe { name: new, .. }) => old == new,
-        _ => {
-            if target(&document(&old.action)) != target(&document(&new.action)) {
-                return 0;
-            }
-            true
-        }
+        _ => true,
     };
-    1 + u32::from(close) * 2 + u32::from(old.statement == new.statement)
+    1 + u32::from(is_close) * 2 + u32::from(old.statement == new.statement)
 }
 
 /// What an action is done to. Another one makes it another action.
-fn target(action: &Value) -> Vec<&Value> {
+fn target(action: &Value) -> String {
     const NAMES: [&str; 8] = [
         "database",
         "secret",
@@ -127,7 +139,11 @@ fn target(action: &Value) -> Vec<&Value> {
         "command",
         "from",
     ];
-    NAMES.iter().filter_map(|name| action.get(name)).collect()
+    let parts = NAMES.iter().filter_map(|name| {
+        let part = action.get(name)?.as_str()?;
+        Some(format!("{name}={part}"))
+    });
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 /// What differs of a pair, if anything does. `renamed` tells the new identity of an old action, `gone` that of one that was moved away,

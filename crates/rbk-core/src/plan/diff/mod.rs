@@ -14,7 +14,7 @@ pub use values::ValueChange;
 use super::{Bound, Plan, PlannedAction, Step};
 use crate::catalog;
 use crate::ids::{ActionId, StepPath};
-use actions::{Aligned, aligned, alike, told};
+use actions::{Aligned, aligned, told};
 use align::moved;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -379,6 +379,9 @@ fn as_a_whole(step: &Step) -> Value {
     without(document(step), &["path", "doc", "actions"])
 }
 
+/// Above this many pairs of steps without a namesake nothing was renamed: it is another runbook.
+const MOST_RENAMED: usize = 400;
+
 /// Which step is which: by name, and otherwise by what it does. In the new order, what is gone where it stood.
 fn pair_steps(old: &[Step], new: &[Step]) -> Vec<(Option<usize>, Option<usize>)> {
     let by_name: HashMap<&StepPath, usize> = old
@@ -391,8 +394,10 @@ fn pair_steps(old: &[Step], new: &[Step]) -> Vec<(Option<usize>, Option<usize>)>
         .map(|step| by_name.get(&step.path).copied())
         .collect();
     let mut taken: HashSet<usize> = before.iter().flatten().copied().collect();
+    let unknown = before.iter().filter(|at| at.is_none()).count();
+    let is_another_runbook = unknown.saturating_mul(old.len() - taken.len()) > MOST_RENAMED;
     for (at, step) in new.iter().enumerate() {
-        if before.get(at).copied().flatten().is_some() {
+        if is_another_runbook || before.get(at).copied().flatten().is_some() {
             continue;
         }
         let candidates = old.iter().enumerate().filter(|(at, _)| !taken.contains(at));
@@ -418,23 +423,24 @@ fn pair_steps(old: &[Step], new: &[Step]) -> Vec<(Option<usize>, Option<usize>)>
     pairs
 }
 
-/// How much of two steps is equal, in percent.
+/// How much of two steps is equal, in percent. Long steps are told from each other by their first actions.
 fn resemblance(old: &Step, new: &Step) -> usize {
-    let all = old.actions.len() + new.actions.len();
-    if all == 0 {
+    const LOOKED_AT: usize = 50;
+    fn first(step: &Step) -> &[PlannedAction] {
+        step.actions.get(..LOOKED_AT).unwrap_or(&step.actions)
+    }
+    let (left, right) = (first(old), first(new));
+    if left.is_empty() && right.is_empty() {
         return 100;
     }
-    // Long steps are told from each other by less than all of their pairs.
-    let few = |step: &Step| step.actions.iter().take(100).cloned().collect::<Vec<_>>();
-    let (left, right) = (few(old), few(new));
-    let equal = aligned(&left, &right)
+    let equal = aligned(left, right)
         .into_iter()
         .filter(|pair| match pair {
-            Aligned::Both(left, right) => alike(left, right) == align::EQUAL,
+            Aligned::Both(left, right) => left.action == right.action,
             Aligned::Old(_) | Aligned::New(_) => false,
         })
         .count();
-    200 * equal / (left.len() + right.len()).max(1)
+    200 * equal / (left.len() + right.len())
 }
 
 /// What is text and nothing else.
@@ -480,7 +486,10 @@ fn without(mut document: Value, names: &[&str]) -> Value {
 /// Parameters by name. Who gave a value, and what is written about it, changes nothing in what is done.
 fn parameters(plan: &Plan) -> Value {
     let all = plan.parameters.iter().map(|parameter| {
-        let document = without(document(parameter), &["name", "doc", "origin"]);
+        let mut document = without(document(parameter), &["name", "doc", "origin"]);
+        if let Some(Value::Object(bounds)) = document.get_mut("bounds") {
+            bounds.remove("text");
+        }
         (parameter.name.clone(), document)
     });
     Value::Object(all.collect())

@@ -302,8 +302,14 @@ fn both(old: &PlannedAction, new: &PlannedAction, found: &mut Vec<RiskChange>) {
         (
             Action::RestoreFromSnapshot {
                 settings: before, ..
+            }
+            | Action::RestoreToPointInTime {
+                settings: before, ..
             },
             Action::RestoreFromSnapshot {
+                settings: after, ..
+            }
+            | Action::RestoreToPointInTime {
                 settings: after, ..
             },
         ) if before.deletion_protection != after.deletion_protection => {

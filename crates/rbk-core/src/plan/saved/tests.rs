@@ -1,4 +1,5 @@
 use super::*;
+use crate::ids::DatabaseName;
 use crate::run::tests_plan;
 
 fn saved() -> SavedPlan {
@@ -153,5 +154,3 @@ fn a_difference_is_told_by_its_path_and_both_values() {
     assert!(told[0].ends_with("…`, and is gone"), "{}", told[0]);
     assert!(changes(&before, &before).is_empty());
 }
-
-use crate::ids::DatabaseName;

@@ -17,6 +17,8 @@ pub enum RemovalFailure {
         expected: ResourceId,
         found: ResourceId,
     },
+    #[error("the instance of {database} wasn't there when this run began, and it didn't make it")]
+    Appeared { database: DatabaseName },
     #[error("instance `{instance}` is the active database of {application}")]
     StillActive {
         instance: InstanceId,
@@ -58,7 +60,7 @@ impl RemovalFailure {
     /// Its code, for `rbk explain`.
     pub fn code(&self) -> &'static str {
         match self {
-            RemovalFailure::Replaced { .. } => "RBK4082",
+            RemovalFailure::Replaced { .. } | RemovalFailure::Appeared { .. } => "RBK4082",
             RemovalFailure::StillActive { .. } => "RBK4083",
             RemovalFailure::Protected { .. } => "RBK4084",
             RemovalFailure::SnapshotTaken { .. } => "RBK4085",
@@ -76,6 +78,7 @@ impl RemovalFailure {
             | RemovalFailure::StackDiffers { .. }
             | RemovalFailure::StackNotDeployed { .. } => 4,
             RemovalFailure::Replaced { .. }
+            | RemovalFailure::Appeared { .. }
             | RemovalFailure::StillActive { .. }
             | RemovalFailure::Protected { .. }
             | RemovalFailure::SnapshotTaken { .. }
@@ -91,6 +94,9 @@ impl RemovalFailure {
             | RemovalFailure::Protected { instance, .. }
             | RemovalFailure::NoFinalSnapshot { instance, .. } => {
                 format!("destroying instance `{instance}`")
+            }
+            RemovalFailure::Appeared { database } => {
+                format!("destroying the instance of {database}")
             }
             RemovalFailure::SnapshotTaken { snapshot } => {
                 format!("looking whether the name `{snapshot}` is free")
@@ -108,6 +114,9 @@ impl RemovalFailure {
     /// What to do now.
     pub fn help(&self) -> String {
         match self {
+            RemovalFailure::Appeared { .. } => {
+                "nothing was deleted: find out who made the instance, then run again if it is to go".to_owned()
+            }
             RemovalFailure::Replaced { .. } => {
                 "nothing was deleted: find out who replaced the instance, then run again if the new one is to go".to_owned()
             }

@@ -66,57 +66,27 @@ async fn preflight(
     online: &mut Online,
 ) -> (Facts, Known) {
     let mut known = Known::default();
-    let mut unread: Option<String> = None;
+    let holes: Vec<&str> = plan.holes().map(|hole| hole.name.as_str()).collect();
+    let mut unread: Vec<&str> = Vec::new();
     let mut entries = plan.preflight.iter();
     for preflight in entries.by_ref() {
         let asks = asks(plan, preflight);
-        let holes: Vec<&str> = plan.holes().map(|hole| hole.name.as_str()).collect();
-        let mut look = Look::knowing(world, plan, &facts, known);
-        let result = observe(&mut look, preflight).await;
-        known = look.into_known();
-        let check = match result {
-            Ok(observation) => {
-                let binds = bound(&observation);
-                if let Some(bound) = &binds {
-                    facts
-                        .bindings
-                        .insert(bound.name.clone(), bound.value.clone());
-                }
-                Check {
-                    asks,
-                    verdict: Verdict::Holds,
-                    seen: seen(&observation),
-                    binds,
-                    code: None,
-                    help: None,
-                }
-            }
-            // What it is built upon could not be read, or isn't given yet.
-            Err(Failure::Bug { .. }) if unread.is_some() || !holes.is_empty() => {
-                let why = match &unread {
-                    Some(name) => format!("`{name}` could not be read"),
-                    None => format!("{} has no value yet", holes.join(", ")),
-                };
-                not_judged(asks, why)
-            }
-            Err(failure) => {
-                if let Preflight::Observe { name, .. } = preflight {
-                    unread.get_or_insert_with(|| name.clone());
-                }
-                if is_unseen(&failure) {
-                    not_judged(asks, failure.to_string())
-                } else {
-                    Check {
-                        asks,
-                        verdict: Verdict::Fails,
-                        seen: failure.to_string(),
-                        binds: None,
-                        code: Some(failure.code().to_owned()),
-                        help: Some(failure.help()),
-                    }
-                }
-            }
+        let check = if let Some(why) = unanswerable(preflight, &holes, &unread) {
+            not_judged(asks, why)
+        } else {
+            let mut look = Look::knowing(world, plan, &facts, known);
+            let result = observe(&mut look, preflight).await;
+            known = look.into_known();
+            judged(asks, result)
         };
+        match (&check.binds, preflight) {
+            (Some(bound), _) => {
+                let value = bound.value.clone();
+                facts.bindings.insert(bound.name.clone(), value);
+            }
+            (None, Preflight::Observe { name, .. }) => unread.push(name),
+            (None, _) => {}
+        }
         if check.verdict == Verdict::Unseen {
             online.unseen.push(NotSeen {
                 what: check.asks.clone(),
@@ -139,6 +109,55 @@ async fn preflight(
         });
     }
     (facts, known)
+}
+
+/// What came of an entry that was asked.
+fn judged(asks: String, result: Result<Observation, Failure>) -> Check {
+    match result {
+        Ok(observation) => Check {
+            asks,
+            verdict: Verdict::Holds,
+            seen: seen(&observation),
+            binds: bound(&observation),
+            code: None,
+            help: None,
+        },
+        Err(failure) if is_unseen(&failure) => not_judged(asks, failure.to_string()),
+        Err(failure) => Check {
+            asks,
+            verdict: Verdict::Fails,
+            seen: failure.to_string(),
+            binds: None,
+            code: Some(failure.code().to_owned()),
+            help: Some(failure.help()),
+        },
+    }
+}
+
+/// Why an entry can't be asked: it builds upon what has no value yet, or upon what could not be read.
+fn unanswerable(preflight: &Preflight, holes: &[&str], unread: &[&str]) -> Option<String> {
+    if holes.is_empty() && unread.is_empty() {
+        return None;
+    }
+    let document = serde_json::to_value(preflight).ok()?;
+    if let Some(name) = named(&document, "parameter", holes) {
+        return Some(format!("`{name}` is a hole: give it with `--set {name}=…`"));
+    }
+    named(&document, "binding", unread).map(|name| format!("`{name}` could not be read"))
+}
+
+/// The first of these names that an expression of that kind says, as plans write them: `{"parameter": {"name": …}}`.
+fn named<'n>(document: &serde_json::Value, kind: &str, names: &[&'n str]) -> Option<&'n str> {
+    match document {
+        serde_json::Value::Object(map) => {
+            let said = map.get(kind).and_then(|it| it.get("name"));
+            let said = said.and_then(serde_json::Value::as_str);
+            let found = names.iter().find(|name| Some(**name) == said).copied();
+            found.or_else(|| map.values().find_map(|it| named(it, kind, names)))
+        }
+        serde_json::Value::Array(items) => items.iter().find_map(|it| named(it, kind, names)),
+        _ => None,
+    }
 }
 
 fn not_judged(asks: String, why: String) -> Check {
@@ -207,7 +226,9 @@ fn asks(plan: &Plan, preflight: &Preflight) -> String {
         Preflight::ActiveDatabase { application } => {
             format!("the active database of {application}")
         }
-        Preflight::Instance { database, instance } => format!("instance `{instance}` ({database})"),
+        Preflight::Instance {
+            database, instance, ..
+        } => format!("instance `{instance}` ({database})"),
         Preflight::RestoreWindow {
             database,
             instance,

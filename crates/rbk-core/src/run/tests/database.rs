@@ -5,8 +5,8 @@ use crate::catalog::{Catalog, Column, Index, Schema, Sequence, Table};
 use crate::environment::TableName;
 use crate::plan::{Change, CopiedTable, ForeignKeyFacts, IndexFacts, SequenceFacts, TablePair};
 use crate::ports::{
-    ChangeSets, Marker, MigrationLock, Orphans, PortError, PortErrorKind, Sent, SequenceState,
-    TableDigest,
+    ChangeSets, LongTransaction, Marker, MigrationLock, Orphans, PortError, PortErrorKind, Sent,
+    SequenceState, TableDigest,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,7 @@ pub struct Db {
     pub orphans: BTreeMap<String, Orphans>,
     pub migration_lock: Option<MigrationLock>,
     pub change_sets: Vec<String>,
+    pub long: Vec<LongTransaction>,
 }
 
 fn key(marker: &Marker) -> Key {

@@ -8,6 +8,8 @@ mod dms;
 mod endings;
 mod faults;
 mod lanes;
+mod once;
+mod online;
 mod removals;
 mod repair;
 mod repairs;

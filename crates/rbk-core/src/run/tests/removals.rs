@@ -34,6 +34,7 @@ fn destroy(final_snapshot: FinalSnapshot) -> Plan {
     let known = Preflight::Instance {
         database: recovery(),
         instance: instance.clone(),
+        if_there: false,
     };
     let remove = step(
         "Remove",

@@ -3,8 +3,9 @@
 
 use super::Finding;
 use super::json::{Edit, Entry, Related, each_once};
+use crate::pages;
 use crate::render::colour::printable;
-use rbk_syntax::Severity;
+use rbk_syntax::{Code, Severity};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -22,7 +23,7 @@ pub fn sarif(findings: &[Finding<'_>]) -> String {
     let used: BTreeSet<&str> = entries.iter().map(|entry| entry.code.as_str()).collect();
     let rules: Vec<Value> = rbk_core::codes::all()
         .filter(|(code, _)| used.contains(code.0))
-        .map(|(code, title)| rule(code.0, title))
+        .map(|(code, title)| rule(code, title))
         .collect();
     let indexes: BTreeMap<String, usize> = rules
         .iter()
@@ -50,14 +51,14 @@ pub fn sarif(findings: &[Finding<'_>]) -> String {
     }))
 }
 
-fn rule(code: &str, title: &str) -> Value {
+/// A rule; its page is the one of `rbk explain`.
+fn rule(code: Code, title: &str) -> Value {
+    let text = format!("{title}. `rbk explain {code}` tells what goes wrong and how it is mended.");
+    let page = pages::page(code).unwrap_or(&text);
     json!({
         "id": code,
         "shortDescription": { "text": title },
-        "help": {
-            "text": format!("{title}. `rbk explain {code}` tells what goes wrong and how it is mended."),
-            "markdown": format!("{title}. `rbk explain {code}` tells what goes wrong and how it is mended."),
-        },
+        "help": { "text": text, "markdown": page },
     })
 }
 

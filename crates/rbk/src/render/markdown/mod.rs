@@ -10,7 +10,7 @@ mod plan;
 mod tests;
 
 pub use diff::diff;
-pub use plan::{online, plan};
+pub use plan::plan;
 
 use crate::render::diagnostics::{Counts, Finding};
 use html::{clipped, code};

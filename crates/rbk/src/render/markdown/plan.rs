@@ -14,30 +14,11 @@ const NAMED: usize = 12;
 
 /// Everything a plan says, within the bound of a comment.
 pub fn plan(plan: &Plan) -> String {
-    page(plan, None)
-}
-
-/// The same, and what a look at the account found, in words for a terminal.
-pub fn online(plan: &Plan, found: &str) -> String {
-    page(plan, Some(found))
-}
-
-fn page(plan: &Plan, found: Option<&str>) -> String {
     let sheet = Sheet {
         plan,
         wording: Wording::of(plan, Paint::new(false)),
     };
     let mut sections = vec![sheet.effects()];
-    sections.extend(found.map(|found| Section {
-        open: "<details open><summary><b>What the account says now</b></summary>\n\n".to_owned(),
-        items: vec![Item {
-            first: true,
-            full: pre(found),
-            brief: clipped(found, LINE),
-        }],
-        close: "\n\n</details>\n\n".to_owned(),
-        names: ("finding", "findings"),
-    }));
     sections.extend(sheet.parameters());
     sections.push(sheet.preflight());
     sections.extend(

@@ -289,7 +289,7 @@ pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
 
 /// The shipped runbook's plan.
 #[cfg(test)]
-fn quick_recovery() -> Plan {
+pub fn quick_recovery() -> Plan {
     let file =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runbooks/quick-recovery.rbk");
     let given = crate::load::Given::default();

@@ -24,7 +24,7 @@ pub fn parameters(
                 ("database", database.to_string()),
                 ("snapshot", wording.expr(snapshot)),
             ];
-            parameters.extend(settings_parameters(settings));
+            parameters.extend(settings_parameters(settings, "rbk:source-snapshot"));
             parameters
         }
         Action::RestoreToPointInTime {
@@ -44,7 +44,7 @@ pub fn parameters(
                     },
                 ),
             ];
-            parameters.extend(settings_parameters(settings));
+            parameters.extend(settings_parameters(settings, "rbk:restored-to"));
             parameters
         }
         Action::CreateSnapshot {
@@ -342,14 +342,15 @@ fn content_parameters(content: &SecretContent) -> Vec<(&'static str, String)> {
     }
 }
 
-fn settings_parameters(settings: &InstanceSettings) -> Vec<(&'static str, String)> {
+/// What an instance is created with; `origin` is the tag that says of what.
+fn settings_parameters(settings: &InstanceSettings, origin: &str) -> Vec<(&'static str, String)> {
     let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
     let tags: Vec<String> = settings
         .tags
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    let own = "rbk:run, rbk:environment, rbk:action, rbk:plan, rbk:source-snapshot";
+    let own = format!("rbk:run, rbk:environment, rbk:action, rbk:plan, {origin}");
     vec![
         ("instance", settings.instance.to_string()),
         ("class", settings.class.clone()),
@@ -371,7 +372,7 @@ fn settings_parameters(settings: &InstanceSettings) -> Vec<(&'static str, String
         (
             "tags",
             if tags.is_empty() {
-                own.to_owned()
+                own
             } else {
                 format!("{}, and {own}", tags.join(", "))
             },

@@ -231,6 +231,7 @@ fn a_replication_is_shown_with_all_that_dms_is_told_and_what_is_removed() {
         Preflight::Instance {
             database: name("recovery"),
             instance: InstanceId::from("statistagptdb-recovery"),
+            if_there: false,
         },
     ];
     assert_snapshot!("replication", human(&plan, Paint::new(false)));

@@ -58,8 +58,17 @@ pub fn preflight(wording: &Wording<'_, Paint>, preflight: &Preflight) -> String 
         Preflight::ActiveDatabase { application } => {
             format!("which database {application} uses; remembered for `on failure`")
         }
-        Preflight::Instance { database, instance } => {
-            format!("instance {instance} ({database}) is there; its identity is remembered")
+        Preflight::Instance {
+            database,
+            instance,
+            if_there: false,
+        } => format!("instance {instance} ({database}) is there; its identity is remembered"),
+        Preflight::Instance {
+            database,
+            instance,
+            if_there: true,
+        } => {
+            format!("whether instance {instance} ({database}) is there; its identity is remembered")
         }
         Preflight::RestoreWindow {
             database,

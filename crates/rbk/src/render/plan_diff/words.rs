@@ -184,9 +184,16 @@ pub fn preflight_words(change: &PreflightChange) -> String {
             format!("the secret {secret} exists and isn't being rotated")
         }
         Preflight::ActiveDatabase { application } => format!("which database {application} uses"),
-        Preflight::Instance { database, instance } => {
-            format!("instance {instance} ({database}) is there")
-        }
+        Preflight::Instance {
+            database,
+            instance,
+            if_there: false,
+        } => format!("instance {instance} ({database}) is there"),
+        Preflight::Instance {
+            database,
+            instance,
+            if_there: true,
+        } => format!("whether instance {instance} ({database}) is there"),
         Preflight::RestoreWindow {
             database, instance, ..
         } => format!("instance {instance} ({database}) can be restored to the point in time"),

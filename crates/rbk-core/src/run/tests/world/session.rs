@@ -121,7 +121,7 @@ impl Postgres for Fake {
 #[async_trait]
 impl Session for FakeSession {
     async fn long_transactions(&self, _: Duration) -> Result<Vec<LongTransaction>, PortError> {
-        self.ask("long_transactions", |_| Ok(Vec::new()))
+        self.ask("long_transactions", |db| Ok(db.long.clone()))
     }
 
     async fn whoami(&self) -> Result<SessionFacts, PortError> {
