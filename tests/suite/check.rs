@@ -161,3 +161,36 @@ fn the_schema_of_environments_is_json() {
     let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert!(schema["properties"]["databases"].is_object(), "{schema}");
 }
+
+/// What is wrong with a value points at the text behind `--set`, and tells the condition that refuses it.
+#[test]
+fn values_outside_of_their_bounds_are_refused_where_they_were_given() {
+    let (folder, file) = runbook(
+        "runbook \"Bounds\"\n\nparam patience: duration = 1h where patience <= 2h\nparam at: time where at < now and at > 2026-11-01T00:00:00Z\nparam \
+         rows: integer\n\nstep \"A\" {\n  note \"{patience} {at} {rows}\"\n}\n",
+    );
+    let with = |given: &[&str]| {
+        let mut arguments = vec!["check", file.as_str(), "--env", PROD];
+        arguments.extend(given.iter().flat_map(|given| ["--set", given]));
+        stable(&said(&output(&arguments)), folder.path())
+    };
+    let told = [
+        // A hole is no mistake; what is given for it is judged as far as it is known.
+        with(&[]),
+        with(&["at=2026-11-22T09:15:00Z", "rows=3", "patience=2h"]),
+        with(&["at=2026-10-22T09:15:00Z", "patience=3h"]),
+        with(&["at=2026-11-22T09:15:00", "rows=many"]),
+        with(&["att=2026-11-22T09:15:00Z"]),
+    ];
+    insta::assert_snapshot!(told.join("\n=====\n"));
+}
+
+/// Line ends of Windows and tabs are read as any others, and places are right behind them.
+#[test]
+fn line_ends_of_windows_and_tabs_are_read() {
+    let text = "runbook \"It\"\r\n\r\nparam at: time\r\n\twhere at < now\r\n\r\nstep \"A\" {\r\n\tif at < now\r\n\t\tand true {\r\n\t\tnote \"\"\"\r\n\t\t\tso\r\n\t\t\tit \
+                is\"\"\"\r\n\t}\r\n\telse\r\n\t{\r\n\t\tnote \"{it}\"\r\n\t}\r\n}\r\n";
+    let (folder, file) = runbook(text);
+    let output = output(&["check", &file, "--env", PROD]);
+    insta::assert_snapshot!(stable(&said(&output), folder.path()).replace('\r', "␍"));
+}

@@ -65,7 +65,11 @@ fn an_account_is_read_and_what_a_run_would_find_is_told() {
     );
 
     // A precondition that doesn't hold.
-    let (output, document) = look(&account, RUNBOOK, "prod", &["--set", "max_loss=1s"]);
+    let ancient = account.runbook_with(
+        "require age(snap) <= max_loss",
+        "require age(snap) > max_loss",
+    );
+    let (output, document) = look(&account, &ancient, PROD, &[]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert_eq!(codes(&document), ["RBK4003"]);
 

@@ -46,6 +46,9 @@ fn every_statement_on_schema_objects_is_shown_in_full() {
         ("procedures", "team.toml"),
         ("repair", "team.toml"),
         ("return", "plans/return.toml"),
+        ("branches", "team.toml"),
+        ("typed", "plans/typed.toml"),
+        ("latest", "team.toml"),
     ] {
         let file = format!("tests/lang/plans/{name}.rbk");
         let environment = format!("tests/lang/{environment}");

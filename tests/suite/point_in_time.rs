@@ -175,10 +175,10 @@ param target: database = recovery
 require target is available
 
 step "Decide" {
-  if target exists {
-    note "{target} is there"
+  if retention(source) >= 5d {
+    note "kept for long"
   } else {
-    note "{target} isn't there"
+    note "kept for a short time"
   }
 }
 
@@ -200,7 +200,7 @@ parallel {
     assert_exit(&output, 0);
     let told = said(&output);
     assert!(
-        told.contains("recovery is there") && !told.contains("recovery isn't there"),
+        told.contains("kept for long") && !told.contains("done 0.0s: kept for a short time"),
         "{told}"
     );
     let snapshots = query(

@@ -331,7 +331,8 @@ fn exactly_the_saved_plan_is_performed_once() {
         .collect();
     let performed: Vec<&str> = records
         .iter()
-        .filter(|record| record["type"] == "outcome")
+        // An approval is its own proof.
+        .filter(|record| record["type"] == "outcome" || record["type"] == "approved")
         .map(|record| record["action"].as_str().unwrap())
         .collect();
     assert_eq!(performed, planned);
@@ -377,4 +378,85 @@ fn a_plan_without_its_inputs_is_performed_where_that_is_said_and_the_journal_say
     let header: serde_json::Value = serde_json::from_str(journal.lines().next().unwrap()).unwrap();
     let unseen = header["body"]["saved"]["unseen"].as_array().unwrap();
     assert_eq!(unseen.len(), 4, "{unseen:?}");
+}
+
+#[test]
+fn holes_are_filled_within_their_bounds_or_nothing_is_begun() {
+    let folder = Folder::new();
+    let text = r#"runbook "With holes"
+param loss: duration where loss <= 1d
+param why: text
+require age(latest snapshot of original) <= loss
+step "Tell" {
+  note "Because {why}"
+}
+"#;
+    folder.write(RUNBOOK, text);
+    folder.save();
+    let mut told = String::new();
+    let cases: [&[&str]; 6] = [
+        &[],
+        &["--set", "loss=1h"],
+        &["--set", "loss=2d", "--set", "why=x"],
+        &["--set", "loss=10gb", "--set", "why=x"],
+        &["--set", "los=1h", "--set", "why=x"],
+        &["--set", "loss=1h", "--set", "loss=2h"],
+    ];
+    for set in cases {
+        let mut all = vec!["run", PLAN];
+        all.extend(set);
+        let text = folder.stable(&folder.rbk(&all));
+        told.push_str(&format!("==== {}\n{text}\n", set.join(" ")));
+    }
+    for command in ["run", "drill"] {
+        let output = folder.rbk(&[command, RUNBOOK, "--env", ENVIRONMENT]);
+        told.push_str(&format!("==== rbk {command} FILE\n{}\n", said(&output)));
+    }
+    insta::assert_snapshot!(told);
+    assert!(!folder.path().join("state").exists(), "a run was begun");
+
+    let output = folder.rbk(&[
+        "run",
+        PLAN,
+        "--alone",
+        "--set",
+        "loss=6h",
+        "--set",
+        "why=it 'was'",
+    ]);
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    let store = folder.path().join("state/rbk/123456789012/eu-central-1");
+    let plan = std::fs::read_dir(store)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("plan.json"))
+        .find(|path| path.is_file())
+        .unwrap();
+    let performed: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(plan).unwrap()).unwrap();
+    let saved: serde_json::Value = serde_json::from_str(&folder.read(PLAN)).unwrap();
+    assert_eq!(performed["parameters"][0]["value"]["value"], 21_600);
+    assert_eq!(performed["parameters"][1]["value"]["value"], "it 'was'");
+    for part in ["steps", "preflight", "on_failure", "environment", "runbook"] {
+        assert_eq!(performed[part], saved["plan"][part], "{part}");
+    }
+}
+
+#[test]
+fn a_plan_of_another_rbk_is_shown_and_not_performed() {
+    let folder = Folder::new();
+    folder.save();
+    let mut plan: serde_json::Value = serde_json::from_str(&folder.read(PLAN)).unwrap();
+    plan["rbk"] = "0.0.9".into();
+    plan.as_object_mut().unwrap().remove("sha256");
+    let hash = rbk_core::plan::saved::digest(&plan).unwrap();
+    plan["sha256"] = hash.into();
+    folder.write(PLAN, &plan.to_string());
+    insta::assert_snapshot!(folder.run());
+    let shown = folder.rbk(&["plan", PLAN]);
+    assert_eq!(shown.status.code(), Some(0), "{}", said(&shown));
+    assert!(
+        said(&shown).contains("would refuse to run it"),
+        "{}",
+        said(&shown)
+    );
 }

@@ -196,7 +196,8 @@ pub struct FmtArgs {
 /// The end of `rbk plan --help`.
 const PLAN_EXIT_CODES: &str = "\
 Exit codes: 0 the plan is made, or with --detailed-exitcode it changes nothing; 1 the runbook, its environment or the saved plan is \
-wrong; 2 with --detailed-exitcode: it holds actions that change something. With --online, first of all: 3 something was found that \
+wrong, or there is nothing to compare with; 2 with --detailed-exitcode: it holds actions that change something, or with --diff anything \
+differs in what is done. With --online, first of all: 3 something was found that \
 would stop a run; 4 something that a run asks before anything else could not be seen. What else could not be seen is listed, and \
 changes no exit code.";
 

@@ -179,6 +179,31 @@ fn a_saved_plan_is_a_base_and_wins_over_a_revision_of_its_name() {
     ]);
     assert_eq!(json(&output)["differs"], true, "{}", said(&output));
 
+    // So is one that `--out` saved.
+    let saved = [
+        "plan",
+        QUICK,
+        "--set",
+        "most_lost=2h",
+        "--out",
+        "it.rbkplan",
+    ];
+    assert_eq!(repository.rbk(&saved).status.code(), Some(0));
+    let arguments = [
+        "plan",
+        QUICK,
+        "--set",
+        "most_lost=3h",
+        "--diff",
+        "it.rbkplan",
+    ];
+    let output = repository.rbk(&arguments);
+    assert!(
+        stdout(&output).contains("most_lost.value: 2h → 3h"),
+        "{}",
+        said(&output)
+    );
+
     for (text, why) in [
         ("not json", "no saved plan"),
         ("{}", "it has no version"),

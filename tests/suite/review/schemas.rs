@@ -5,6 +5,21 @@ use crate::process::{rbk, root, said};
 use jsonschema::Validator;
 use serde_json::Value;
 
+/// What the shipped runbooks have none of.
+const WHOLE: &str = "runbook \"Whole\"
+param most: integer where most > 0
+require original is available
+parallel {
+  step \"One\" { assert count(original.public.documents) > most }
+  step \"Other\" { await recovery is available within 7m }
+}
+step \"Last\" {
+  if count(original.public.documents) > 5 { note \"many\" } else { note \"few\" }
+  let taken = snapshot original
+  note \"{taken}\"
+}
+";
+
 #[track_caller]
 fn schema(name: &str) -> Validator {
     let text = std::fs::read_to_string(root().join(format!("docs/schemas/{name}.schema.json")))
@@ -55,6 +70,20 @@ fn plans_are_what_their_schema_says() {
             .expect("rbk starts");
         holds(&schema, &output.stdout, &file);
     }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("whole.rbk");
+    std::fs::write(&file, WHOLE).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let prod = "runbooks/environments/prod.toml";
+    let output = rbk(&["plan", file, "--env", prod, "--format", "json"])
+        .output()
+        .expect("rbk starts");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    holds(
+        &schema,
+        &output.stdout,
+        "holes, decisions, steps together, a snapshot",
+    );
     // It says something: what isn't a plan isn't taken.
     let output = rbk(&["plan", &shipped()[0], "--format", "json"])
         .output()

@@ -132,7 +132,7 @@ impl Effect for CreateSnapshot<'_> {
                 },
                 proof: Some(Proof::Taken {
                     database: self.database.clone(),
-                    snapshot,
+                    snapshot: Box::new(snapshot),
                     binding: self.binding.map(str::to_owned),
                 }),
             },

@@ -6,7 +6,7 @@ use crate::ids::{
 };
 use crate::plan::IndexFacts;
 use crate::run::{EndingKind, Failure};
-use crate::value::Value;
+use crate::value::{Snapshot, Value};
 use serde::{Deserialize, Serialize};
 
 /// The version of the journal format that this build writes; newer ones are refused.
@@ -524,7 +524,7 @@ pub enum Proof {
         /// The database.
         database: DatabaseName,
         /// The snapshot, available.
-        snapshot: crate::value::Snapshot,
+        snapshot: Box<Snapshot>,
         /// The `let` that it is the value of.
         binding: Option<String>,
     },

@@ -117,15 +117,12 @@ impl Facts {
                 Some(Proof::Taken {
                     snapshot, binding, ..
                 }) => {
-                    if let Some(name) = binding {
-                        let value = Value::Snapshot(snapshot.clone());
-                        self.bindings.insert(name.clone(), value);
-                    }
+                    let binding = binding.clone();
+                    let value = Value::Snapshot((**snapshot).clone());
+                    self.bindings.extend(binding.map(|name| (name, value)));
                 }
                 Some(Proof::Decided { holds }) => {
-                    if let Some(id) = action {
-                        self.decisions.insert(id.clone(), *holds);
-                    }
+                    self.decisions.extend(action.clone().map(|id| (id, *holds)));
                 }
                 None => {}
             },

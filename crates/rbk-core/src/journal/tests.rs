@@ -351,6 +351,168 @@ fn legal(entries: Vec<Entry>) -> State {
     state
 }
 
+/// An action of a step.
+fn in_step(step: &str, action: &str, attempt: u32, event: Event) -> Entry {
+    Entry {
+        step: Some(step.into()),
+        ..of(action, attempt, event)
+    }
+}
+
+fn together(steps: &[&str]) -> Entry {
+    Entry::of_run(Event::Together {
+        steps: steps.iter().map(|step| (*step).into()).collect(),
+    })
+}
+
+#[test]
+fn the_table_of_what_may_be_under_way_together() {
+    let began = |more: &[Entry]| {
+        let mut all = vec![
+            Entry::of_run(header()),
+            Entry::of_run(lease()),
+            Entry::of_run(Event::Ready),
+        ];
+        all.extend_from_slice(more);
+        legal(all)
+    };
+    let start = |step: &str, action: &str| in_step(step, action, 0, Event::Started);
+    let unknown = |action: &str| {
+        let failure = Failure::Interrupted { in_flight: true };
+        of(action, 1, Event::Unknown { failure })
+    };
+    let open = together(&["A", "B"]);
+    let one = began(&[open.clone(), start("A", "a1")]);
+    let two = began(&[open.clone(), start("A", "a1"), start("B", "b1")]);
+    let failing = began(&[
+        open.clone(),
+        start("A", "a1"),
+        start("B", "b1"),
+        of("a1", 0, failed()),
+    ]);
+    let stopped = began(&[
+        open.clone(),
+        start("A", "a1"),
+        start("B", "b1"),
+        of("a1", 0, suspended()),
+    ]);
+    let both = stopped.next(&of("b1", 0, suspended())).unwrap();
+    let closed = began(&[
+        open.clone(),
+        start("A", "a1"),
+        of("a1", 0, done()),
+        start("C", "c1"),
+        of("c1", 0, done()),
+        start("A", "a2"),
+    ]);
+    let lost = began(&[
+        open.clone(),
+        start("A", "a1"),
+        start("B", "b1"),
+        of("a1", 1, intent()),
+        of("b1", 1, intent()),
+        unknown("a1"),
+    ]);
+    let cases = [
+        // Several that differ, between actions, in the steps.
+        (began(&[]), together(&["A"]), false),
+        (began(&[]), together(&["A", "A"]), false),
+        (began(&[start("A", "a1")]), open.clone(), false),
+        (failing.clone(), open.clone(), false),
+        // One action of each of them, and of no other step.
+        (one.clone(), start("B", "b1"), true),
+        (one.clone(), start("A", "a2"), false),
+        (one.clone(), start("C", "c1"), false),
+        (one, of("f", 0, Event::Started), false),
+        (began(&[start("A", "a1")]), start("B", "b1"), false),
+        (closed, start("B", "b1"), false),
+        // Each goes on by itself.
+        (two.clone(), of("b1", 1, intent()), true),
+        (two.clone(), of("a1", 0, done()), true),
+        (two.clone(), Entry::of_run(end()), false),
+        (two.clone(), Entry::of_run(suspended()), false),
+        // After a failure what is under way comes to its end, and nothing of a step is begun.
+        (failing.clone(), of("b1", 1, intent()), true),
+        (failing.clone(), of("b1", 0, failed()), true),
+        (failing.clone(), start("A", "a2"), false),
+        (failing.clone(), of("f", 0, Event::Started), false),
+        (failing, Entry::of_run(Event::CleaningUp), false),
+        // Each stops by itself, once, and does nothing more.
+        (stopped.clone(), of("b1", 0, suspended()), true),
+        (stopped.clone(), of("a1", 0, suspended()), false),
+        (stopped.clone(), of("b1", 0, done()), false),
+        (stopped.clone(), of("b1", 1, intent()), false),
+        (stopped, Entry::of_run(suspended()), false),
+        (both.clone(), of("b1", 0, suspended()), false),
+        (both.clone(), Entry::of_run(lease()), true),
+        (lost.clone(), unknown("b1"), true),
+        (lost.clone(), unknown("a1"), false),
+        (lost, of("b1", 1, done()), false),
+        // Without `together` one stop is all.
+        (
+            began(&[start("A", "a1"), of("a1", 0, suspended())]),
+            of("a1", 0, suspended()),
+            false,
+        ),
+    ];
+    for (number, (state, entry, is_legal)) in cases.into_iter().enumerate() {
+        assert_eq!(
+            state.next(&entry).is_ok(),
+            is_legal,
+            "{number}: {entry:?} in {state:?}"
+        );
+    }
+    // Gone on with, both are under way as they were.
+    let again = both.next(&Entry::of_run(lease())).unwrap();
+    let names: Vec<&str> = again.current.iter().map(|it| it.action.as_str()).collect();
+    assert_eq!(names, ["a1", "b1"]);
+    assert!(again.next(&start("B", "b1")).is_ok());
+}
+
+#[test]
+fn what_goes_back_and_what_is_done_together_is_read_as_it_was_written() {
+    let database = DatabaseName::from("original");
+    let time = jiff::Timestamp::UNIX_EPOCH;
+    let observations = [
+        Observation::RestoreWindow {
+            database: database.clone(),
+            earliest: time,
+            latest: Some(time),
+            wanted: Some(time),
+        },
+        Observation::SnapshotAbsent { id: "s".into() },
+    ];
+    let observed = observations.map(|observation| {
+        Entry::of_run(Event::Observed {
+            preflight: Some(0),
+            observation,
+        })
+    });
+    let decided = Event::Outcome(Outcome::Done {
+        how: How::Done,
+        detail: "1d > 12h".to_owned(),
+        proof: Some(Proof::Decided { holds: true }),
+    });
+    let outside = Event::Outcome(Outcome::Failed {
+        failure: crate::run::BackupFailure::OutsideWindow {
+            instance: "x".into(),
+            wanted: time,
+            earliest: time,
+            latest: time,
+        }
+        .into(),
+    });
+    let more = [
+        together(&["A", "B"]),
+        of("a", 0, decided),
+        of("a", 0, outside),
+    ];
+    // Writing reads back and compares.
+    let all: Vec<Entry> = observed.into_iter().chain(more).collect();
+    let written = lines(&all);
+    insta::assert_snapshot!(String::from_utf8(written[2].clone()).unwrap().trim());
+}
+
 #[test]
 fn the_table_of_what_may_follow_what() {
     let began = vec![

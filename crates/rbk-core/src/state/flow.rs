@@ -207,10 +207,12 @@ impl Flow<'_> {
             }
         });
         self.tell_parted_use(parted, "available");
-        // Said once: what follows is read as if it were.
-        self.change(database, |state| {
-            state.existence.set(Existence::Available, span);
-        });
+        // Said once: what follows is read as if it were. In `on failure` each statement stands for itself.
+        if !self.in_failure {
+            self.change(database, |state| {
+                state.existence.set(Existence::Available, span);
+            });
+        }
         false
     }
 

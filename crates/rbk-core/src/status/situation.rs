@@ -148,6 +148,22 @@ impl Left {
     }
 }
 
+/// What became of a snapshot that this run takes.
+fn taken(known: Option<&ActionFacts>, got: Got) -> Option<String> {
+    let over = known.and_then(|known| known.over.as_ref());
+    match (got, over) {
+        (
+            Got::Done,
+            Some(Event::Outcome(Outcome::Done {
+                proof: Some(Proof::Taken { snapshot, .. }),
+                ..
+            })),
+        ) => Some(format!("this run took snapshot `{}` of it", snapshot.id)),
+        (Got::InFlight, _) => Some("this run may be taking a snapshot of it".to_owned()),
+        _ => None,
+    }
+}
+
 /// How an instance went.
 fn destroyed(known: Option<&ActionFacts>) -> String {
     let proof = match known.and_then(|known| known.over.as_ref()) {
@@ -202,6 +218,7 @@ impl Teller<'_> {
         let mut kept = None;
         let mut protection = None;
         let mut is_gone = false;
+        let mut snapshots = Vec::new();
         for (planned, got) in self.begun() {
             match &planned.action {
                 Action::RestoreFromSnapshot { database, .. }
@@ -267,6 +284,9 @@ impl Teller<'_> {
                         _ => protection,
                     };
                 }
+                Action::CreateSnapshot { database, .. } if database == name => {
+                    snapshots.extend(taken(self.facts.action(&planned.id), got));
+                }
                 Action::DestroyInstance { database, .. } if database == name => {
                     existence = match got {
                         Got::Done => Some(destroyed(self.facts.action(&planned.id))),
@@ -290,6 +310,7 @@ impl Teller<'_> {
                     .flatten()
                     .map(str::to_owned),
             )
+            .chain(snapshots)
             .chain(self.schemas(name).states())
             .collect();
         (!parts.is_empty()).then(|| parts.join("; "))

@@ -43,12 +43,7 @@ impl Reader<'_, '_> {
             found: diagnose::found(self.text.get(chunk.end..).unwrap_or("")),
             help: Some(help.into()),
         };
-        // Of an `if` without braces both are missing.
-        let opens_only = !words::opens_block(self.written(chunk));
-        self.problems.add(|| match opens_only {
-            true => error.at(place).fix(place, " {"),
-            false => error.at(place),
-        });
+        self.problems.add(|| error.at(place).fix(place, " {"));
     }
 
     /// Statements up to the `}` of their block, whose `{` stands at `opened`.
@@ -86,6 +81,8 @@ impl Reader<'_, '_> {
                     end = statement.span.end as usize;
                     body.push(statement);
                     if chunk.lost {
+                        // Its block was left with it, and those around it.
+                        self.quiet.unclosed = true;
                         return (body, self.span(end, end).end);
                     }
                 }
@@ -97,6 +94,8 @@ impl Reader<'_, '_> {
                         span: self.chunk_span(&chunk),
                     });
                     if chunk.lost {
+                        // Its block was left with it, and those around it.
+                        self.quiet.unclosed = true;
                         return (body, self.span(end, end).end);
                     }
                 }

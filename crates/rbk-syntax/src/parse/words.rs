@@ -271,12 +271,12 @@ pub(super) fn of_another_language(text: &str) -> Option<&'static str> {
                  several times is written so, or put into a `procedure`",
             );
         }
-        "then" | "begin" | "end" | "fi" | "done" => {
+        "then" | "begin" | "end" | "done" => {
             return Some(
                 "what is done under a condition stands in braces: `if … { … } else { … }`",
             );
         }
-        "sleep" | "wait" => {
+        "sleep" => {
             return Some(
                 "nothing waits for the time alone: `await … within …` waits until something holds",
             );

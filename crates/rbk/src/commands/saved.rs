@@ -255,7 +255,7 @@ pub fn compare(screen: Screen, saved: &SavedPlan) -> Result<Comparison, Failure>
                 let loaded = load_environment(screen, Near::Here, Some(&as_path(&input.path)))?;
                 let said = match &loaded.environment {
                     None => vec!["it is wrong now: `rbk env check` tells what".to_owned()],
-                    Some(now) => environment_changes(&saved.plan, now),
+                    Some(now) => changes(&saved.plan.environment, now),
                 };
                 if !said.is_empty() {
                     found.changed.push(tell(said));
@@ -290,16 +290,14 @@ pub fn compare(screen: Screen, saved: &SavedPlan) -> Result<Comparison, Failure>
             }
         }
     }
-    let only_texts = found.changed.is_empty();
+    // What would be done otherwise is told once, and only where nothing else explains it.
+    let mut is_explained = !found.changed.is_empty() || !found.missing.is_empty();
     for mut text in other_texts {
-        if only_texts && text.input == InputKind::Runbook || only_texts && found.changed.is_empty()
-        {
+        if !is_explained {
+            is_explained = true;
             match &again {
                 Some(again) => text.said.extend(action_changes(&saved.plan, again)),
-                None if found.missing.is_empty() => {
-                    text.said.push("`rbk check` finds errors in it".to_owned());
-                }
-                None => {}
+                None => text.said.push("`rbk check` finds errors in it".to_owned()),
             }
         }
         found.changed.push(text);
@@ -318,15 +316,12 @@ pub fn environment_file(saved: &SavedPlan) -> Option<String> {
 
 /// A path that `--env` takes for one, and not for a name.
 fn as_path(path: &str) -> String {
-    if path.contains(['/', std::path::MAIN_SEPARATOR]) {
+    // Not changed without need: paths in an environment are relative to its own.
+    if path.contains(['/', std::path::MAIN_SEPARATOR]) || path.ends_with(".toml") {
         path.to_owned()
     } else {
         format!("./{path}")
     }
-}
-
-fn environment_changes(plan: &Plan, now: &environment::Environment) -> Vec<String> {
-    changes(&plan.environment, now)
 }
 
 /// Refuses `--env` that names another environment than a saved plan's own.

@@ -613,6 +613,19 @@ mod tests {
     }
 
     #[test]
+    fn a_restore_to_an_instant_is_told_by_it() {
+        let mut report = report(Outcome::Recovered);
+        report.as_of = Some("2026-11-22T09:15:00Z".parse().unwrap());
+        report.rows_lost = 0;
+        let writes = &mut report.applications[0].writes;
+        writes.before_instant = Some(Survival {
+            writes: 40,
+            there: 40,
+        });
+        insta::assert_snapshot!(human(&report, Paint::new(false)));
+    }
+
+    #[test]
     fn a_difference_is_told_as_one() {
         insta::assert_snapshot!(human(&report(Outcome::DataDiffers), Paint::new(false)));
     }

@@ -106,7 +106,7 @@ pub(super) fn aligned<'p>(old: &'p [PlannedAction], new: &'p [PlannedAction]) ->
 }
 
 /// How much two actions are the same thing. Kind and target must be the same; who looks for the same condition is more alike.
-fn alike(left: &Targeted<'_>, right: &Targeted<'_>) -> u32 {
+pub(super) fn alike(left: &Targeted<'_>, right: &Targeted<'_>) -> u32 {
     let (old, new) = (left.planned, right.planned);
     if left.target != right.target
         || std::mem::discriminant(&old.action) != std::mem::discriminant(&new.action)

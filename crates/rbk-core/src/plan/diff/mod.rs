@@ -486,7 +486,10 @@ fn without(mut document: Value, names: &[&str]) -> Value {
 /// Parameters by name. Who gave a value, and what is written about it, changes nothing in what is done.
 fn parameters(plan: &Plan) -> Value {
     let all = plan.parameters.iter().map(|parameter| {
-        let document = without(document(parameter), &["name", "doc", "origin"]);
+        let mut document = without(document(parameter), &["name", "doc", "origin"]);
+        if let Some(Value::Object(bounds)) = document.get_mut("bounds") {
+            bounds.remove("text");
+        }
         (parameter.name.clone(), document)
     });
     Value::Object(all.collect())
