@@ -30,6 +30,10 @@ pub struct Doc {
 
 /// What stands at the top level of a file.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a file has few items; boxing some of them would make every reader take them apart"
+)]
 pub enum Item {
     /// `param source: database = original`
     Param(Param),
@@ -160,10 +164,6 @@ pub struct Statement {
 
 /// The statements of the language.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "`await` is the largest and the most common; boxing it would cost more than it saves"
-)]
 pub enum StatementKind {
     /// `restore target from snap`
     Restore {
