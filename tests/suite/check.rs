@@ -120,7 +120,7 @@ fn files_that_are_not_there_are_named() {
     exit 1
     ---- stderr
     error: there is no environment `prd`
-      help: did you mean `prod`? `runbooks/environments` has `parcels`, `prod`
+      help: did you mean `prod`? `runbooks/environments` has `parcels`, `prod`, `stage`
     ");
 }
 
