@@ -82,10 +82,10 @@ pub struct Revision {
 pub enum RevisionError {
     /// There is no `git` to ask.
     #[error("`git` can't be started: {0}")]
-    NoGit(Error),
+    GitMissing(Error),
     /// The file is in no repository, or in one that git refuses.
     #[error("`{}` is in no git repository: {reason}", folder.display())]
-    NoRepository {
+    Outside {
         /// Where was looked.
         folder: PathBuf,
         /// In git's words.
@@ -93,7 +93,7 @@ pub enum RevisionError {
     },
     /// No such commit.
     #[error("there is no revision `{revision}` in the repository `{}`, and no file of that name", top.display())]
-    NoRevision {
+    Unknown {
         /// As it was given.
         revision: String,
         /// The repository.
@@ -107,16 +107,16 @@ impl RevisionError {
     /// What to do now.
     pub fn help(&self) -> String {
         match self {
-            Self::NoGit(_) => {
+            Self::GitMissing(_) => {
                 "install git, or compare with a plan that was saved: `rbk plan FILE --format json > base.json`".to_owned()
             }
-            Self::NoRepository { .. } => {
+            Self::Outside { .. } => {
                 "compare with a plan that was saved: `rbk plan FILE --format json > base.json`".to_owned()
             }
-            Self::NoRevision { shallow: true, .. } => {
+            Self::Unknown { shallow: true, .. } => {
                 "only a part of the history is here: fetch the rest (`git fetch --unshallow`, or `fetch-depth: 0` for actions/checkout)".to_owned()
             }
-            Self::NoRevision { .. } => {
+            Self::Unknown { .. } => {
                 "fetch it (`git fetch origin`), or name another one, for instance `HEAD~1` or `origin/main`".to_owned()
             }
         }
@@ -128,9 +128,9 @@ impl Revision {
     pub fn of(file: &Path, revision: &str) -> Result<Self, RevisionError> {
         let folder = existing(&absolute(file.parent().unwrap_or(Path::new(""))));
         let found =
-            git(&folder, &["rev-parse", "--show-toplevel"]).map_err(RevisionError::NoGit)?;
+            git(&folder, &["rev-parse", "--show-toplevel"]).map_err(RevisionError::GitMissing)?;
         if !found.status.success() {
-            return Err(RevisionError::NoRepository {
+            return Err(RevisionError::Outside {
                 folder,
                 reason: first_line(&found.stderr),
             });
@@ -144,12 +144,12 @@ impl Revision {
             "--end-of-options",
             &wanted,
         ];
-        let found = git(&top, &arguments).map_err(RevisionError::NoGit)?;
+        let found = git(&top, &arguments).map_err(RevisionError::GitMissing)?;
         let commit = line(&found.stdout);
         if !found.status.success() || commit.is_empty() {
             let shallow = git(&top, &["rev-parse", "--is-shallow-repository"])
                 .is_ok_and(|output| line(&output.stdout) == "true");
-            return Err(RevisionError::NoRevision {
+            return Err(RevisionError::Unknown {
                 revision: revision.to_owned(),
                 top,
                 shallow,

@@ -131,8 +131,8 @@ fn the_problem_matcher_reads_every_line() {
         };
         let same = diagnostics.iter().any(|one| {
             one["file"] == group("file")
-                && one["line"].to_string() == group("line")
-                && one["column"].to_string() == group("column")
+                && one["line"].as_u64() == group("line").parse().ok()
+                && one["column"].as_u64() == group("column").parse().ok()
                 && one["severity"] == group("severity")
                 && one["code"] == group("code")
         });

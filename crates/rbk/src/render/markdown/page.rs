@@ -60,6 +60,9 @@ enum Shown {
     Fully,
 }
 
+/// Which items a pass is about.
+type Wanted = fn(&Item) -> bool;
+
 /// Puts the sections together, within the bound. `head` always stands first; `elsewhere` says where all of it can be seen.
 pub fn assemble(head: &str, sections: &[Section], foot: &str, elsewhere: &str) -> String {
     let mut left = MOST.saturating_sub(head.len() + foot.len() + NOTE);
@@ -78,7 +81,7 @@ pub fn assemble(head: &str, sections: &[Section], foot: &str, elsewhere: &str) -
         .iter()
         .map(|section| vec![Shown::Not; section.items.len()])
         .collect();
-    let passes: [(fn(&Item) -> bool, Shown); 4] = [
+    let passes: [(Wanted, Shown); 4] = [
         (|item| item.first, Shown::Briefly),
         (|item| !item.first, Shown::Briefly),
         (|item| item.first, Shown::Fully),

@@ -137,7 +137,7 @@ impl Sheet<'_> {
         if let Some(tunnel) = &environment.access.tunnel {
             rows.push(["access".to_owned(), clipped(&tunnel.join(" "), LINE)]);
         }
-        rows.push(["in all".to_owned(), format!("{}", words::count(plan))]);
+        rows.push(["in all".to_owned(), words::count(plan)]);
         rows.push(["takes".to_owned(), Bound::of_steps(&plan.steps).to_string()]);
         let holes = plan.holes().count();
         if holes > 0 {
