@@ -93,7 +93,7 @@ mod tests {
     fn words_offer_the_titles_that_hold_them() {
         let offered = find("Sequences are").expect_err("no code");
         assert!(offered.iter().any(|(code, _)| code.0 == "RBK2038"));
-        for nothing in ["", "RBK", "RBK20041", "no title says this"] {
+        for nothing in ["", "RBK20041", "no title says this"] {
             assert_eq!(find(nothing), Err(Vec::new()), "{nothing}");
         }
     }

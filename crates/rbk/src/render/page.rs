@@ -146,9 +146,8 @@ step \"A\" {
         RBK0000: A page
 
         A paragraph that is long enough to be
-        wrapped, with
-        `code that stays together` and a word of
-        weight.
+        wrapped, with `code that stays together`
+        and a word of weight.
 
         - an item that goes on and on until it
           must be wrapped
