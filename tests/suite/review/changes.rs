@@ -238,8 +238,8 @@ fn what_was_not_there_is_new() {
     assert!(stdout(&output).contains("New step \"Restore\""));
 
     let prod = repository.read("runbooks/environments/prod.toml");
-    repository.write("runbooks/environments/stage.toml", prod);
-    for env in ["stage", "runbooks/environments/stage.toml"] {
+    repository.write("runbooks/environments/spare.toml", prod);
+    for env in ["spare", "runbooks/environments/spare.toml"] {
         let output = repository.rbk(&["plan", QUICK, "--env", env, "--diff", "HEAD"]);
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         assert!(
