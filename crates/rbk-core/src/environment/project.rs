@@ -390,7 +390,7 @@ mod tests {
         let file = find(None, &runbooks).expect("it names one");
         assert_eq!(file.name, "prod");
         let names = read_names(&runbooks).expect("it is readable");
-        assert_eq!(names, ["parcels", "prod"]);
+        assert_eq!(names, ["parcels", "prod", "stage"]);
     }
 
     #[test]
