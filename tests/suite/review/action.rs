@@ -152,7 +152,7 @@ fn a_change_gets_one_comment_that_is_updated() {
         "<h2>What changes: <code>Quick recovery</code></h2>",
         "<code>1h</code></td><td><code>1h30m</code>",
         "<details><summary>The whole plan</summary>",
-        "Nothing changes in what is done by <code>runbooks/full-recovery.rbk</code>",
+        "Nothing changes in what is done by <code>runbooks/backup-audit.rbk</code>",
         "https://github.com/octo/org/actions/runs/42",
     ] {
         assert!(body.contains(words), "no {words} in {body}");

@@ -330,6 +330,10 @@ pub struct Guard {
 }
 
 /// Which instant a restore goes back to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a plan has few; boxing the expression would show in every use"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "as_of", rename_all = "snake_case")]
 pub enum AsOf {

@@ -219,7 +219,8 @@ impl SchemaState {
     pub(super) fn unlike(&self, other: &SchemaState) -> Vec<(Unlike, Span)> {
         // Tables that were made anew are as the lock file says once that is proven.
         let is_proven = |state: &SchemaState| !state.has_no_tables() && state.unproven.is_none();
-        if !self.origin.same(other.origin) && !(is_proven(self) && is_proven(other)) {
+        let is_alike = self.origin.same(other.origin) || is_proven(self) && is_proven(other);
+        if !is_alike {
             let since = self.recreated.or(other.recreated);
             return since
                 .map(|since| (Unlike::Tables, since))
