@@ -130,3 +130,58 @@ fn what_the_checker_believes_of_replications_is_shown_somewhere() {
     }
     assert!(wrong.is_empty(), "{TABLE}: {wrong:#?}");
 }
+
+/// Each rule of `rules.md` has tests, which are where it says, and cases that say the diagnostics of its row.
+#[test]
+fn every_rule_is_shown_somewhere() {
+    const TABLE: &str = "tests/lang/rules.md";
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).ok();
+    let file_of = |place: &str| match place.split_once('/') {
+        Some(("suite", name)) => Some(format!("tests/suite/{name}.rs")),
+        Some(("run", name)) => Some(format!("crates/rbk-core/src/run/tests/{name}.rs")),
+        Some(("syntax", name)) => Some(format!("crates/rbk-syntax/tests/syntax/{name}.rs")),
+        Some(("language", name)) => Some(format!("crates/rbk-core/tests/language/{name}.rs")),
+        _ => match place {
+            "saved" => Some("crates/rbk-core/src/plan/saved/tests.rs".to_owned()),
+            "state" => Some("crates/rbk-core/src/state/tests.rs".to_owned()),
+            _ => None,
+        },
+    };
+    let table = read(TABLE).expect(TABLE);
+    let rows = table.lines().filter(|line| line.starts_with("| "));
+    let rows = rows.filter(|line| !line.starts_with("| rule |") && !line.starts_with("| ---"));
+    let (mut number, mut wrong) = (0, Vec::new());
+    for row in rows {
+        number += 1;
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let [rule, codes, shown] = cells[..] else {
+            wrong.push(format!("not three cells: {row}"));
+            continue;
+        };
+        let mut said = String::new();
+        let tests: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        if tests.is_empty() || tests.len() % 2 != 0 {
+            wrong.push(format!("{rule}: no pairs of place and test: {shown}"));
+        }
+        for pair in tests.chunks_exact(2) {
+            let [place, test] = *pair else { continue };
+            let is_there = if place == "case" {
+                let snapshot = read(&format!("tests/lang/snapshots/{test}.snap"));
+                said.push_str(snapshot.as_deref().unwrap_or_default());
+                snapshot.is_some() && read(&format!("tests/lang/cases/{test}.rbk")).is_some()
+            } else {
+                let text = file_of(place).and_then(|file| read(&file));
+                text.is_some_and(|text| text.contains(&format!("fn {test}()")))
+            };
+            if !is_there {
+                wrong.push(format!("{rule}: `{place}` has no `{test}`"));
+            }
+        }
+        let codes = codes.split([',', ' ']).filter(|code| !code.is_empty());
+        for code in codes.filter(|code| !said.contains(&format!("{code}\n"))) {
+            wrong.push(format!("{rule}: none of its cases says {code}"));
+        }
+    }
+    assert!(number >= 50, "found only {number} rules");
+    assert!(wrong.is_empty(), "{TABLE}: {wrong:#?}");
+}

@@ -55,6 +55,11 @@ fn an_account_is_read_and_what_a_run_would_find_is_told() {
         text.contains(&format!("latest snapshot of original = rds:{ORIGINAL}-")),
         "{text}"
     );
+    let asked = text.matches("require age(snap) <= max_loss").count();
+    assert!(
+        asked == 2 && text.contains("\n      sgpt uses original\n"),
+        "once in the plan, once before what was seen: {text}"
+    );
     let comment = [
         "plan", RUNBOOK, "--env", "prod", "--online", "--format", "markdown",
     ];

@@ -234,6 +234,10 @@ fn a_precondition_that_does_not_hold_stops_before_anything_is_touched() {
         &output,
         "old: restore to a point in time instead (`require age(snap) > max_loss",
     );
+    assert_says(
+        &output,
+        "Failed before the first effect; nothing was changed",
+    );
     assert!(account.ledger().is_empty(), "{:?}", account.ledger());
 
     let elsewhere = account.environment_with("123456789012", "999999999999");
@@ -278,6 +282,38 @@ fn a_deadline_that_passes_fails_the_run() {
         "did not come true within 1s; last seen: status `creating`",
     );
     account.assert_untouched();
+}
+
+#[test]
+fn more_time_for_a_wait_is_given_by_a_person_and_journaled() {
+    let account = Account::start();
+    account.plant("RestoreDBInstanceFromDBSnapshot:1:during:hold=copying");
+    let runbook = account.runbook_with("within 60m every 15s", "within 60m every 1s");
+    let waiting = Running::start(account.rbk(&["run", &runbook, "--env", PROD]));
+    account.until_held("copying");
+    waiting.until_says("status `creating`");
+    waiting.signal(Signal::INT);
+    assert_exit(&waiting.end(), 5);
+    let run = account.only_run();
+
+    for wrong in ["0s", "30", "later", "30m 5"] {
+        let output = account.finish(&["resume", &run, "--env", PROD, "--extend", wrong]);
+        assert_exit(&output, 64);
+        assert_says(&output, "for instance `90s`, `30m` or `1h30m`");
+    }
+    account.release("copying");
+    // It goes on to its approval, which nobody is here to give.
+    let output = account.finish(&["resume", &run, "--env", PROD, "--extend", "1h30m"]);
+    assert_exit(&output, 4);
+    let extended = account.journal();
+    let extended = extended.iter().find(|record| record["type"] == "extended");
+    assert_eq!(extended.expect("journaled")["body"]["seconds"], 5400);
+
+    let output = account.finish(&["resume", &run, "--env", PROD, "--extend", "30m"]);
+    assert_exit(&output, 64);
+    assert_says(&output, "there is nothing to extend");
+    assert_exit(&account.resume(), 0);
+    account.end().assert_recovered();
 }
 
 #[test]

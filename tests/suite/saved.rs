@@ -94,6 +94,31 @@ impl Folder {
 }
 
 #[test]
+fn what_to_type_with_a_saved_plan_is_told_with_its_holes() {
+    let folder = Folder::new();
+    let arguments = ["plan", RUNBOOK, "--env", ENVIRONMENT, "--out", PLAN];
+    let text = said(&folder.rbk(&arguments));
+    assert!(
+        text.contains("next, once it is reviewed: `rbk run a.rbkplan`"),
+        "{text}"
+    );
+    folder.replace(
+        RUNBOOK,
+        "step \"Look\"",
+        "param wait: duration\nstep \"Look\"",
+    );
+    folder.replace(RUNBOOK, "  analyze", "  note \"{wait}\"\n  analyze");
+    let text = said(&folder.rbk(&arguments));
+    assert!(text.contains("`rbk run a.rbkplan --set wait=…`"), "{text}");
+    // Nobody reads more than seconds.
+    let plan: serde_json::Value = serde_json::from_str(&folder.read(PLAN)).unwrap();
+    assert_eq!(
+        plan["saved_at"].as_str().unwrap().len(),
+        "2026-11-22T09:15:00Z".len()
+    );
+}
+
+#[test]
 fn every_refusal_says_what_is_wrong_and_what_to_do() {
     let folder = Folder::new();
     folder.save();

@@ -1,7 +1,10 @@
 //! The command line: what can be typed, and nothing about what it does.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rbk_syntax::SourceId;
+use rbk_syntax::ast::ExprKind;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Typed runbooks for database recovery.
 #[derive(Debug, Parser)]
@@ -280,6 +283,9 @@ pub struct ResumeArgs {
     pub approve: ApproveArg,
     #[command(flatten)]
     pub alone: AloneArg,
+    /// Give the `await` that the run stopped in this much more time, for instance `30m`; the journal says so
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub extend: Option<Duration>,
 }
 
 /// `rbk abort`
@@ -516,6 +522,10 @@ pub enum Template {
     Blank,
     /// The application goes on with the newest snapshot
     QuickRecovery,
+    /// The application goes on with its data as of an instant
+    PointInTime,
+    /// The application goes on with the newest snapshot, and the original is removed
+    ReplaceOriginal,
     /// An empty schema by the migration tool, and the rows copied back
     RebuildSchema,
     /// The same through DMS serverless
@@ -524,6 +534,8 @@ pub enum Template {
     ReturnToOriginal,
     /// All of it, from the disaster to the repaired original
     FullRecovery,
+    /// Whether the backups are what they should be; changes nothing
+    BackupAudit,
 }
 
 /// `rbk new environment`
@@ -594,6 +606,14 @@ pub struct ExplainArgs {
 }
 
 /// `NAME=VALUE`.
+/// A length of time as a runbook writes it; none at all would extend nothing.
+fn duration(text: &str) -> Result<Duration, String> {
+    match rbk_syntax::parse_expression(SourceId(0), text).map(|expr| expr.kind) {
+        Ok(ExprKind::Duration(seconds)) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err("write it as in a runbook, for instance `90s`, `30m` or `1h30m`".to_owned()),
+    }
+}
+
 fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => {

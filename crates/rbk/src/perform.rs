@@ -17,6 +17,7 @@ use rbk_core::plan::Plan;
 use rbk_core::ports::World;
 use rbk_core::run::{Ending, Hooks, Interrupt, Options, Runner};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is done with a plan.
 pub enum Task<'a> {
@@ -24,8 +25,8 @@ pub enum Task<'a> {
     Start,
     /// It is begun, and a saved plan used up by it.
     StartSaved(SavedUse),
-    /// It is gone on with.
-    Resume(&'a RunId),
+    /// It is gone on with, with that much more time for the `await` that it had stopped in.
+    Resume(&'a RunId, Option<Duration>),
     /// It is given up.
     Abort(&'a RunId, &'a str),
 }
@@ -56,8 +57,10 @@ pub async fn perform(
     if let Some(hooks) = kill_point(screen)? {
         options.hooks = hooks;
     }
-    if let Task::StartSaved(saved) = &task {
-        options.saved = Some(saved.clone());
+    match &task {
+        Task::StartSaved(saved) => options.saved = Some(saved.clone()),
+        Task::Resume(_, extend) => options.extend = *extend,
+        Task::Start | Task::Abort(..) => {}
     }
     let runner = Runner {
         world,
@@ -66,7 +69,7 @@ pub async fn perform(
     };
     let ending = match task {
         Task::Start | Task::StartSaved(_) => runner.start(plan).await,
-        Task::Resume(run) => runner.resume(run).await,
+        Task::Resume(run, _) => runner.resume(run).await,
         Task::Abort(run, reason) => runner.abort(run, reason).await,
     };
     listening.abort();

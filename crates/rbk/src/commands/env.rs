@@ -1,5 +1,6 @@
 //! `rbk env check`, `rbk env schema`
 
+use super::new::TO_FILL_IN;
 use super::unwritten;
 use crate::cli::{EnvironmentCheckArgs, Format};
 use crate::exit::{Exit, Failure};
@@ -40,6 +41,16 @@ pub fn check(screen: Screen, args: &EnvironmentCheckArgs) -> Result<Exit, Failur
             list(environment.applications.keys()),
         ));
         screen.say(format_args!("  {}", about_lock(&loaded, environment)));
+        let text = std::fs::read_to_string(&loaded.file).unwrap_or_default();
+        let open = text.lines().filter(|line| line.contains(TO_FILL_IN));
+        let open = open.count();
+        if open > 0 {
+            screen.warn(format_args!(
+                "{open} line{} still marked `{TO_FILL_IN}`: {} an example, and not yours",
+                if open == 1 { " is" } else { "s are" },
+                if open == 1 { "it holds" } else { "each holds" },
+            ));
+        }
     }
     Ok(Exit::Done)
 }

@@ -41,10 +41,15 @@ pub fn plan(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Wrong);
     };
     diagnostics::tell(screen, &[finding]);
-    if let Some(out) = &args.out {
-        saved::save(screen, &loaded, args, out)?;
-    }
+    // Saved first: it is there also where what is shown next can't be written. Told last, behind what may be long.
+    let told = match &args.out {
+        Some(out) => saved::save(screen, &loaded, args, out)?,
+        None => Vec::new(),
+    };
     let exit = show(screen, args, &given, plan)?;
+    for line in told {
+        screen.say(line);
+    }
     // The process ends here: taking the tree and the plan of a long runbook apart first would take a tenth of its time.
     std::mem::forget(loaded);
     Ok(exit)

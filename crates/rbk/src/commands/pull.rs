@@ -289,16 +289,16 @@ fn help(failure: &run::Failure) -> Option<String> {
         };
     };
     let help = match error.kind {
-        PortErrorKind::AccessDenied => "get the permission, then pull again",
+        PortErrorKind::AccessDenied => "get the permission, then repeat the command",
         PortErrorKind::Credentials => {
-            "sign in again, for instance with `aws sso login`, and pull again"
+            "sign in again, for instance with `aws sso login`, and repeat the command"
         }
         PortErrorKind::Unreachable => {
-            "look at `[access]` of the environment and at the network, then pull again"
+            "look at `[access]` of the environment and at the network, then repeat the command"
         }
         PortErrorKind::Tls => "look at `access.ca` and the host's certificate",
         PortErrorKind::LoginRefused => "look at the secret that rbk administrates with",
-        PortErrorKind::Throttled => "wait a little, then pull again",
+        PortErrorKind::Throttled => "wait a little, then repeat the command",
         _ => return None,
     };
     Some(help.to_owned())

@@ -77,7 +77,7 @@ pub async fn resume(screen: Screen, args: ResumeArgs) -> Result<Exit, Failure> {
         world.clone(),
         &journals,
         args.alone.alone,
-        Task::Resume(&run),
+        Task::Resume(&run, args.extend),
         &Stop::listen(),
     )
     .await?;

@@ -14,6 +14,7 @@ use rbk_core::plan::saved::{
 };
 use rbk_core::plan::{BindError, Plan};
 use rbk_core::ports::Clock;
+use rbk_core::shell::shell_word;
 use rbk_syntax::{SourceId, Sources};
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
@@ -96,10 +97,15 @@ pub fn no_holes(plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-/// Saves a plan.
-pub fn save(screen: Screen, loaded: &Loaded, args: &PlanArgs, out: &Path) -> Result<(), Failure> {
+/// Saves a plan. Returns what is to be told of that.
+pub fn save(
+    screen: Screen,
+    loaded: &Loaded,
+    args: &PlanArgs,
+    out: &Path,
+) -> Result<Vec<String>, Failure> {
     let Some(plan) = &loaded.plan else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     may_be_replaced(out)?;
     let unfit =
@@ -110,7 +116,10 @@ pub fn save(screen: Screen, loaded: &Loaded, args: &PlanArgs, out: &Path) -> Res
     let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     let given: BTreeMap<String, String> = args.set.set.iter().cloned().collect();
     let inputs = inputs(loaded, plan).map_err(unfit)?;
-    let saved = SavedPlan::new(id, clock.now(), inputs, given, plan.clone()).map_err(unfit)?;
+    // A second is as exactly as anybody reads it.
+    let now = clock.now();
+    let now = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let saved = SavedPlan::new(id, now, inputs, given, plan.clone()).map_err(unfit)?;
     let text = saved.to_text().map_err(unfit)?;
     // Whoever runs it reads it back: better to know now that it can be.
     match saved::read(text.as_bytes()) {
@@ -120,21 +129,22 @@ pub fn save(screen: Screen, loaded: &Loaded, args: &PlanArgs, out: &Path) -> Res
     }
     replace(out, &text)
         .map_err(|error| Failure::outside(format!("writing `{}`: {error}", out.display())))?;
-    screen.say(format_args!(
-        "{} saved to {} as plan {}",
-        screen.err.green("✓"),
-        out.display(),
-        saved.id
-    ));
-    for hole in plan.holes() {
-        screen.say(format_args!(
-            "  `{}` is a hole: `rbk run {} --set {}=…`",
-            hole.name,
+    let holes: String = plan
+        .holes()
+        .map(|hole| format!(" --set {}=…", hole.name))
+        .collect();
+    Ok(vec![
+        format!(
+            "{} saved to {} as plan {}",
+            screen.err.green("✓"),
             out.display(),
-            hole.name
-        ));
-    }
-    Ok(())
+            saved.id
+        ),
+        format!(
+            "next, once it is reviewed: `rbk run {}{holes}`",
+            shell_word(&out.display().to_string())
+        ),
+    ])
 }
 
 fn unread(reason: &str) -> Failure {

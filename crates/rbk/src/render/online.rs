@@ -2,7 +2,7 @@
 
 use super::colour::{Paint, printable};
 use rbk_core::plan::Plan;
-use rbk_core::run::{Online, Verdict, Weight};
+use rbk_core::run::{Check, Online, Verdict, Weight};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -52,7 +52,7 @@ pub fn human(online: &Online, paint: Paint) -> String {
         let seen = match (check.verdict, &check.code) {
             (Verdict::Unseen, _) => format!("not seen: {}", printable(&check.seen)),
             (_, Some(code)) => format!("{code} {}", printable(&check.seen)),
-            (_, None) => printable(&check.seen),
+            (_, None) => printable(only_seen(check)),
         };
         line(format!("  {mark} {}", printable(&check.asks)));
         line(format!("      {seen}"));
@@ -112,6 +112,14 @@ pub fn human(online: &Online, paint: Paint) -> String {
     out
 }
 
+/// What was seen, without what was asked, which stands before it already.
+fn only_seen(check: &Check) -> &str {
+    let behind = check.seen.strip_prefix(check.asks.as_str());
+    behind
+        .and_then(|behind| behind.strip_prefix(": "))
+        .unwrap_or(&check.seen)
+}
+
 /// The most lines of a kind in a comment.
 const SHOWN: usize = 20;
 
@@ -160,7 +168,7 @@ pub fn markdown(online: &Online) -> String {
         .checks
         .iter()
         .filter(|check| check.verdict == Verdict::Holds)
-        .map(|check| format!("✅ {}: {}", plain(&check.asks), plain(&check.seen)));
+        .map(|check| format!("✅ {}: {}", plain(&check.asks), plain(only_seen(check))));
     list(&mut out, holds.collect());
     out
 }

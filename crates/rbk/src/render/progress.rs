@@ -45,6 +45,7 @@ struct Known {
     /// The step's title and a colon, where others go on beside it.
     whose: String,
     next: Option<String>,
+    waits: bool,
     waits_for_person: bool,
     /// Whether what is seen of it says a lot, and so wants a line of its own.
     says_a_lot: bool,
@@ -93,6 +94,7 @@ impl Progress {
                             place: place.clone(),
                             whose: whose.to_owned(),
                             next: next.or_else(|| after.map(|title| format!("step \"{title}\""))),
+                            waits: matches!(planned.action, Action::Await { .. }),
                             waits_for_person: matches!(planned.action, Action::Approve { .. }),
                             says_a_lot: matches!(
                                 planned.action,
@@ -183,7 +185,9 @@ impl Progress {
             bar
         });
         if !self.screen.live {
-            let limit = known.limit.map_or(String::new(), |seconds| {
+            // A wait says its limit itself.
+            let limit = known.limit.filter(|_| !known.waits);
+            let limit = limit.map_or(String::new(), |seconds| {
                 format!(" (at most {})", duration_text(seconds))
             });
             self.screen.say(format_args!("  - {summary}{limit}"));

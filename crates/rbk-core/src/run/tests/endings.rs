@@ -285,6 +285,29 @@ fn pressing(bench: &mut Bench, n: u64, times: u8) -> Interrupt {
 }
 
 #[tokio::test]
+async fn what_was_read_before_the_first_effect_is_used_by_a_resumed_run() {
+    // Behind the last entry of preflight; and in its middle, where all of it is read again.
+    for (entry, expected) in [(8, "newest"), (5, "newer")] {
+        let mut bench = Bench::new(brisk_incident());
+        let pressed = bench.options.interrupt.clone();
+        bench.options.observer = Arc::new(Watcher::record(move |record| {
+            let event = &record.entry.event;
+            if matches!(event, Event::Observed { preflight: Some(index), .. } if *index == entry) {
+                pressed.press();
+            }
+        }));
+        let ending = bench.start(&quick_recovery()).await;
+        assert_eq!(ending.kind, EndingKind::Interrupted);
+        assert!(bench.ledger().is_empty());
+        let newer = snapshot("newer", "2026-11-22T03:30:00Z");
+        bench.fake.lock().snapshots.push(newer);
+        assert_eq!(bench.resume().await.kind, EndingKind::Done);
+        let restored = format!("restore db-recovery from {expected}");
+        assert_eq!(bench.ledger().first(), Some(&restored));
+    }
+}
+
+#[tokio::test]
 async fn ctrl_c_at_any_record_stops_at_a_boundary_and_is_resumed() {
     for times in [1, 2] {
         for n in 0.. {

@@ -78,7 +78,7 @@ pub async fn environment(screen: Screen, args: NewEnvironmentArgs) -> Result<Exi
 }
 
 /// What marks a line whose value is made up.
-const TO_FILL_IN: &str = "to fill in";
+pub const TO_FILL_IN: &str = "to fill in";
 
 /// What the account says.
 struct Found {

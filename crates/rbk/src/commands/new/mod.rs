@@ -3,7 +3,7 @@
 mod environment;
 mod runbook;
 
-pub use environment::environment;
+pub use environment::{TO_FILL_IN, environment};
 pub use runbook::runbook;
 
 use crate::exit::Failure;
