@@ -44,9 +44,13 @@ fn each_finding_has_its_words_and_the_exit_code_3() {
     assert_exit(&output, 3);
     let told = said(&output);
     assert!(
-        told.contains("backups of original are kept for 7d, and not for 30d"),
+        told.contains(
+            "kept for 7d, and not for 30d (`assert retention(source) >= keep_for`: 7d >= 30d)"
+        ),
         "{told}"
     );
+    // There is no `on failure` that could have run.
+    assert!(!told.contains("`on failure`"), "{told}");
 
     // A second passes, and so there was none in it.
     let gap = eventually("there was no snapshot for a second", || {

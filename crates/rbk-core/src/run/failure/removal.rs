@@ -136,7 +136,7 @@ impl RemovalFailure {
                 "nothing was switched: what was written meanwhile isn't in the other database; look at the data, freeze again, then run again".to_owned()
             }
             RemovalFailure::StackDiffers { .. } => {
-                "look at what the deployment did; `on failure` has run".to_owned()
+                "look at what the deployment did".to_owned()
             }
             RemovalFailure::StackNotDeployed { expected, .. } => format!(
                 "deploy the stack so that it says `{expected}`, then `rbk resume RUN`; nothing was undone"
