@@ -34,6 +34,7 @@ use crate::ids::{
 use crate::value::{Type, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// The version of the plan format that this build writes; newer ones are refused.
@@ -125,6 +126,23 @@ pub struct RunbookFacts {
     /// The files that it uses, itself or through another one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uses: Vec<UsedFile>,
+}
+
+impl RunbookFacts {
+    /// Which of its files don't say any more what was planned, by what they say now; `None`: nobody can tell, and it isn't told.
+    pub fn changed(&self, says: impl Fn(&str) -> Option<String>) -> Vec<&str> {
+        let own = (self.file.as_str(), self.sha256.as_str());
+        let used = self.uses.iter();
+        let used = used.map(|used| (used.file.as_str(), used.sha256.as_str()));
+        std::iter::once(own)
+            .chain(used)
+            .filter(|(file, sha256)| {
+                says(file)
+                    .is_some_and(|text| hex::encode(Sha256::digest(text.as_bytes())) != *sha256)
+            })
+            .map(|(file, _)| file)
+            .collect()
+    }
 }
 
 /// A file whose procedures a runbook does.

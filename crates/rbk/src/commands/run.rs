@@ -70,6 +70,7 @@ pub async fn resume(screen: Screen, args: ResumeArgs) -> Result<Exit, Failure> {
     let (plan, _) = journals.status(&run).await?;
     known_steps(&plan, &args.approve.approve)?;
     lock_is_enough(screen, args.alone.alone, &plan, &journals)?;
+    note_changes(screen, &plan);
     let world = world(screen, &plan, args.approve.approve).await?;
     let ending = perform(
         screen,
@@ -84,6 +85,16 @@ pub async fn resume(screen: Screen, args: ResumeArgs) -> Result<Exit, Failure> {
     Ok(conclude(screen, &journals, &ending, &plan, &world).await)
 }
 
+/// Says where a runbook isn't what it was any more: a run performs the plan that it began with, whatever the file says now.
+fn note_changes(screen: Screen, plan: &Plan) {
+    let says = |file: &str| rbk_syntax::decode(&std::fs::read(file).ok()?).ok();
+    for file in plan.runbook.changed(says) {
+        screen.say(format_args!(
+            "note: `{file}` has changed since the run began; what was planned then is performed"
+        ));
+    }
+}
+
 /// Performs a suspended run's `on failure`, and ends it.
 pub async fn abort(screen: Screen, args: AbortArgs) -> Result<Exit, Failure> {
     let journals = super::runs::journals(screen, &args.environment, &args.store)?;
@@ -91,6 +102,7 @@ pub async fn abort(screen: Screen, args: AbortArgs) -> Result<Exit, Failure> {
     let (plan, _) = journals.status(&run).await?;
     known_steps(&plan, &args.approve.approve)?;
     lock_is_enough(screen, args.alone.alone, &plan, &journals)?;
+    note_changes(screen, &plan);
     let world = world(screen, &plan, args.approve.approve).await?;
     let reason = args.because.as_deref().unwrap_or("given up with rbk abort");
     let task = Task::Abort(&run, reason);
