@@ -44,7 +44,10 @@ struct Known {
     place: Place,
     /// The step's title and a colon, where others go on beside it.
     whose: String,
-    next: Option<String>,
+    /// The action behind it in its step.
+    next: Option<ActionId>,
+    /// What comes behind its step.
+    after: Option<String>,
     waits: bool,
     waits_for_person: bool,
     /// Whether what is seen of it says a lot, and so wants a line of its own.
@@ -85,7 +88,7 @@ impl Progress {
         let mut learn =
             |list: &[PlannedAction], place: &Place, whose: &str, after: Option<&str>| {
                 for (index, planned) in list.iter().enumerate() {
-                    let next = list.get(index + 1).map(|next| printable(&next.summary));
+                    let next = list.get(index + 1).map(|next| next.id.clone());
                     actions.insert(
                         planned.id.clone(),
                         Known {
@@ -93,7 +96,8 @@ impl Progress {
                             limit: planned.upper_bound.filter(|seconds| *seconds > 0),
                             place: place.clone(),
                             whose: whose.to_owned(),
-                            next: next.or_else(|| after.map(|title| format!("step \"{title}\""))),
+                            next,
+                            after: after.map(|title| format!("step \"{title}\"")),
                             waits: matches!(planned.action, Action::Await { .. }),
                             waits_for_person: matches!(planned.action, Action::Approve { .. }),
                             says_a_lot: matches!(
@@ -181,7 +185,7 @@ impl Progress {
         let summary = state.named(action);
         let bar = (self.screen.live && !known.waits_for_person).then(|| {
             let bar = self.bars.add(ProgressBar::no_length());
-            dress(&bar, &summary, known.next.as_deref(), known.says_a_lot);
+            dress(&bar, &summary, state.next(action), known.says_a_lot);
             bar
         });
         if !self.screen.live {
@@ -368,6 +372,18 @@ impl State {
         format!("{}{summary}", self.whose(action))
     }
 
+    /// What comes behind an action, as far as that is decided.
+    fn next(&self, action: &ActionId) -> Option<&str> {
+        let mut known = self.actions.get(action)?;
+        while let Some(next) = &known.next {
+            known = self.actions.get(next)?;
+            if !self.is_other_way(next) {
+                return Some(&known.summary);
+            }
+        }
+        known.after.as_deref()
+    }
+
     /// Whether an action stands on the way of an `if` that wasn't taken.
     fn is_other_way(&self, action: &ActionId) -> bool {
         self.actions.get(action).is_some_and(|known| {
@@ -527,8 +543,10 @@ fn braces(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Current, is_news};
+    use super::{Current, Known, Place, State, is_news};
     use rbk_core::ids::ActionId;
+    use rbk_core::plan::Guard;
+    use std::collections::BTreeMap;
     use std::time::{Duration, Instant};
 
     fn told(seen: &str, counted: Option<(u64, u64)>) -> Current {
@@ -540,6 +558,53 @@ mod tests {
             counted,
             bar: None,
         }
+    }
+
+    /// `Look#1` decides, `#2` is done where it holds, `#3` where it doesn't, `#4` either way.
+    fn deciding() -> State {
+        let known = |number: u8, holds: Option<bool>| Known {
+            summary: format!("action {number}"),
+            limit: None,
+            place: Place::OnFailure,
+            whose: String::new(),
+            next: (number < 4).then(|| ActionId::from(format!("Look#{}", number + 1).as_str())),
+            after: Some("step \"Tell\"".to_owned()),
+            waits: false,
+            waits_for_person: false,
+            says_a_lot: false,
+            only_if: Vec::from_iter(holds.map(|holds| Guard {
+                decision: ActionId::from("Look#1"),
+                holds,
+            })),
+        };
+        let ways = [(1, None), (2, Some(true)), (3, Some(false)), (4, None)];
+        let id = |number: u8| ActionId::from(format!("Look#{number}").as_str());
+        State {
+            actions: ways
+                .map(|(number, way)| (id(number), known(number, way)))
+                .into(),
+            steps: 1,
+            shown: None,
+            preflight_shown: false,
+            current: Vec::new(),
+            decisions: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_comes_next_is_never_on_the_way_that_was_not_taken() {
+        let mut state = deciding();
+        let next = |state: &State, action: &str| {
+            let next = state.next(&ActionId::from(action));
+            next.map(str::to_owned).unwrap()
+        };
+        state.decisions.insert(ActionId::from("Look#1"), true);
+        assert_eq!(next(&state, "Look#1"), "action 2");
+        assert_eq!(next(&state, "Look#2"), "action 4");
+        assert_eq!(next(&state, "Look#4"), "step \"Tell\"");
+        state.decisions.insert(ActionId::from("Look#1"), false);
+        assert_eq!(next(&state, "Look#1"), "action 3");
+        assert_eq!(next(&state, "Look#3"), "action 4");
     }
 
     #[test]
