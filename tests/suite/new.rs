@@ -5,9 +5,11 @@ use crate::process::{rbk, said};
 use std::path::Path;
 use std::process::{Command, Output};
 
-const TEMPLATES: [&str; 6] = [
+const TEMPLATES: [&str; 8] = [
     "blank",
     "quick-recovery",
+    "point-in-time",
+    "backup-audit",
     "rebuild-schema",
     "repair-original",
     "return-to-original",

@@ -516,6 +516,12 @@ pub enum Template {
     Blank,
     /// The application goes on with the newest snapshot
     QuickRecovery,
+    /// The application goes on with the last instant that was good
+    PointInTime,
+    /// It goes on with a snapshot, and the original is removed: for stage and dev
+    ReplaceOriginal,
+    /// Whether the backups are what all of this relies on; changes nothing
+    BackupAudit,
     /// An empty schema by the migration tool, and the rows copied back
     RebuildSchema,
     /// The same through DMS serverless

@@ -61,6 +61,9 @@ fn text(template: Template, file: &Path) -> String {
             return blank.replace("{title}", &title(file));
         }
         Template::QuickRecovery => include_str!("../../../../../runbooks/quick-recovery.rbk"),
+        Template::PointInTime => include_str!("../../../../../runbooks/point-in-time.rbk"),
+        Template::ReplaceOriginal => include_str!("../../../../../runbooks/replace-original.rbk"),
+        Template::BackupAudit => include_str!("../../../../../runbooks/backup-audit.rbk"),
         Template::RebuildSchema => include_str!("../../../../../runbooks/rebuild-schema.rbk"),
         Template::RepairOriginal => include_str!("../../../../../runbooks/repair-original.rbk"),
         Template::ReturnToOriginal => {
