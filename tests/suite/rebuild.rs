@@ -162,6 +162,17 @@ fn a_change_set_that_fails_is_named_and_gone_on_with_once_it_is_mended() {
 #[test]
 fn liquibase_killed_with_its_lock_held_is_gone_on_with() {
     let account = recovered();
+    // It is held in the middle of its first change set: killed between a change set and the record of it, Liquibase would leave one
+    // that it doesn't know of.
+    let holder = account.superuser();
+    holder.execute(
+        "CREATE SCHEMA sabotage; \
+         CREATE FUNCTION sabotage.hold() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
+           IF current_query() LIKE '%public.sources%' THEN PERFORM pg_advisory_xact_lock(4711); END IF; END $$; \
+         CREATE EVENT TRIGGER hold ON ddl_command_end WHEN TAG IN ('CREATE TABLE') \
+           EXECUTE FUNCTION sabotage.hold(); \
+         SELECT pg_advisory_lock(4711)",
+    );
     let run = Running::start(account.rbk(&["run", REBUILD, "--env", "prod", "--approve", "all"]));
     let held = "SELECT count(*)::text FROM public.databasechangeloglock WHERE locked";
     eventually("Liquibase holds its lock", || {
@@ -170,8 +181,15 @@ fn liquibase_killed_with_its_lock_held_is_gone_on_with() {
             .is_some_and(|value| value.to_string() == "1")
             .then_some(())
     });
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    eventually("Liquibase is in its first change set", || {
+        (holder.number(waiting) == 1).then_some(())
+    });
     run.signal(Signal::KILL);
     assert_eq!(run.end().status.signal(), Some(9));
+    holder.execute(
+        "SELECT pg_advisory_unlock(4711); DROP EVENT TRIGGER hold; DROP SCHEMA sabotage CASCADE",
+    );
     let output = resume(&account);
     assert_exit(&output, 0);
     assert_rebuilt(&account);

@@ -11,7 +11,7 @@ use crate::pages::Pages;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_rds::Client;
-use aws_sdk_rds::types::Tag;
+use aws_sdk_rds::types::{DbSnapshot, Tag};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use rbk_core::ids::{InstanceId, SnapshotId};
@@ -32,6 +32,30 @@ impl Rds {
         Self {
             client: Client::new(config),
             mutations: pace.mutations(),
+        }
+    }
+
+    /// The one snapshot of that identifier.
+    async fn find_snapshot(
+        &self,
+        call: &Call,
+        id: &SnapshotId,
+    ) -> Result<Option<DbSnapshot>, PortError> {
+        let sending = self
+            .client
+            .describe_db_snapshots()
+            .db_snapshot_identifier(id.as_str())
+            .set_snapshot_type(snapshot_type(id).map(str::to_owned))
+            .customize();
+        let answer = match call.run(sending.interceptor(call.watch()).send()).await {
+            Ok(answer) => answer,
+            Err(error) if has_code(&error, "DBSnapshotNotFound") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut found = answer.db_snapshots.unwrap_or_default();
+        match found.len() {
+            0 | 1 => Ok(found.pop()),
+            many => Err(call.nonsense(format!("{many} snapshots were described"))),
         }
     }
 
@@ -273,21 +297,9 @@ impl ports::Rds for Rds {
             "DescribeDBSnapshots",
             format!("describing snapshot `{id}`"),
         );
-        let sending = self
-            .client
-            .describe_db_snapshots()
-            .db_snapshot_identifier(id.as_str())
-            .set_snapshot_type(snapshot_type(id).map(str::to_owned))
-            .customize();
-        let answer = match call.run(sending.interceptor(call.watch()).send()).await {
-            Ok(answer) => answer,
-            Err(error) if has_code(&error, "DBSnapshotNotFound") => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        match answer.db_snapshots() {
-            [] => Ok(None),
-            [one] => described_snapshot(&call, id, one).map(Some),
-            many => Err(call.nonsense(format!("{} snapshots were described", many.len()))),
+        match self.find_snapshot(&call, id).await? {
+            Some(found) => described_snapshot(&call, id, &found).map(Some),
+            None => Ok(None),
         }
     }
 
@@ -300,19 +312,8 @@ impl ports::Rds for Rds {
             "DescribeDBSnapshots",
             format!("reading the tags of snapshot `{id}`"),
         );
-        let sending = self
-            .client
-            .describe_db_snapshots()
-            .db_snapshot_identifier(id.as_str())
-            .set_snapshot_type(snapshot_type(id).map(str::to_owned))
-            .customize();
-        let answer = match call.run(sending.interceptor(call.watch()).send()).await {
-            Ok(answer) => answer,
-            Err(error) if has_code(&error, "DBSnapshotNotFound") => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let snapshot = answer.db_snapshots().first();
-        Ok(snapshot.map(|snapshot| mapping::tags(snapshot.tag_list())))
+        let found = self.find_snapshot(&call, id).await?;
+        Ok(found.map(|found| mapping::tags(found.tag_list())))
     }
 
     async fn created_by_rbk(&self) -> Result<Vec<Instance>, PortError> {
@@ -404,7 +405,7 @@ fn described(
 fn described_snapshot(
     call: &Call,
     asked: &SnapshotId,
-    answer: &aws_sdk_rds::types::DbSnapshot,
+    answer: &DbSnapshot,
 ) -> Result<Snapshot, PortError> {
     let snapshot = mapping::snapshot(answer)
         .map_err(|missing| call.nonsense(format!("the snapshot has no {missing}")))?;

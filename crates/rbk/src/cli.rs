@@ -522,10 +522,12 @@ pub enum Template {
     Blank,
     /// The application goes on with the newest snapshot
     QuickRecovery,
-    /// The application goes on with its data as of an instant
+    /// The application goes on with the last instant that was good
     PointInTime,
-    /// The application goes on with the newest snapshot, and the original is removed
+    /// It goes on with a snapshot, and the original is removed: for stage and dev
     ReplaceOriginal,
+    /// Whether the backups are what all of this relies on; changes nothing
+    BackupAudit,
     /// An empty schema by the migration tool, and the rows copied back
     RebuildSchema,
     /// The same through DMS serverless
@@ -534,8 +536,6 @@ pub enum Template {
     ReturnToOriginal,
     /// All of it, from the disaster to the repaired original
     FullRecovery,
-    /// Whether the backups are what they should be; changes nothing
-    BackupAudit,
 }
 
 /// `rbk new environment`
