@@ -160,7 +160,7 @@ fn every_rule_is_shown_somewhere() {
         };
         let mut said = String::new();
         let tests: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
-        if tests.is_empty() || tests.len() % 2 != 0 {
+        if tests.is_empty() || !tests.len().is_multiple_of(2) {
             wrong.push(format!("{rule}: no pairs of place and test: {shown}"));
         }
         for pair in tests.chunks_exact(2) {
