@@ -73,7 +73,18 @@ impl Flow<'_> {
             self.way(otherwise, &before);
         }
         // Nobody has agreed for certain where somebody was asked on one way only.
-        self.approved &= approved_then;
+        self.approved = match (then_left.impossible, self.state.impossible) {
+            (true, false) => self.approved,
+            (false, true) => approved_then,
+            _ => self.approved && approved_then,
+        };
+        // Behind an `if` that can go one way only there is nothing to join.
+        if then_left.impossible || self.state.impossible {
+            if self.state.impossible {
+                self.state = then_left;
+            }
+            return;
+        }
 
         let decision = Decision {
             keyword: span,
@@ -162,12 +173,16 @@ impl Flow<'_> {
                     self.learn(&negated, span);
                 }
             }
-            Expr::Exists { database } => self.change(database, |state| {
-                state.existence.narrow(&[Existence::Absent], span);
-                // There is nothing to keep, or to look at.
-                state.created = None;
-                state.restored = None;
-            }),
+            Expr::Exists { database } => {
+                let mut contradicts = false;
+                self.change(database, |state| {
+                    contradicts = state.existence.narrow(&[Existence::Absent], span);
+                    // There is nothing to keep, or to look at.
+                    state.created = None;
+                    state.restored = None;
+                });
+                self.state.impossible |= contradicts;
+            }
             Expr::Available { database } => self.change(database, |state| {
                 let others = [Existence::Absent, Existence::Creating, Existence::Otherwise];
                 state.existence.narrow(&others, span);
@@ -183,6 +198,8 @@ impl Flow<'_> {
                 database,
             } => {
                 if let Some(state) = self.state.applications.get_mut(application) {
+                    self.state.impossible |=
+                        state.since.is_some() && state.active() == Some(database);
                     state.active.remove(database);
                     state.since = Some(span);
                 }

@@ -336,6 +336,46 @@ fn destroy_if_there() -> Plan {
     plan
 }
 
+#[tokio::test]
+async fn a_name_that_is_destroyed_twice_leaves_two_final_snapshots() {
+    let mut plan = destroy(FinalSnapshot::Generated);
+    let again = plan.steps[0].actions.iter();
+    let again: Vec<Action> = again.map(|planned| planned.action.clone()).collect();
+    let restore = vec![
+        Action::RestoreFromSnapshot {
+            database: recovery(),
+            snapshot: Expr::LatestSnapshot {
+                database: original(),
+            },
+            settings: settings(),
+        },
+        Action::Await {
+            condition: Expr::Available {
+                database: recovery(),
+            },
+            within: 3600,
+            every: 15,
+        },
+    ];
+    plan.steps.push(step("Restore", restore));
+    plan.steps.push(step("Remove again", again));
+    let bench = Bench::new(returned());
+    let ending = bench.start(&plan).await;
+    assert_eq!(ending.kind, EndingKind::Done, "{ending:?}");
+    let left = bench.events().await.into_iter();
+    let left: Vec<String> = left
+        .filter_map(|event| match event {
+            Event::Outcome(Outcome::Done {
+                proof: Some(Proof::Destroyed { final_snapshot, .. }),
+                ..
+            }) => final_snapshot.map(|name| name.to_string()),
+            _ => None,
+        })
+        .collect();
+    let first = format!("rbk-final-db-recovery-{}", ending.run.short());
+    assert_eq!(left, [first.clone(), format!("{first}-2")]);
+}
+
 fn take_away(fake: &Fake) -> Server {
     let id = InstanceId::from("db-recovery");
     fake.lock().servers.remove(&id).unwrap()
