@@ -64,14 +64,12 @@ impl Flow<'_> {
         self.waiting = true;
         self.learn(&condition.expr, condition.span);
         self.waiting = false;
-        self.way(then, &before);
+        self.possible_way(Some(then), &before);
         let then_left = std::mem::replace(&mut self.state, before.clone());
         let approved_then = std::mem::replace(&mut self.approved, approved_before);
 
         self.learn_not(&condition.expr, condition.span);
-        if let Some(otherwise) = otherwise {
-            self.way(otherwise, &before);
-        }
+        self.possible_way(otherwise, &before);
         // Nobody has agreed for certain where somebody was asked on one way only.
         self.approved = match (then_left.impossible, self.state.impossible) {
             (true, false) => self.approved,
@@ -110,6 +108,25 @@ impl Flow<'_> {
     /// Reads the only way that an `if` goes whose condition is known when checking.
     pub(crate) fn decided(&mut self, taken: &Block) {
         self.block(taken);
+    }
+
+    /// Reads one way. One that can't be gone is passed over behind the `if` only where the plan needn't be told: which database an
+    /// application uses, what schemas are like and which replications run follow from all ways there.
+    fn possible_way(&mut self, block: Option<&Block>, before: &State) {
+        let entered = self.state.impossible.then(|| self.state.clone());
+        let changes = self.changes;
+        if let Some(block) = block {
+            self.way(block, before);
+        }
+        let Some(entered) = entered.filter(|_| !before.impossible) else {
+            return;
+        };
+        let same_uses = entered.applications.iter().all(|(name, one)| {
+            let other = self.state.applications.get(name);
+            other.is_some_and(|other| one.active == other.active && one.since == other.since)
+        });
+        let same_replications = entered.replications.len() == self.state.replications.len();
+        self.state.impossible = same_uses && same_replications && changes == self.changes;
     }
 
     /// Reads what is done on one way. What is named there can be waited for there only.

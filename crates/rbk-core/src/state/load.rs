@@ -243,8 +243,6 @@ impl Flow<'_> {
         }
     }
 
-    /// Where the migration tool has run, its own tables say what was done there, and nothing else.
-
     /// The tables that are copied: those that the statement names but the migration tool's own. Says so where those are named.
     pub(super) fn copied(
         &mut self,
