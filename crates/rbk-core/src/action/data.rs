@@ -313,7 +313,7 @@ impl Effect for SyncSequences<'_> {
     async fn send(&mut self, _scene: &Scene<'_>) -> Result<(), PortError> {
         let session = self.target.held(&self.doing())?;
         let sent = session.set_sequences(&self.next).await;
-        sent.inspect_err(|_| self.target.lose())
+        sent.inspect_err(|error| self.target.lose_for(error))
     }
 }
 

@@ -4,7 +4,7 @@
 use super::rds::unprepared;
 use crate::ids::{DatabaseName, InstanceId, ResourceId, SnapshotId};
 use crate::journal::Proof;
-use crate::plan::FinalSnapshot;
+use crate::plan::{Action, FinalSnapshot};
 use crate::ports::{Instance, PortError, PortErrorKind};
 use crate::run::{Effect, Failure, Probe, RemovalFailure, Scene, Since, points_at};
 use crate::value::Snapshot;
@@ -133,13 +133,31 @@ impl<'a> Destroy<'a> {
     fn name(&self, scene: &Scene<'_>) -> Option<SnapshotId> {
         match self.snapshot {
             FinalSnapshot::None => None,
-            FinalSnapshot::Generated => Some(SnapshotId::new(format!(
-                "rbk-final-{}-{}",
-                self.instance,
-                scene.run.short()
-            ))),
+            FinalSnapshot::Generated => {
+                let (instance, run) = (self.instance, scene.run.short());
+                // Another instance of that name may have been destroyed by this run before.
+                Some(SnapshotId::new(match self.earlier(scene) {
+                    0 => format!("rbk-final-{instance}-{run}"),
+                    earlier => format!("rbk-final-{instance}-{run}-{}", earlier + 1),
+                }))
+            }
             FinalSnapshot::Named { id } => Some(id.clone()),
         }
+    }
+
+    /// How many actions before this one destroy an instance of the name, and leave a snapshot under a made-up one.
+    fn earlier(&self, scene: &Scene<'_>) -> usize {
+        let before = scene.plan.actions();
+        let before = before.take_while(|planned| planned.id != scene.planned.id);
+        before
+            .filter(|planned| {
+                matches!(
+                    &planned.action,
+                    Action::DestroyInstance { instance, final_snapshot: FinalSnapshot::Generated, .. }
+                        if instance == self.instance
+                )
+            })
+            .count()
     }
 
     /// The final snapshot, if it is there and of the instance that is meant.

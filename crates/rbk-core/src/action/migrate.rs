@@ -150,10 +150,19 @@ impl Effect for Migrate<'_> {
         let Some(login) = self.login.clone() else {
             return Err(super::rds::unprepared(&self.doing()));
         };
+        // The tool's own end ends it: when it is started again, as after throttling, there is none.
+        if let Err(failure) = self.session.get(scene).await {
+            return Err(match failure {
+                Failure::Port(error) => *error,
+                failure => PortError::new(
+                    PortErrorKind::Unreachable,
+                    self.doing(),
+                    failure.to_string(),
+                ),
+            });
+        }
         if let Err(error) = self.release(scene).await {
-            if error.kind != PortErrorKind::InvalidState {
-                self.session.lose();
-            }
+            self.session.lose_for(&error);
             return Err(error);
         }
         // It may take an hour, and an idle session may not live that long.

@@ -159,11 +159,7 @@ impl Effect for ChangeSchema<'_> {
         let session = self.session.held(&self.doing())?;
         let sent = session.change(&request, &scene.marker(None)).await;
         // One that waits for a lock is tried again in the same session; the others ask anew.
-        sent.inspect_err(|error| {
-            if error.kind != PortErrorKind::InvalidState {
-                self.session.lose();
-            }
-        })
+        sent.inspect_err(|error| self.session.lose_for(error))
     }
 
     fn explain(&mut self, error: PortError) -> Failure {

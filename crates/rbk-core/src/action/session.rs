@@ -40,6 +40,13 @@ impl<'a> Kept<'a> {
         self.session = None;
     }
 
+    /// Ends it after an error of what was sent, unless that is sent again as it is: a call that was throttled, or came too early.
+    pub fn lose_for(&mut self, error: &PortError) {
+        if !is_sent_again(error) {
+            self.lose();
+        }
+    }
+
     /// What its marker says of a change.
     pub async fn committed(
         &mut self,
@@ -59,6 +66,14 @@ impl<'a> Kept<'a> {
             }
         }
     }
+}
+
+/// Whether what got this error is sent again without being prepared anew.
+pub(super) fn is_sent_again(error: &PortError) -> bool {
+    matches!(
+        error.kind,
+        PortErrorKind::Throttled | PortErrorKind::InvalidState
+    )
 }
 
 /// Whether a change is in the database.

@@ -1,6 +1,7 @@
 //! What is done inside of a database: a role's password, and whether anybody can write.
 
 use super::rds::{log_in, staged, unprepared};
+use super::session::is_sent_again;
 use crate::ids::{DatabaseName, RoleName, SecretName};
 use crate::plan::Freeze;
 use crate::ports::{Endpoint, FreezeState, Login, PortError, PortErrorKind, Session};
@@ -274,11 +275,12 @@ impl Effect for Writes<'_> {
             FreezeState::Frozen => session.freeze(self.freeze).await,
             FreezeState::Open | FreezeState::Partly => session.thaw(self.freeze).await,
         };
-        if sent.is_err() {
+        sent.inspect_err(|error| {
             // What it was cut off from is asked anew.
-            self.session = None;
-        }
-        sent
+            if !is_sent_again(error) {
+                self.session = None;
+            }
+        })
     }
 
     fn overdue(&mut self, waited: Duration, seen: &str) -> Option<Failure> {

@@ -64,16 +64,25 @@ impl Flow<'_> {
         self.waiting = true;
         self.learn(&condition.expr, condition.span);
         self.waiting = false;
-        self.way(then, &before);
+        self.possible_way(Some(then), &before);
         let then_left = std::mem::replace(&mut self.state, before.clone());
         let approved_then = std::mem::replace(&mut self.approved, approved_before);
 
         self.learn_not(&condition.expr, condition.span);
-        if let Some(otherwise) = otherwise {
-            self.way(otherwise, &before);
-        }
+        self.possible_way(otherwise, &before);
         // Nobody has agreed for certain where somebody was asked on one way only.
-        self.approved &= approved_then;
+        self.approved = match (then_left.impossible, self.state.impossible) {
+            (true, false) => self.approved,
+            (false, true) => approved_then,
+            _ => self.approved && approved_then,
+        };
+        // Behind an `if` that can go one way only there is nothing to join.
+        if then_left.impossible || self.state.impossible {
+            if self.state.impossible {
+                self.state = then_left;
+            }
+            return;
+        }
 
         let decision = Decision {
             keyword: span,
@@ -99,6 +108,25 @@ impl Flow<'_> {
     /// Reads the only way that an `if` goes whose condition is known when checking.
     pub(crate) fn decided(&mut self, taken: &Block) {
         self.block(taken);
+    }
+
+    /// Reads one way. One that can't be gone is passed over behind the `if` only where the plan needn't be told: which database an
+    /// application uses, what schemas are like and which replications run follow from all ways there.
+    fn possible_way(&mut self, block: Option<&Block>, before: &State) {
+        let entered = self.state.impossible.then(|| self.state.clone());
+        let changes = self.changes;
+        if let Some(block) = block {
+            self.way(block, before);
+        }
+        let Some(entered) = entered.filter(|_| !before.impossible) else {
+            return;
+        };
+        let same_uses = entered.applications.iter().all(|(name, one)| {
+            let other = self.state.applications.get(name);
+            other.is_some_and(|other| one.active == other.active && one.since == other.since)
+        });
+        let same_replications = entered.replications.len() == self.state.replications.len();
+        self.state.impossible = same_uses && same_replications && changes == self.changes;
     }
 
     /// Reads what is done on one way. What is named there can be waited for there only.
@@ -162,12 +190,16 @@ impl Flow<'_> {
                     self.learn(&negated, span);
                 }
             }
-            Expr::Exists { database } => self.change(database, |state| {
-                state.existence.narrow(&[Existence::Absent], span);
-                // There is nothing to keep, or to look at.
-                state.created = None;
-                state.restored = None;
-            }),
+            Expr::Exists { database } => {
+                let mut contradicts = false;
+                self.change(database, |state| {
+                    contradicts = state.existence.narrow(&[Existence::Absent], span);
+                    // There is nothing to keep, or to look at.
+                    state.created = None;
+                    state.restored = None;
+                });
+                self.state.impossible |= contradicts;
+            }
             Expr::Available { database } => self.change(database, |state| {
                 let others = [Existence::Absent, Existence::Creating, Existence::Otherwise];
                 state.existence.narrow(&others, span);
@@ -183,6 +215,8 @@ impl Flow<'_> {
                 database,
             } => {
                 if let Some(state) = self.state.applications.get_mut(application) {
+                    self.state.impossible |=
+                        state.since.is_some() && state.active() == Some(database);
                     state.active.remove(database);
                     state.since = Some(span);
                 }

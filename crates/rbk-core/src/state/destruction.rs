@@ -53,6 +53,9 @@ impl Flow<'_> {
                 None => self.schema_error(ReplicationError::NothingLeft { span, database }),
             }
         }
+        if let FinalSnapshot::Named { id } = final_snapshot {
+            self.demand_new_name(id.to_string(), span);
+        }
         self.gone(database, span);
     }
 

@@ -104,7 +104,7 @@ pub const CODES: &[(Code, &str)] = &[
     ),
     (
         Code("RBK2034"),
-        "the migration tool's own tables are copied",
+        "the migration tool's own tables are named to be copied",
     ),
     (
         Code("RBK2035"),
@@ -223,6 +223,7 @@ pub const CODES: &[(Code, &str)] = &[
         Code("RBK2070"),
         "a database is destroyed that its application may still be working on",
     ),
+    (Code("RBK2071"), "two snapshots are given the same name"),
 ];
 
 /// What can be wrong with the states of a runbook.

@@ -52,12 +52,13 @@ impl<T: Bit> Facet<T> {
         self.since = Some(span);
     }
 
-    /// It can be no other than these; what contradicts what is known says more than what is known.
-    pub(crate) fn narrow(&mut self, values: &[T], span: Span) {
+    /// It can be no other than these; what contradicts what is known says more than what is known. Tells whether it contradicts it.
+    pub(crate) fn narrow(&mut self, values: &[T], span: Span) -> bool {
         let bits = values.iter().fold(0, |bits, value| bits | value.bit());
         let narrowed = self.possible & bits;
         self.possible = if narrowed == 0 { bits } else { narrowed };
         self.since = Some(span);
+        narrowed == 0
     }
 
     /// It can be what either can be.

@@ -271,7 +271,10 @@ impl Flow<'_> {
     /// What is known once a condition has been seen to hold. Reports what can't be seen to hold.
     pub(crate) fn narrow(&mut self, condition: &Expr, span: Span) {
         self.demand_possible(condition, span);
+        // What is awaited or asserted is so from now on, whatever was known before.
+        let is_impossible = self.state.impossible;
         self.learn(condition, span);
+        self.state.impossible = is_impossible;
     }
 
     pub(super) fn learn(&mut self, condition: &Expr, span: Span) {
@@ -296,23 +299,30 @@ impl Flow<'_> {
                 self.state.join(&either);
             }
             Expr::Not(inner) => self.learn_not(inner, span),
-            Expr::Exists { database } => self.change(database, |state| {
-                state.existence.narrow(
-                    &[
+            Expr::Exists { database } => {
+                self.contradicted_by_absence(database);
+                self.change(database, |state| {
+                    let there = [
                         Existence::Available,
                         Existence::Otherwise,
                         Existence::Creating,
-                    ],
-                    span,
-                );
-            }),
-            Expr::Available { database } => self.change(database, |state| {
-                state.existence.set(Existence::Available, span)
-            }),
-            Expr::AcceptsConnections { database } => self.change(database, |state| {
-                state.existence.set(Existence::Available, span);
-                state.login.set(Login::Works, span);
-            }),
+                    ];
+                    state.existence.narrow(&there, span);
+                });
+            }
+            Expr::Available { database } => {
+                self.contradicted_by_absence(database);
+                self.change(database, |state| {
+                    state.existence.set(Existence::Available, span)
+                });
+            }
+            Expr::AcceptsConnections { database } => {
+                self.contradicted_by_absence(database);
+                self.change(database, |state| {
+                    state.existence.set(Existence::Available, span);
+                    state.login.set(Login::Works, span);
+                });
+            }
             Expr::ChecksPass { database }
             | Expr::Count { database, .. }
             | Expr::Query { database, .. }
@@ -356,6 +366,8 @@ impl Flow<'_> {
                 database,
             } => {
                 if let Some(state) = self.state.applications.get_mut(application) {
+                    self.state.impossible |=
+                        state.since.is_some() && !state.active.contains(database);
                     state.active = [database.clone()].into();
                     state.since = Some(span);
                 }
@@ -368,6 +380,11 @@ impl Flow<'_> {
             Expr::HasLeft { database, .. } => self.change(database, |state| state.unleft = None),
             _ => {}
         }
+    }
+
+    /// A condition holds only of an instance that is there.
+    fn contradicted_by_absence(&mut self, database: &DatabaseName) {
+        self.state.impossible |= self.database(database).existence.is(Existence::Absent);
     }
 
     /// A login was made, and something was read.

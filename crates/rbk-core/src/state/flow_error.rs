@@ -59,6 +59,12 @@ pub(super) enum FlowError {
         application: ApplicationName,
         since: Span,
     },
+    #[error("two snapshots are called `{name}`")]
+    SnapshotTwice {
+        span: Span,
+        name: String,
+        since: Span,
+    },
     #[error("what was written to `{database}` after its snapshot would be gone")]
     WrittenSinceSnapshot {
         span: Span,
@@ -155,6 +161,14 @@ impl From<FlowError> for Diagnostic {
                         },
                         line + "\n  ",
                     )
+            }
+            E::SnapshotTwice { span, since, .. } => {
+                let made = make("RBK2071", span, "RDS would refuse it: names of snapshots are taken once an account and region");
+                let made = match span == since {
+                    true => made,
+                    false => made.relate(since, "the name is taken here"),
+                };
+                made.help("give it another name; or leave out `as \"…\"`: rbk makes up one that no other has")
             }
             E::WrittenSinceSnapshot {
                 span,

@@ -54,9 +54,10 @@ impl Flow<'_> {
         excepted: &[TableName],
         span: Span,
     ) {
-        self.demand_ready(from, to, tables, excepted, span);
-        self.demand_all_room(to, tables, span);
-        self.loaded(from, to, tables, span);
+        let tables = self.copied(to, tables, excepted, span);
+        self.demand_ready(from, to, &tables, span);
+        self.demand_all_room(to, &tables, span);
+        self.loaded(from, to, &tables, span);
     }
 
     /// What any load needs of both sides, besides room.
@@ -65,7 +66,6 @@ impl Flow<'_> {
         from: &DatabaseName,
         to: &DatabaseName,
         tables: &[TableName],
-        excepted: &[TableName],
         span: Span,
     ) {
         let schemas = by_schema(tables);
@@ -80,10 +80,6 @@ impl Flow<'_> {
             self.demand_no_slow_indexes(to, schema, tables, span);
         }
         self.demand_still(from, to, span);
-        let migrated = self.database(to).migrated;
-        if let Some(migrated) = migrated {
-            self.demand_no_tool_tables(tables, excepted, migrated, span);
-        }
     }
 
     /// A load adds to what is there: the tables must be empty.
@@ -101,16 +97,12 @@ impl Flow<'_> {
         tables: &[TableName],
         span: Span,
     ) {
-        let migrated = self.database(to).migrated;
-        let own = self.own_tables();
         for (schema, tables) in by_schema(tables) {
             let catalog = self.catalogs.get(to);
             let (keys, sequences) = catalog.map_or((true, true), |catalog| needs(catalog, schema));
             let stale = catalog.map_or(Vec::new(), |catalog| shown_by(catalog, &tables));
             let state = self.schema_mut(to, schema);
-            // What was said of the tool's own tables is enough.
-            let told = |table: &&TableName| migrated.is_some() && own.contains(table);
-            for table in tables.into_iter().filter(|table| !told(table)) {
+            for table in tables {
                 let load = Load {
                     from: from.clone(),
                     span,
@@ -251,26 +243,27 @@ impl Flow<'_> {
         }
     }
 
-    /// Where the migration tool has run, its own tables say what was done there, and nothing else.
-    fn demand_no_tool_tables(
+    /// The tables that are copied: those that the statement names but the migration tool's own. Says so where those are named.
+    pub(super) fn copied(
         &mut self,
+        to: &DatabaseName,
         tables: &[TableName],
         excepted: &[TableName],
-        migrated: Span,
         span: Span,
-    ) {
+    ) -> Vec<TableName> {
         let own = self.own_tables();
-        let copied: Vec<TableName> = own
-            .into_iter()
-            .filter(|own| tables.contains(own) && !excepted.contains(own))
-            .collect();
-        if !copied.is_empty() {
+        let copied = |table: &&TableName| !own.contains(table);
+        let copied: Vec<TableName> = tables.iter().filter(copied).cloned().collect();
+        let named = |own: &TableName| tables.contains(own) && !excepted.contains(own);
+        let named: Vec<TableName> = own.into_iter().filter(named).collect();
+        if !named.is_empty() {
             self.schema_error(SchemaError::ToolTables {
                 span,
-                tables: copied,
-                migrated,
+                tables: named,
+                migrated: self.database(to).migrated,
             });
         }
+        copied
     }
 
     /// The migration tool's own tables, where the environment has one.

@@ -49,6 +49,10 @@ pub(crate) struct State {
     pub(crate) replications: BTreeMap<String, Replication>,
     /// Tables that were seen to hold the same rows, by a database that was and is frozen and the other one.
     pub(crate) matches: BTreeMap<(DatabaseName, DatabaseName), BTreeMap<TableName, Span>>,
+    /// Names of snapshots that this runbook has given, as it writes them, each with the statement that did.
+    pub(crate) snapshots: BTreeMap<String, Span>,
+    /// Whether a way of an `if` is read that can't be gone by what is known before it: nothing that it leaves holds behind the `if`.
+    pub(crate) impossible: bool,
 }
 
 /// What is believed of a database.
@@ -173,6 +177,8 @@ impl State {
             schemas: BTreeMap::new(),
             replications: BTreeMap::new(),
             matches: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            impossible: false,
             applications: environment
                 .applications
                 .iter()
@@ -190,8 +196,15 @@ impl State {
         }
     }
 
-    /// Either state: what holds in both.
+    /// Either state: what holds in both. One that can't be says nothing.
     pub(crate) fn join(&mut self, other: &State) {
+        if other.impossible {
+            return;
+        }
+        if self.impossible {
+            self.clone_from(other);
+            return;
+        }
         for (mine, theirs) in self.databases.values_mut().zip(other.databases.values()) {
             mine.existence.join(theirs.existence);
             mine.login.join(theirs.login);
@@ -216,6 +229,9 @@ impl State {
             mine.unchecked = mine.unchecked.or(theirs.unchecked);
         }
         self.join_replications(other);
+        for (name, since) in &other.snapshots {
+            self.snapshots.entry(name.clone()).or_insert(*since);
+        }
         for (key, theirs) in &other.schemas {
             match self.schemas.get_mut(key) {
                 Some(mine) => mine.join(theirs),

@@ -56,7 +56,8 @@ impl Flow<'_> {
     /// is seen to be complete.
     pub(crate) fn replicate_by_dms(&mut self, load: &DmsLoad, span: Span) {
         let tables = self.whole_tables(&load.to, &load.tables);
-        self.demand_ready(&load.from, &load.to, &tables, &load.excepted, span);
+        let tables = self.copied(&load.to, &tables, &load.excepted, span);
+        self.demand_ready(&load.from, &load.to, &tables, span);
         if load.prepare.value == Prepare::Nothing {
             self.demand_all_room(&load.to, &tables, span);
         } else {

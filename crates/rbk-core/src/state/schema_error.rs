@@ -173,11 +173,12 @@ pub(crate) enum SchemaError {
         tables: Vec<TableName>,
         since: Span,
     },
-    #[error("the migration tool's own tables would be copied")]
+    #[error("the migration tool's own tables are never copied")]
     ToolTables {
         span: Span,
         tables: Vec<TableName>,
-        migrated: Span,
+        /// Where the tool ran on the target, if this runbook lets it run there.
+        migrated: Option<Span>,
     },
     #[error("`{from}` can be written to while it is copied")]
     SourceOpen {
@@ -495,8 +496,18 @@ impl From<SchemaError> for Diagnostic {
                     .map(|table| table.table.as_str())
                     .collect::<Vec<_>>()
                     .join(", ");
-                make("RBK2034", span, "the target has its own already".to_owned())
-                    .relate(migrated, "migrated here")
+                let label = match migrated {
+                    Some(_) => "the target has its own already",
+                    None => "names them",
+                };
+                let made = make("RBK2034", span, label.to_owned());
+                // Where nobody knows whether the target has its own, leaving them out may be what was meant.
+                let made = if migrated.is_some() {
+                    made
+                } else {
+                    warning(made)
+                };
+                relate(made, migrated, "migrated here")
                     .help(format!("in its options: `except: [{list}]`"))
             }
             E::SourceOpen {

@@ -4,12 +4,18 @@ use super::flow_error::FlowError;
 use super::{Existence, Flow, Login, StateError, Writes};
 use crate::check::Typed;
 use crate::ids::DatabaseName;
+use crate::plan::{Expr, SnapshotName, Template, TemplatePart, Wording};
 use rbk_syntax::Span;
 
 impl Flow<'_> {
-    /// `snapshot DB`
-    pub(crate) fn take_snapshot(&mut self, database: &DatabaseName, span: Span) {
+    /// `snapshot DB [as "…"]`
+    pub(crate) fn take_snapshot(&mut self, database: &DatabaseName, id: &SnapshotName, span: Span) {
         self.demand_available(database, span);
+        if let SnapshotName::Given { id } = id
+            && let Some(name) = same_each_time(id)
+        {
+            self.demand_new_name(name, span);
+        }
         // It would hold some of the rows.
         self.demand_loaded(database, None, span);
         let state = self.database(database);
@@ -20,6 +26,20 @@ impl Flow<'_> {
                 state.saved = Some(span);
             }
         });
+    }
+
+    /// Snapshots of all databases have one space of names, and nothing of rbk's deletes one.
+    pub(super) fn demand_new_name(&mut self, name: String, span: Span) {
+        match self.state.snapshots.get(&name) {
+            // In `on failure`, too, another name mends it.
+            Some(&since) => {
+                let error = FlowError::SnapshotTwice { span, name, since };
+                self.diagnostics.push(error.into());
+            }
+            None => {
+                self.state.snapshots.insert(name, span);
+            }
+        }
     }
 
     /// `restore DB from SNAPSHOT`
@@ -126,4 +146,16 @@ impl Flow<'_> {
             state.snapshot = None;
         });
     }
+}
+
+/// A name as the runbook writes it, where it is the same whenever it is evaluated.
+fn same_each_time(id: &Template) -> Option<String> {
+    let parts = id.0.iter().map(|part| match part {
+        TemplatePart::Text(text) => Some(text.clone()),
+        TemplatePart::Expr(expr @ Expr::Parameter { .. }) => {
+            Some(format!("{{{}}}", Wording::by_names().expr(expr)))
+        }
+        TemplatePart::Expr(_) => None,
+    });
+    parts.collect()
 }

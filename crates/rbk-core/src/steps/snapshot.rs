@@ -96,7 +96,7 @@ pub(super) fn is_identifier(id: &str) -> bool {
 
 impl Meaning for TakeSnapshot {
     fn flow(&self, flow: &mut Flow<'_>, span: Span) {
-        flow.take_snapshot(&self.database, span);
+        flow.take_snapshot(&self.database, &self.id, span);
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) {

@@ -19,9 +19,17 @@ impl Converter<'_> {
         let default = parts
             .take_if(Rule::expression)
             .map(|pair| self.expression(pair));
-        let bounds = parts
-            .take_if(Rule::bounds)
-            .map(|clause| self.value(&mut self.parts(clause)));
+        let bounds = parts.take_if(Rule::bounds).and_then(|clause| {
+            if let Some(late) = late_default(&clause) {
+                let what = "=".to_owned();
+                let help =
+                    "the default stands before `where`: `param rows: integer = 100 where rows > 0`";
+                let span = self.span(&late);
+                self.add(&SyntaxError::Misplaced { what, help }, span);
+                return None;
+            }
+            Some(self.value(&mut self.parts(clause)))
+        });
         Param {
             doc: None,
             name,
@@ -418,4 +426,25 @@ impl Converter<'_> {
     fn words(&mut self, parts: &mut Parts<'_>, rule: Rule) -> Option<Span> {
         parts.take_if(rule).map(|pair| self.span(&pair))
     }
+}
+
+/// The `=` behind a comparison in a `where`: no operator that somebody has mistaken, but a default that comes too late.
+fn late_default<'i>(clause: &Pair<'i, Rule>) -> Option<Pair<'i, Rule>> {
+    let expression = clause
+        .clone()
+        .into_inner()
+        .find(|part| part.as_rule() == Rule::expression)?;
+    let mut has_compared = false;
+    let operators = expression.into_inner();
+    for operator in operators.filter(|part| part.as_rule() == Rule::operator) {
+        match operator.as_str() {
+            "=" if has_compared => return Some(operator),
+            "and" | "or" | "&&" | "||" => has_compared = false,
+            "==" | "!=" | "<" | "<=" | ">" | ">=" | "!==" | "<>" | "===" | "=" => {
+                has_compared = true
+            }
+            _ => {}
+        }
+    }
+    None
 }

@@ -3,11 +3,13 @@
 use super::bench::{Bench, Crash, Mortal, Watcher, until_death};
 use super::repair::damaged;
 use super::scenario::*;
-use super::world::{Fake, Fault};
+use super::world::{Fake, Fault, Server};
 use crate::environment::{Active, Command};
 use crate::ids::{ActionId, InstanceId, ResourceId, SecretName, SnapshotId};
 use crate::journal::{Event, How, Outcome, Proof};
-use crate::plan::{Action, Expr, FinalSnapshot, NamedCommand, Plan, Preflight, SecretContent};
+use crate::plan::{
+    Action, Expr, FinalSnapshot, Guard, NamedCommand, Plan, Preflight, SecretContent,
+};
 use crate::ports::{Approval, PortErrorKind};
 use crate::run::{Ending, EndingKind, Failure, Refusal};
 use crate::status::{self, Word};
@@ -306,6 +308,147 @@ async fn what_came_to_be_used_meanwhile_is_not_deleted_by_a_call_that_is_sent_ag
     let failure = refused(&ending);
     assert!(failure.to_string().contains("sgpt"), "{failure}");
     assert_eq!(bench.ledger(), LEDGER[..1]);
+}
+
+/// `if recovery exists { approve … destroy … }`
+fn destroy_if_there() -> Plan {
+    let mut plan = destroy(FinalSnapshot::None);
+    for preflight in &mut plan.preflight {
+        if let Preflight::Instance { if_there, .. } = preflight {
+            *if_there = true;
+        }
+    }
+    let decide = Action::Decide {
+        condition: Expr::Exists {
+            database: recovery(),
+        },
+    };
+    let remove = &mut plan.steps[0];
+    let destroying = remove.actions.drain(..).map(|planned| planned.action);
+    let actions = std::iter::once(decide).chain(destroying).collect();
+    *remove = step("Remove", actions);
+    for planned in remove.actions.iter_mut().skip(1) {
+        planned.only_if = vec![Guard {
+            decision: ActionId::from("Remove#1"),
+            holds: true,
+        }];
+    }
+    plan
+}
+
+#[tokio::test]
+async fn a_name_that_is_destroyed_twice_leaves_two_final_snapshots() {
+    let mut plan = destroy(FinalSnapshot::Generated);
+    let again = plan.steps[0].actions.iter();
+    let again: Vec<Action> = again.map(|planned| planned.action.clone()).collect();
+    let restore = vec![
+        Action::RestoreFromSnapshot {
+            database: recovery(),
+            snapshot: Expr::LatestSnapshot {
+                database: original(),
+            },
+            settings: settings(),
+        },
+        Action::Await {
+            condition: Expr::Available {
+                database: recovery(),
+            },
+            within: 3600,
+            every: 15,
+        },
+    ];
+    plan.steps.push(step("Restore", restore));
+    plan.steps.push(step("Remove again", again));
+    let bench = Bench::new(returned());
+    let ending = bench.start(&plan).await;
+    assert_eq!(ending.kind, EndingKind::Done, "{ending:?}");
+    let left = bench.events().await.into_iter();
+    let left: Vec<String> = left
+        .filter_map(|event| match event {
+            Event::Outcome(Outcome::Done {
+                proof: Some(Proof::Destroyed { final_snapshot, .. }),
+                ..
+            }) => final_snapshot.map(|name| name.to_string()),
+            _ => None,
+        })
+        .collect();
+    let first = format!("rbk-final-db-recovery-{}", ending.run.short());
+    assert_eq!(left, [first.clone(), format!("{first}-2")]);
+}
+
+fn take_away(fake: &Fake) -> Server {
+    let id = InstanceId::from("db-recovery");
+    fake.lock().servers.remove(&id).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_destroyed_under_a_guard_is_the_instance_that_was_there_before() {
+    let bench = Bench::new(returned());
+    let ending = bench.start(&destroy_if_there()).await;
+    assert_eq!(ending.kind, EndingKind::Done, "{ending:?}");
+    assert_eq!(bench.ledger(), LEDGER);
+
+    // There is none: nobody is asked, and nothing is done.
+    let bench = Bench::new(returned());
+    take_away(&bench.fake);
+    let ending = bench.start(&destroy_if_there()).await;
+    assert_eq!(ending.kind, EndingKind::Done, "{ending:?}");
+    assert!(bench.ledger().is_empty());
+    let events = bench.events().await;
+    let skipped = events
+        .iter()
+        .filter(|event| matches!(event, Event::Skipped { .. }));
+    assert_eq!(skipped.count(), 3);
+}
+
+#[tokio::test]
+async fn what_came_after_preflight_is_not_destroyed_under_a_guard() {
+    // There was none, and somebody makes one before it is looked whether there is.
+    let mut bench = Bench::new(returned());
+    let server = std::sync::Mutex::new(Some(take_away(&bench.fake)));
+    let fake = bench.fake.clone();
+    bench.watched(Watcher::record(move |record| {
+        if record.entry.event == Event::Ready
+            && let Some(server) = server.lock().unwrap().take()
+        {
+            let id = InstanceId::from("db-recovery");
+            fake.lock().servers.insert(id, server);
+        }
+    }));
+    let ending = bench.start(&destroy_if_there()).await;
+    assert_eq!(refused(&ending).code(), "RBK4082");
+    assert!(bench.ledger().is_empty());
+
+    // There was one, and another is in its place when it is looked.
+    let mut bench = Bench::new(returned());
+    after(&mut bench, "Remove#1", |fake| {
+        let mut inner = fake.lock();
+        inner.server("db-recovery").instance.resource = ResourceId::from("db-NAMESAKE");
+    });
+    let ending = bench.start(&destroy_if_there()).await;
+    assert_eq!(refused(&ending).code(), "RBK4082");
+    assert!(bench.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn a_freeze_that_is_throttled_is_sent_again() {
+    for operation in ["freeze", "thaw"] {
+        let freeze = Action::FreezeWrites {
+            database: original(),
+            freeze: freeze(),
+            if_reachable: false,
+        };
+        let thaw = Action::ThawWrites {
+            database: original(),
+            freeze: super::scenario::freeze(),
+            if_reachable: false,
+        };
+        let bench = Bench::new(incident());
+        let fault = Fault::new(operation, 1, PortErrorKind::Throttled).times(3);
+        bench.fake.lock().faults.push(fault);
+        let ending = bench.start(&frozen(vec![freeze, thaw])).await;
+        assert_eq!(ending.kind, EndingKind::Done, "{operation}: {ending:?}");
+    }
 }
 
 fn frozen(of: Vec<Action>) -> Plan {
