@@ -1,3 +1,5 @@
+//! Saved plans: what is refused, what counts as changed, what is used up.
+
 use super::*;
 use crate::ids::DatabaseName;
 use crate::run::tests_plan;
